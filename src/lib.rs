@@ -1,0 +1,2 @@
+//! iobench
+pub mod host;
