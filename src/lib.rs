@@ -1,2 +1,110 @@
-//! iobench
+//! Measures what an I/O path costs.
+//!
+//! # What a number means
+//!
+//! One iteration maps a buffer, opens the file, brings the machine to rest, and then encloses one
+//! pass over the file between two raw `clock_gettime` system calls, the *bracket*
+//! ([`engine::bracket`]). Between them a strategy moves every block, and nothing else happens: no
+//! allocation, no page touched for the first time by the harness, no output, no other system call.
+//! So a kernel tracer that matches on the two calls sees exactly the benchmark.
+//!
+//! # Who owns what
+//!
+//! The [`engine`] measures and owns the buffer; a strategy ([`strategies`]) only moves bytes; the
+//! [`host`] is only described; [`report`] turns a result into text or JSON; [`command`] puts them
+//! together. Use goes one way, and a test keeps it so.
+//!
+//! # A strategy of one's own
+//!
+//! A program that depends on this crate implements [`engine::blocking::Blocking`] or
+//! [`engine::queued::Queued`] and calls [`main_with`]: it gets every flag, check and output of
+//! `iobench`. See `examples/splice.rs` and `docs/adding-a-strategy.md`.
+
+pub mod cli;
+pub mod command;
+pub mod engine;
+pub mod error;
 pub mod host;
+pub mod report;
+pub mod stats;
+#[path = "../strategies/mod.rs"]
+pub mod strategies;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use command::output::{Form, Output, complain};
+use engine::strategy::Strategy;
+use error::Error;
+use report::document::{Document, ErrorRecord};
+
+/// Errors are errnos of the kernel, as nix names them.
+pub use nix::errno::Errno;
+
+/// The whole program, over these strategies: arguments in, exit code out.
+pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let printable: Vec<String> = argv.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if argv.len() <= 1 {
+        let lab = printable.first().is_some_and(|program| command::run::is_lab_name(program));
+        let _ = std::io::stderr().write_all(if lab { cli::LAB_USAGE } else { cli::USAGE }.as_bytes());
+        return ExitCode::from(64);
+    }
+    let cli = match Cli::try_parse_from(&argv) {
+        Ok(cli) => cli,
+        Err(error) => return not_parsed(&error, &printable),
+    };
+    let outcome = match &cli.command {
+        Some(Command::Strategies(args)) => command::strategies::run(args, strategies),
+        None => run(&cli.run, printable, strategies),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// A benchmark, with its one document on standard output whatever happens.
+fn run(args: &cli::RunArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
+    let form = match (args.quiet, args.json) {
+        (true, _) => Form::Nothing,
+        (false, true) => Form::Json,
+        (false, false) => Form::Text,
+    };
+    let output = Output::new(form, args.verbose || args.create_mode);
+    let mut document = Document::default();
+    let outcome = command::run::run(args, argv, strategies, &mut document, &output);
+    document.error = outcome.as_ref().err().map(ErrorRecord::new);
+    let written = output.end(&document);
+    outcome.and(written)
+}
+
+/// Help and version on standard output; anything else is a usage error, in JSON too if asked for.
+fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => ExitCode::from(Error::Output(error).exit_code()),
+        };
+    }
+    let _ = error.print();
+    if argv.iter().any(|word| asks_for_json(word)) {
+        let first_line = error.to_string().lines().next().unwrap_or_default().to_owned();
+        let error = Error::Usage(first_line);
+        let document = Document { error: Some(ErrorRecord::new(&error)), ..Document::default() };
+        let _ = report::json::write(&mut std::io::stdout().lock(), &document);
+    }
+    ExitCode::from(64)
+}
+
+/// Whether a word of a command line that could not be parsed is `-j`, alone or in a bundle.
+fn asks_for_json(word: &str) -> bool {
+    word == "--json" || (word.starts_with('-') && !word.starts_with("--") && word.contains('j'))
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! `iobench`: argv in, exit code out; everything else is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    iobench::main_with(iobench::strategies::ALL)
+}

@@ -1,0 +1,281 @@
+//! The flags, and nothing but the flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::affinity::CpuChoice;
+use crate::engine::buffer::Fill;
+use crate::engine::cache::CacheState;
+use crate::engine::offsets::Access;
+
+/// Usage of the lab's program, printed by `io-benchmark` without arguments.
+pub const LAB_USAGE: &str = "\
+usage: io-benchmark -c|-r|-w [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path
+       io-benchmark create|describe|read|write [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path
+
+Modes (pick one):
+    -c              'create mode': create benchmark data file
+    -r              'read mode': read() benchmark
+    -w              'write mode': write() benchmark
+
+Optional flags:
+    -B              Run in bare mode: no preparatory activities
+    -d              Set O_DIRECT flag to bypass buffer cache
+    -g              Enable getrusage(2) collection
+    -j              Output as JSON
+    -q              Just run the benchmark, don't print stuff out
+    -s              Call fsync() on the file descriptor when complete
+    -v              Provide a verbose benchmark description
+    -b buffersize   Specify the buffer size (default: 16384)
+    -n iterations   Specify the number of times to run (default: 1)
+    -t totalsize    Specify the total I/O size (default: 16777216)
+";
+
+/// Usage printed by `iobench` without arguments.
+pub const USAGE: &str = "\
+usage: iobench [--strategy NAME] -c|-r|-w [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path
+       iobench strategies [-j] [path]
+       iobench --help
+
+Try: iobench --create -r iofile
+";
+
+/// Measures what an I/O path costs.
+#[derive(Debug, Parser)]
+#[command(name = "iobench", version, args_conflicts_with_subcommands = true, args_override_self = true)]
+#[command(after_help = "Sizes are bytes, or 4k, 64K, 1M, 1MiB (powers of 1024).\n\
+    Exit codes: 0 done, 64 usage, 66 the path cannot be opened, 71 a system call failed, \
+    74 an I/O error or partial transfer, 130 Ctrl-C.")]
+pub struct Cli {
+    /// Commands beside the benchmark itself.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The benchmark.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Commands beside the benchmark itself.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List each strategy, and whether it runs here
+    Strategies(StrategiesArgs),
+}
+
+/// Arguments of `iobench strategies`.
+#[derive(Debug, Args)]
+pub struct StrategiesArgs {
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// A file, device or folder to ask about
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+}
+
+/// Arguments of a benchmark run. Sizes are still text: a bad one is reported like every other
+/// bad input, as JSON too.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Create (or truncate) the file and write it; implies -B -v
+    #[arg(short = 'c')]
+    pub create_mode: bool,
+    /// Read an existing file or device
+    #[arg(short = 'r')]
+    pub read_mode: bool,
+    /// Write to an existing file or device, over what is there
+    #[arg(short = 'w')]
+    pub write_mode: bool,
+    /// Bare: no preparation before each iteration
+    #[arg(short = 'B')]
+    pub bare: bool,
+    /// Open with O_DIRECT
+    #[arg(short = 'd')]
+    pub direct: bool,
+    /// Collect getrusage(2) around the loop
+    #[arg(short = 'g')]
+    pub usage: bool,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// Run, print nothing
+    #[arg(short = 'q')]
+    pub quiet: bool,
+    /// Sync at the end, inside the bracket
+    #[arg(short = 's')]
+    pub sync: bool,
+    /// Print host and benchmark configuration first
+    #[arg(short = 'v')]
+    pub verbose: bool,
+    /// Buffer size: bytes moved by one I/O
+    #[arg(short = 'b', value_name = "SIZE", default_value = "16384", allow_negative_numbers = true)]
+    pub block_size: String,
+    /// Number of iterations
+    #[arg(short = 'n', value_name = "N", default_value = "1", allow_negative_numbers = true)]
+    pub iterations: String,
+    /// Total size: bytes moved by one iteration
+    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", allow_negative_numbers = true)]
+    pub total_size: String,
+    /// I/O path; `iobench strategies` lists them
+    #[arg(long, value_name = "NAME", default_value = "readwrite")]
+    pub strategy: String,
+    /// Operations in flight, for strategies with a queue [default: 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub iodepth: Option<String>,
+    /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub batch: Option<String>,
+    /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
+    #[arg(long, value_name = "N|none", allow_negative_numbers = true)]
+    pub cpu: Option<String>,
+    /// State of the buffer's pages when the bracket opens
+    #[arg(long, value_enum, default_value_t = Fill::Prefault)]
+    pub buffer: Fill,
+    /// Pause before each bracket
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true)]
+    pub settle: String,
+    /// With -r or -w: make a missing file first; an existing one is never touched
+    #[arg(long)]
+    pub create: bool,
+    /// Cache state to start each iteration from
+    #[arg(long, value_enum, default_value_t = CacheState::AsIs)]
+    pub cache: CacheState,
+    /// Order of the blocks
+    #[arg(long, value_enum, default_value_t = Access::Sequential)]
+    pub access: Access,
+    /// Seed of a random order
+    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
+    pub seed: String,
+    /// With -w: allow writing to a device that nobody uses
+    #[arg(long)]
+    pub allow_device_write: bool,
+    /// [create|describe|read|write] and the file or device
+    #[arg(value_name = "PATH")]
+    pub words: Vec<PathBuf>,
+}
+
+/// A size in bytes: a number, or one with k, M, G or T, also as Ki or KiB (powers of 1024).
+///
+/// # Errors
+/// A clause for people that says what would have been one.
+pub fn size_bytes(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" | "ki" | "kib" => 10,
+        "m" | "mi" | "mib" => 20,
+        "g" | "gi" | "gib" => 30,
+        "t" | "ti" | "tib" => 40,
+        _ => {
+            return Err(format!(
+                "'{text}' is not a size; write bytes, or 4k, 64K, 1M, 1MiB (powers of 1024)"
+            ));
+        }
+    };
+    if number.is_empty() {
+        return Err(format!("'{text}' is not a size; write bytes, or 4k, 64K, 1M, 1MiB (powers of 1024)"));
+    }
+    let too_large = || format!("'{text}' is more than 2^63 - 1 bytes, the largest file offset");
+    let number: u64 = number.parse().map_err(|_| too_large())?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("a size must be at least 1".to_owned()),
+        Some(bytes) if bytes <= i64::MAX as u64 => Ok(bytes),
+        _ => Err(too_large()),
+    }
+}
+
+/// A whole number of at least 1.
+///
+/// # Errors
+/// A clause for people.
+pub fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("'{text}' is not a whole number of at least 1")),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// A pause in seconds: a decimal number of at least 0.
+///
+/// # Errors
+/// A clause for people.
+pub fn pause(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds of at least 0"))
+}
+
+/// `--cpu`: a number, or none; absent: the first CPU that is allowed.
+///
+/// # Errors
+/// A clause for people.
+pub fn cpu(text: Option<&str>) -> Result<CpuChoice, String> {
+    match text {
+        None => Ok(CpuChoice::First),
+        Some("none") => Ok(CpuChoice::Unpinned),
+        Some(text) => {
+            let number =
+                text.parse().map_err(|_| format!("'{text}' is neither the number of a CPU nor none"))?;
+            Ok(CpuChoice::Number(number))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("4k", 4096),
+            ("64K", 65536),
+            ("1M", 1 << 20),
+            ("1MiB", 1 << 20),
+            ("2Gi", 2 << 30),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(size_bytes(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_size_is_refused_with_a_reason() {
+        for text in [
+            "",
+            "k",
+            "0",
+            "0k",
+            "-1",
+            "4kb",
+            "4KB",
+            "4 k",
+            "1.5M",
+            "x",
+            "99999999999999999999",
+            "9999999999T",
+        ] {
+            assert!(size_bytes(text).is_err(), "{text}");
+        }
+        assert!(size_bytes("9223372036854775807").is_ok());
+        assert!(size_bytes("9223372036854775808").is_err());
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn pauses_and_cpus() {
+        assert_eq!(pause("0.25"), Ok(Duration::from_millis(250)));
+        assert!(pause("-1").is_err() && pause("nan").is_err() && pause("1e300").is_err());
+        assert_eq!(cpu(Some("none")), Ok(CpuChoice::Unpinned));
+        assert_eq!(cpu(Some("3")), Ok(CpuChoice::Number(3)));
+        assert!(cpu(Some("-3")).is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! What a person types, carried out: one file a command.
+
+pub mod output;
+pub mod request;
+pub mod run;
+pub mod strategies;

@@ -1,0 +1,102 @@
+//! The cache state that a sample starts from (`--cache`), and whether it was reached.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::fcntl::PosixFadviseAdvice;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::interrupt;
+use super::target::{Target, errno_of};
+use crate::error::{Error, Failure, Fault};
+
+/// What part of the file is in the page cache when a sample starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheState {
+    /// All of it: the file is read once before each sample.
+    Warm,
+    /// None of it: written out, then dropped by posix_fadvise(2).
+    Cold,
+    /// Whatever the previous sample left.
+    AsIs,
+}
+
+/// At most this part may be resident for a sample to count as cold, and at least the rest for
+/// one to count as warm. One page in a hundred is room for what readahead of others brings in.
+const TOLERATED_FRACTION: f64 = 0.01;
+
+impl CacheState {
+    /// Brings the first `total_bytes` bytes of the target into this state.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if reading or writing out fails, [`Error::Interrupted`] after a signal.
+    pub fn establish(self, target: &Target, total_bytes: u64) -> Result<(), Error> {
+        match self {
+            CacheState::Warm => read_once(target, total_bytes),
+            CacheState::Cold => drop_pages(target, total_bytes),
+            CacheState::AsIs => Ok(()),
+        }
+    }
+
+    /// Whether a sample that started with `resident` of its range in the cache was in this
+    /// state; `None` if that is unknown or nothing was asked for.
+    pub fn reached(self, resident: Option<f64>) -> Option<bool> {
+        match self {
+            CacheState::Warm => resident.map(|fraction| fraction >= 1.0 - TOLERATED_FRACTION),
+            CacheState::Cold => resident.map(|fraction| fraction <= TOLERATED_FRACTION),
+            CacheState::AsIs => None,
+        }
+    }
+}
+
+const CHUNK_BYTES: usize = 1 << 20;
+
+fn read_once(target: &Target, total_bytes: u64) -> Result<(), Error> {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut offset_bytes = 0;
+    while offset_bytes < total_bytes {
+        interrupt::check()?;
+        let wanted = CHUNK_BYTES.min((total_bytes - offset_bytes) as usize);
+        match target.control().read_at(&mut chunk[..wanted], offset_bytes) {
+            Ok(0) => return Ok(()),
+            Ok(moved) => offset_bytes += moved as u64,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(target, "read for --cache warm", errno_of(&error))),
+        }
+    }
+    Ok(())
+}
+
+fn drop_pages(target: &Target, total_bytes: u64) -> Result<(), Error> {
+    let descriptor = target.control();
+    // Only clean pages can be dropped.
+    // SAFETY: fdatasync takes a descriptor, and the target keeps it open.
+    Errno::result(unsafe { libc::fdatasync(descriptor.as_raw_fd()) })
+        .map_err(|errno| failed(target, "fdatasync for --cache cold", errno))?;
+    let length = i64::try_from(total_bytes).unwrap_or(0);
+    nix::fcntl::posix_fadvise(descriptor, 0, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
+        .map_err(|errno| failed(target, "posix_fadvise for --cache cold", errno))
+}
+
+fn failed(target: &Target, operation: &'static str, errno: Errno) -> Error {
+    let failure = Failure { operation, offset_bytes: None, fault: Fault::Errno(errno) };
+    Error::Io { path: target.path().to_owned(), failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_reached_only_when_the_cache_says_so() {
+        assert_eq!(CacheState::Cold.reached(Some(0.0)), Some(true));
+        assert_eq!(CacheState::Cold.reached(Some(0.5)), Some(false));
+        assert_eq!(CacheState::Warm.reached(Some(1.0)), Some(true));
+        assert_eq!(CacheState::Warm.reached(Some(0.5)), Some(false));
+        assert_eq!(CacheState::Cold.reached(None), None);
+        assert_eq!(CacheState::AsIs.reached(Some(0.5)), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! Making data files: every byte written out, allocated, and different from its neighbours.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use nix::errno::Errno;
+
+use super::interrupt;
+use super::pattern;
+use super::target::errno_of;
+use crate::error::{Error, Failure, Fault};
+
+const CHUNK_BYTES: usize = 1 << 20;
+const OWNER_ONLY: u32 = 0o600;
+
+/// Creates or truncates `path` (mode 0600), as `-c` does, after checking that there is room.
+///
+/// # Errors
+/// [`Error::Open`] if that cannot be done; nothing was changed then.
+pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
+    check_room(path, total_bytes)?;
+    if let Ok(metadata) = std::fs::metadata(path)
+        && !metadata.is_file()
+    {
+        return Err(Error::Open {
+            path: path.to_owned(),
+            reason: "is not a regular file".to_owned(),
+            remedy: "-c makes regular files; name another path".to_owned(),
+        });
+    }
+    let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);
+    opened.map(drop).map_err(|error| not_created(path, &error))
+}
+
+/// Makes `path` with `total_bytes` bytes of the pattern if there is nothing (`--create`).
+/// Returns whether it was made; an existing file is never touched.
+///
+/// # Errors
+/// [`Error::Open`] if it cannot be made, [`Error::Io`] if it cannot be filled; a half-made file
+/// is removed.
+pub fn if_missing(path: &Path, total_bytes: u64) -> Result<bool, Error> {
+    if path.exists() {
+        return Ok(false);
+    }
+    check_room(path, total_bytes)?;
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Ok(file) => fill(&file, path, total_bytes).map(|()| true).map_err(|error| half_made(path, error)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(not_created(path, &error)),
+    }
+}
+
+/// Lays the pattern over the whole file and writes it out.
+///
+/// # Errors
+/// [`Error::Io`] with the offset, [`Error::Interrupted`] after a signal.
+pub fn lay_pattern(path: &Path, total_bytes: u64) -> Result<(), Error> {
+    let file = OpenOptions::new().write(true).open(path).map_err(|error| not_created(path, &error))?;
+    fill(&file, path, total_bytes)
+}
+
+/// Removes what there is of a file that could not be finished, and makes that part of the error.
+pub fn half_made(path: &Path, cause: Error) -> Error {
+    let removed = std::fs::remove_file(path).is_ok();
+    Error::HalfMade { cause: Box::new(cause), path: path.to_owned(), removed }
+}
+
+fn fill(file: &File, path: &Path, total_bytes: u64) -> Result<(), Error> {
+    let failed = |operation, offset_bytes, errno| Error::Io {
+        path: path.to_owned(),
+        failure: Failure { operation, offset_bytes, fault: Fault::Errno(errno) },
+    };
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut offset_bytes = 0;
+    while offset_bytes < total_bytes {
+        interrupt::check()?;
+        let length = CHUNK_BYTES.min((total_bytes - offset_bytes) as usize);
+        pattern::fill(&mut chunk[..length], offset_bytes);
+        file.write_all_at(&chunk[..length], offset_bytes)
+            .map_err(|error| failed("write", Some(offset_bytes), errno_of(&error)))?;
+        offset_bytes += length as u64;
+    }
+    // Delayed allocation is settled here, not under the first benchmark.
+    file.sync_all().map_err(|error| failed("sync", None, errno_of(&error)))
+}
+
+/// Asks the filesystem for its free space first: a full one is found before anything is lost.
+fn check_room(path: &Path, total_bytes: u64) -> Result<(), Error> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(stat) = nix::sys::statvfs::statvfs(folder) else { return Ok(()) };
+    let free_bytes = stat.blocks_available().saturating_mul(stat.fragment_size());
+    // st_blocks counts units of 512 bytes (stat(2)); truncating gives them back.
+    let own_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.blocks() * 512);
+    if free_bytes.saturating_add(own_bytes) >= total_bytes {
+        return Ok(());
+    }
+    let failure = Failure { operation: "creation", offset_bytes: None, fault: Fault::Errno(Errno::ENOSPC) };
+    Err(Error::Io { path: path.to_owned(), failure })
+}
+
+fn not_created(path: &Path, error: &std::io::Error) -> Error {
+    match errno_of(error) {
+        Errno::ENOENT => Error::Open {
+            path: path.to_owned(),
+            reason: "its folder does not exist (ENOENT)".to_owned(),
+            remedy: "make the folder first, or name another path".to_owned(),
+        },
+        errno => Error::open(path, errno),
+    }
+}

@@ -1,0 +1,132 @@
+//! What O_DIRECT asks of offsets, sizes and memory on a target.
+
+use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use nix::errno::Errno;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::strategy::{Reason, Refusal};
+use super::target::{Target, errno_of};
+use crate::error::{Error, describe};
+use crate::host;
+
+/// Alignment that O_DIRECT asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Alignment {
+    /// Offsets and lengths are multiples of this many bytes.
+    pub offset_bytes: u64,
+    /// Buffers begin at multiples of this many bytes.
+    pub memory_bytes: u64,
+}
+
+impl Alignment {
+    /// Checks a buffer size against the alignment.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] that names the alignment and the nearest sizes that work.
+    pub fn check(self, strategy: &str, block_bytes: u64) -> Result<(), Error> {
+        let unit_bytes = self.offset_bytes;
+        if block_bytes.is_multiple_of(unit_bytes) {
+            return Ok(());
+        }
+        let below_bytes = block_bytes / unit_bytes * unit_bytes;
+        let above_bytes = below_bytes.saturating_add(unit_bytes);
+        let nearest = match below_bytes {
+            0 => format!("{above_bytes}"),
+            _ => format!("{below_bytes} or {above_bytes}"),
+        };
+        Err(Error::Usage(format!(
+            "{strategy}: O_DIRECT moves multiples of {unit_bytes} bytes here, and -b {block_bytes} is none; \
+             the nearest that works: {nearest}"
+        )))
+    }
+}
+
+/// Filesystems that take the flag and then do not bypass the page cache, because they have
+/// nothing but the page cache (Linux mm/shmem.c).
+const IGNORING_FILESYSTEMS: [&str; 2] = ["tmpfs", "ramfs"];
+
+/// The alignment for a target, or why O_DIRECT cannot be had there.
+///
+/// Sources, in order: statx(2) STATX_DIOALIGN (Linux 6.1); the block size of btrfs, which does
+/// not report it and silently buffers anything finer; the logical block size of the device.
+///
+/// # Errors
+/// A [`Refusal`] if the filesystem has no O_DIRECT.
+pub fn alignment(target: &Target) -> Result<Alignment, Refusal> {
+    let filesystem = host::filesystem(target.path()).map(|found| found.kind).unwrap_or_default();
+    if IGNORING_FILESYSTEMS.contains(&filesystem.as_str()) {
+        return Err(refusal(format!("{filesystem} takes O_DIRECT but still goes through the page cache")));
+    }
+    let own_path = format!("/proc/self/fd/{}", target.control().as_raw_fd());
+    let reopened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(own_path);
+    // Any other answer (no /proc, no permission to read) is for the strategy's own open to give.
+    if reopened.is_err_and(|error| errno_of(&error) == Errno::EINVAL) {
+        return Err(refusal(format!("{} has no O_DIRECT for this file", name_or_this(&filesystem))));
+    }
+    match reported(target) {
+        Some(Alignment { offset_bytes: 0, .. }) => {
+            Err(refusal(format!("{} reports no O_DIRECT for this file", name_or_this(&filesystem))))
+        }
+        Some(alignment) => Ok(alignment),
+        None => Ok(assumed(target, &filesystem)),
+    }
+}
+
+fn name_or_this(filesystem: &str) -> &str {
+    if filesystem.is_empty() { "this filesystem" } else { filesystem }
+}
+
+fn refusal(explanation: String) -> Refusal {
+    let remedy = "leave out -d, or use a file on ext4, xfs or a block device".to_owned();
+    Refusal { reason: Reason::Filesystem, explanation, remedy }
+}
+
+/// What statx(2) reports; `None` if kernel or filesystem do not say.
+#[cfg(target_os = "linux")]
+fn reported(target: &Target) -> Option<Alignment> {
+    // SAFETY: all zeroes is a valid statx structure.
+    let mut answer: libc::statx = unsafe { std::mem::zeroed() };
+    let descriptor = target.control().as_raw_fd();
+    // SAFETY: the path is an empty C string, and `answer` is valid for the one structure written.
+    let status = unsafe {
+        libc::statx(descriptor, c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_DIOALIGN, &mut answer)
+    };
+    if status != 0 || answer.stx_mask & libc::STATX_DIOALIGN == 0 {
+        return None;
+    }
+    Some(Alignment {
+        offset_bytes: u64::from(answer.stx_dio_offset_align),
+        memory_bytes: u64::from(answer.stx_dio_mem_align),
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reported(_: &Target) -> Option<Alignment> {
+    None
+}
+
+/// 512 bytes is the smallest sector there is; used if not even the device is known.
+const SECTOR_BYTES: u64 = 512;
+
+fn assumed(target: &Target, filesystem: &str) -> Alignment {
+    let logical_bytes = host::logical_block_bytes(target.metadata()).unwrap_or(SECTOR_BYTES);
+    let filesystem_bytes = match filesystem {
+        "btrfs" => nix::sys::statvfs::fstatvfs(target.control()).map_or(0, |stat| stat.block_size()),
+        _ => 0,
+    };
+    let unit_bytes = logical_bytes.max(filesystem_bytes);
+    Alignment { offset_bytes: unit_bytes, memory_bytes: unit_bytes }
+}
+
+/// The kernel's answer to an attempt, as a [`Refusal`] without a more precise reason.
+pub fn system_refusal(call: &str, errno: Errno, remedy: &str) -> Refusal {
+    Refusal {
+        reason: Reason::System,
+        explanation: format!("{call} failed: {}", describe(errno)),
+        remedy: remedy.to_owned(),
+    }
+}

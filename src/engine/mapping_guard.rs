@@ -1,0 +1,133 @@
+//! SIGBUS from a mapping becomes an error of the transfer, not the end of the process.
+//!
+//! A page of a mapped file that no longer lies inside the file cannot be read (mmap(2), ERRORS):
+//! the kernel sends SIGBUS to the thread that touches it. The handler here looks the address up
+//! among the guarded mappings, puts an anonymous page in its place so that the copy can go on,
+//! and marks the mapping; the strategy looks at the mark after each copy.
+
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+
+use crate::error::Error;
+
+/// Mappings that can be guarded at once; one is open at a time, tests run some side by side.
+const SLOTS: usize = 64;
+
+struct Slot {
+    taken: AtomicBool,
+    start: AtomicUsize,
+    end: AtomicUsize,
+    struck: AtomicBool,
+}
+
+static TABLE: [Slot; SLOTS] = [const {
+    Slot {
+        taken: AtomicBool::new(false),
+        start: AtomicUsize::new(0),
+        end: AtomicUsize::new(0),
+        struck: AtomicBool::new(false),
+    }
+}; SLOTS];
+
+/// While it lives, a SIGBUS in its range is caught.
+pub struct MappingGuard {
+    slot: &'static Slot,
+}
+
+impl std::fmt::Debug for MappingGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MappingGuard").field("struck", &self.struck()).finish_non_exhaustive()
+    }
+}
+
+impl MappingGuard {
+    /// Guards `length_bytes` bytes from `start` on.
+    ///
+    /// # Errors
+    /// [`Error::System`] if the handler cannot be installed or too many mappings are guarded.
+    pub fn new(start: *const u8, length_bytes: usize) -> Result<MappingGuard, Error> {
+        install()?;
+        let free = TABLE.iter().find(|slot| !slot.taken.swap(true, Ordering::AcqRel));
+        let slot = free.ok_or_else(|| {
+            Error::system(
+                "mmap",
+                Errno::EMFILE,
+                format!("close one of the {SLOTS} files mapped by this process"),
+            )
+        })?;
+        slot.struck.store(false, Ordering::Relaxed);
+        slot.start.store(start as usize, Ordering::Relaxed);
+        slot.end.store(start as usize + length_bytes, Ordering::Release);
+        Ok(MappingGuard { slot })
+    }
+
+    /// Whether a page of the mapping turned out not to lie inside the file.
+    #[inline(always)]
+    pub fn struck(&self) -> bool {
+        self.slot.struck.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for MappingGuard {
+    fn drop(&mut self) {
+        self.slot.end.store(0, Ordering::Relaxed);
+        self.slot.start.store(0, Ordering::Relaxed);
+        self.slot.taken.store(false, Ordering::Release);
+    }
+}
+
+fn install() -> Result<(), Error> {
+    static INSTALLED: Once = Once::new();
+    static FAILED: AtomicBool = AtomicBool::new(false);
+    INSTALLED.call_once(|| {
+        let flags = SaFlags::SA_SIGINFO | SaFlags::SA_ONSTACK;
+        let action = SigAction::new(SigHandler::SigAction(on_sigbus), flags, SigSet::empty());
+        // SAFETY: the handler makes only system calls and atomic operations.
+        let installed = unsafe { sigaction(Signal::SIGBUS, &action) };
+        FAILED.store(installed.is_err(), Ordering::Relaxed);
+    });
+    match FAILED.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(Error::system("sigaction", Errno::EINVAL, "use another strategy than mmap")),
+    }
+}
+
+extern "C" fn on_sigbus(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
+    // SAFETY: with SA_SIGINFO the kernel passes a valid structure, and SIGBUS fills its address.
+    let address = unsafe { (*info).si_addr() } as usize;
+    let guarded = TABLE.iter().find(|slot| {
+        address < slot.end.load(Ordering::Acquire) && address >= slot.start.load(Ordering::Relaxed)
+    });
+    match guarded {
+        Some(slot) if replace_page(address) => slot.struck.store(true, Ordering::Relaxed),
+        _ => restore_default(),
+    }
+}
+
+/// Puts an anonymous page where the file has none any more.
+fn replace_page(address: usize) -> bool {
+    // SAFETY: sysconf has no preconditions.
+    let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+    let page = (address / page_bytes * page_bytes) as *mut libc::c_void;
+    // SAFETY: the page lies in a guarded mapping, whose owner only copies bytes from and to it.
+    let mapped = unsafe {
+        libc::mmap(
+            page,
+            page_bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    mapped != libc::MAP_FAILED
+}
+
+/// Not ours: the instruction runs again without a handler, and the process ends as it would have.
+fn restore_default() {
+    // SAFETY: signal(2) may be called in a handler.
+    unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };
+}

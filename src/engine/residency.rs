@@ -1,0 +1,90 @@
+//! What part of a file the page cache holds: the proof of a cache state.
+
+use super::target::{Kind, Target};
+
+/// Fraction of the first `total_bytes` bytes of `target` that is in the page cache, 0 to 1;
+/// `None` where that cannot be known.
+///
+/// From cachestat(2) (Linux 6.5), else mincore(2).
+pub fn fraction(target: &Target, total_bytes: u64) -> Option<f64> {
+    if target.kind() == Kind::Character {
+        return None;
+    }
+    system::resident_pages(target, total_bytes).map(|(resident, pages)| resident as f64 / pages as f64)
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::MetadataExt;
+
+    use nix::unistd::{AccessFlags, SysconfVar, access, geteuid, sysconf};
+
+    use super::Target;
+
+    /// Number of cachestat(2) on every architecture; newer than the names of the libc crate.
+    const SYS_CACHESTAT: libc::c_long = 451;
+
+    /// `struct cachestat_range` of linux/mman.h, in bytes.
+    #[repr(C)]
+    struct Range {
+        offset_bytes: u64,
+        length_bytes: u64,
+    }
+
+    /// `struct cachestat` of linux/mman.h, in pages.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Counts {
+        cached: u64,
+        dirty: u64,
+        writeback: u64,
+        evicted: u64,
+        recently_evicted: u64,
+    }
+
+    /// Resident pages, and all pages of the range.
+    pub(super) fn resident_pages(target: &Target, total_bytes: u64) -> Option<(u64, u64)> {
+        let page_bytes = u64::try_from(sysconf(SysconfVar::PAGE_SIZE).ok()??).ok()?;
+        let pages = total_bytes.div_ceil(page_bytes);
+        let resident =
+            by_cachestat(target, total_bytes).or_else(|| by_mincore(target, total_bytes, page_bytes))?;
+        Some((resident.min(pages), pages))
+    }
+
+    fn by_cachestat(target: &Target, total_bytes: u64) -> Option<u64> {
+        let range = Range { offset_bytes: 0, length_bytes: total_bytes };
+        let mut counts = Counts::default();
+        // SAFETY: both structures are laid out as the kernel's and live across the call.
+        let status =
+            unsafe { libc::syscall(SYS_CACHESTAT, target.control().as_raw_fd(), &range, &mut counts, 0) };
+        (status == 0).then_some(counts.cached)
+    }
+
+    fn by_mincore(target: &Target, total_bytes: u64, page_bytes: u64) -> Option<u64> {
+        // Without write permission or ownership the kernel calls every page resident
+        // (commit 134fca9063ad, Linux 5.2), which proves nothing.
+        let owner = target.metadata().uid() == geteuid().as_raw();
+        if !owner && access(target.path(), AccessFlags::W_OK).is_err() {
+            return None;
+        }
+        let length = usize::try_from(total_bytes).ok()?;
+        let mut flags = vec![0_u8; total_bytes.div_ceil(page_bytes) as usize];
+        // SAFETY: the mapping is never read, only asked about, so a file that shrinks does no harm.
+        let map = unsafe { memmap2::MmapOptions::new().len(length).map(target.control()) }.ok()?;
+        // SAFETY: the range is the mapping, and `flags` has one byte for each of its pages.
+        let status =
+            unsafe { libc::mincore(map.as_ptr().cast_mut().cast(), length, flags.as_mut_ptr().cast()) };
+        (status == 0).then(|| flags.iter().filter(|flag| *flag & 1 == 1).count() as u64)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::Target;
+
+    /// FreeBSD's mincore(2) tells about mapped pages of the process, not about the file's cache.
+    pub(super) fn resident_pages(_: &Target, _: u64) -> Option<(u64, u64)> {
+        None
+    }
+}

@@ -1,0 +1,212 @@
+//! The file or device that a benchmark runs on, checked before anything is measured.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::strategy::Direction;
+use crate::error::Error;
+use crate::host;
+
+/// What kind of file a target is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    Regular,
+    /// A block device.
+    Block,
+    /// A character device, such as /dev/zero.
+    Character,
+}
+
+/// A file or device with a descriptor of the engine's own.
+///
+/// Preparation, residency and alignment are asked through that descriptor; the strategies open
+/// the path anew in every iteration.
+#[derive(Debug)]
+pub struct Target {
+    path: PathBuf,
+    kind: Kind,
+    control: File,
+    metadata: Metadata,
+    size_bytes: Option<u64>,
+    /// Keeps an exclusive claim on a block device that is written to: no mount may take it.
+    _claim: Option<File>,
+}
+
+impl Target {
+    /// Opens the existing `path` for a benchmark in `direction`. Writing to a device needs
+    /// `allow_device_write`, and that nobody uses the device.
+    ///
+    /// # Errors
+    /// [`Error::Open`] if it cannot be opened so or is in use, [`Error::Usage`] if a device
+    /// would be written to without permission.
+    pub fn open(path: &Path, direction: Direction, allow_device_write: bool) -> Result<Target, Error> {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::open(path, errno_of(&error)))?;
+        let kind = kind_of(path, &metadata)?;
+        let mut claim = None;
+        if direction == Direction::Write && kind != Kind::Regular {
+            claim = claim_device(path, kind, &metadata, allow_device_write)?;
+        }
+        let control = open_control(path, direction).map_err(|errno| Error::open(path, errno))?;
+        let size_bytes = match kind {
+            Kind::Regular => Some(metadata.len()),
+            Kind::Block => host::device_size_bytes(&control),
+            Kind::Character => None,
+        };
+        Ok(Target { path: path.to_owned(), kind, control, metadata, size_bytes, _claim: claim })
+    }
+
+    /// An unnamed file in `folder`, to ask what its filesystem can do.
+    ///
+    /// # Errors
+    /// [`Error::Open`] if no file can be made there.
+    pub fn scratch(folder: &Path) -> Result<Target, Error> {
+        let open_error = |error: std::io::Error| Error::open(folder, errno_of(&error));
+        let control = scratch_file(folder).map_err(open_error)?;
+        let metadata = control.metadata().map_err(open_error)?;
+        Ok(Target {
+            path: folder.to_owned(),
+            kind: Kind::Regular,
+            control,
+            metadata,
+            size_bytes: Some(0),
+            _claim: None,
+        })
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What kind of file it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The engine's own descriptor.
+    pub fn control(&self) -> &File {
+        &self.control
+    }
+
+    /// What stat(2) said when the target was opened.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Size in bytes; `None` for a character device.
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size_bytes
+    }
+
+    /// Checks that the target holds the `total_bytes` bytes that a run will cover.
+    ///
+    /// # Errors
+    /// [`Error::Short`] if it does not.
+    pub fn check_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
+        match self.size_bytes {
+            Some(size_bytes) if size_bytes < total_bytes => {
+                Err(Error::Short { path: self.path.clone(), size_bytes, total_bytes, block_bytes })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn kind_of(path: &Path, metadata: &Metadata) -> Result<Kind, Error> {
+    let file_type = metadata.file_type();
+    if file_type.is_dir() {
+        return Err(Error::open(path, Errno::EISDIR));
+    }
+    if file_type.is_block_device() {
+        return Ok(Kind::Block);
+    }
+    if file_type.is_char_device() {
+        return Ok(Kind::Character);
+    }
+    if file_type.is_file() {
+        return Ok(Kind::Regular);
+    }
+    Err(Error::Open {
+        path: path.to_owned(),
+        reason: "is a pipe or a socket".to_owned(),
+        remedy: "name a regular file or a device".to_owned(),
+    })
+}
+
+/// Reading is enough for every question the engine asks; a file that may only be written is
+/// opened so.
+fn open_control(path: &Path, direction: Direction) -> Result<File, Errno> {
+    let reading = OpenOptions::new().read(true).open(path);
+    let opened = match reading {
+        Err(_) if direction == Direction::Write => OpenOptions::new().write(true).open(path),
+        other => other,
+    };
+    opened.map_err(|error| errno_of(&error))
+}
+
+/// Major number of /dev/null, /dev/zero and /dev/full (Linux, admin-guide/devices.txt); writing
+/// there harms nothing.
+const MEMORY_DEVICES_MAJOR: u64 = 1;
+const HARMLESS_MINORS: [u64; 3] = [3, 5, 7];
+
+/// Refuses to write to a device that is in use, or without permission; claims a block device.
+fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> Result<Option<File>, Error> {
+    let (major, minor) = (nix::sys::stat::major(metadata.rdev()), nix::sys::stat::minor(metadata.rdev()));
+    if kind == Kind::Character && major == MEMORY_DEVICES_MAJOR && HARMLESS_MINORS.contains(&minor) {
+        return Ok(None);
+    }
+    if kind == Kind::Block {
+        let users = host::device_users(metadata);
+        if !users.is_empty() {
+            return Err(in_use(path, &users.join(", ")));
+        }
+    }
+    if !allowed {
+        return Err(Error::Usage(format!(
+            "{}: -w on a device destroys what is on it; add --allow-device-write if that is meant",
+            path.display()
+        )));
+    }
+    if kind != Kind::Block {
+        return Ok(None);
+    }
+    // O_EXCL on a block device is refused by the kernel while anything holds it, in any mount
+    // namespace (open(2)); the list above only says who.
+    match OpenOptions::new().read(true).write(true).custom_flags(libc::O_EXCL).open(path) {
+        Ok(claim) => Ok(Some(claim)),
+        Err(error) if errno_of(&error) == Errno::EBUSY => {
+            Err(in_use(path, "the kernel says that it is held"))
+        }
+        Err(error) => Err(Error::open(path, errno_of(&error))),
+    }
+}
+
+fn in_use(path: &Path, users: &str) -> Error {
+    Error::Open {
+        path: path.to_owned(),
+        reason: format!("is in use ({users})"),
+        remedy: "a device in use is never written to: unmount it, or name another".to_owned(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn scratch_file(folder: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600).open(folder)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn scratch_file(folder: &Path) -> std::io::Result<File> {
+    let path = folder.join(format!(".iobench-probe-{}", std::process::id()));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// The errno of an I/O error of the standard library; `EIO` if it has none.
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}

@@ -1,0 +1,264 @@
+//! The document that `-j` prints: the lab's keys under the lab's names, and what iobench adds.
+//!
+//! `docs/benchmark.schema.json` is generated from these types. Keys that iobench adds are always
+//! there, `null` where they mean nothing; the lab's getrusage keys are there with `-g` only, as in
+//! the lab's program.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::engine::buffer::Fill;
+use crate::engine::cache::CacheState;
+use crate::engine::direct::Alignment;
+use crate::engine::iteration::Sample;
+use crate::engine::offsets::Access;
+use crate::engine::strategy::Effective;
+use crate::engine::usage::Usage;
+use crate::error::Error;
+use crate::host;
+
+/// Version of this document's form. It changes when a key changes its name or meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The result of one run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Result of an iobench run")]
+pub struct Document {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// The machine (with -v).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_configuration: Option<host::Configuration>,
+    /// Load and pressure when the run began (with -v).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditions_before: Option<host::Conditions>,
+    /// Load and pressure when it ended (with -v).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conditions_after: Option<host::Conditions>,
+    /// What was run, as asked and as granted (with -v).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub benchmark_configuration: Option<BenchmarkConfiguration>,
+    /// One object an iteration, in order.
+    pub benchmark_samples: Vec<SampleRecord>,
+    /// What ended the run early; absent if nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+}
+
+impl Default for Document {
+    /// The document of a run that has not begun.
+    fn default() -> Document {
+        Document {
+            schema_version: SCHEMA_VERSION,
+            host_configuration: None,
+            conditions_before: None,
+            conditions_after: None,
+            benchmark_configuration: None,
+            benchmark_samples: Vec::new(),
+            error: None,
+        }
+    }
+}
+
+/// What ended a run early.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRecord {
+    /// usage, open, system, io, short_file, output or interrupted.
+    pub kind: &'static str,
+    /// The sentence that was printed on standard error.
+    pub message: String,
+    /// Exit code of the program.
+    pub exit_code: u8,
+}
+
+impl ErrorRecord {
+    /// The record of `error`.
+    pub fn new(error: &Error) -> ErrorRecord {
+        ErrorRecord { kind: error.kind(), message: error.to_string(), exit_code: error.exit_code() }
+    }
+}
+
+/// What was run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BenchmarkConfiguration {
+    /// Size of one I/O, in bytes.
+    pub buffersize: u64,
+    /// Bytes moved in one iteration.
+    pub totalsize: u64,
+    /// I/Os in one iteration.
+    pub blockcount: u64,
+    /// create, read or write.
+    pub operation: &'static str,
+    /// The file or device.
+    pub path: String,
+    /// Iterations asked for.
+    pub iterations: u64,
+    /// Version of the form of this object; the same as the document's.
+    pub schema_version: u32,
+    /// Version of iobench.
+    pub version: &'static str,
+    /// Name of the I/O path.
+    pub strategy: &'static str,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// When the run began: RFC 3339, UTC.
+    pub start_time: String,
+    /// Order of the blocks.
+    pub access: Access,
+    /// Seed of a random order; null for a sequential one.
+    pub seed: Option<u64>,
+    /// Whether the preparation before each iteration was left out (-B).
+    pub bare: bool,
+    /// Pause before each bracket, in seconds.
+    pub settle_seconds: f64,
+    /// Whether a sync is inside the bracket (-s).
+    pub sync: bool,
+    /// Cache state asked for before each bracket.
+    pub cache: CacheState,
+    /// Whether the file was made by this run (-c, or --create on a missing file).
+    pub created: bool,
+    /// Bytes of the range that lie in holes: reading those is not reading. Null if unknown.
+    pub hole_bytes: Option<u64>,
+    /// Bytes of the range that are allocated but were never written. Null if unknown.
+    pub unwritten_bytes: Option<u64>,
+    /// What was asked for.
+    pub requested: Requested,
+    /// What was granted; null if no iteration began.
+    pub granted: Option<Granted>,
+}
+
+/// What was asked for, where more than one answer is possible.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Requested {
+    /// Operations in flight; null if left to the default.
+    pub iodepth: Option<u32>,
+    /// Completions to wait for at a time; null if left to the default.
+    pub batch: Option<u32>,
+    /// O_DIRECT (-d).
+    pub direct: bool,
+    /// CPU to pin to: "default", "none" or a number.
+    pub cpu: String,
+    /// State of the buffer's pages.
+    pub buffer: Fill,
+}
+
+/// What was granted.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Granted {
+    /// What the strategy was granted when it opened the file.
+    #[serde(flatten)]
+    pub effective: Effective,
+    /// The CPU that the process was pinned to; null if it was not.
+    pub cpu: Option<usize>,
+    /// What O_DIRECT asks for here; null if it was not used.
+    pub alignment: Option<Alignment>,
+}
+
+/// What one iteration measured.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SampleRecord {
+    /// KiB (1024 bytes) per second.
+    pub bandwidth: f64,
+    /// Seconds between the brackets.
+    pub time: f64,
+    /// With -g: what getrusage(2) says.
+    #[serde(flatten)]
+    pub usage: Option<UsageRecord>,
+    /// I/Os that moved their whole block.
+    pub io_count: u64,
+    /// Bytes moved.
+    pub transferred_bytes: u64,
+    /// Calls that a signal interrupted and that were made again.
+    pub interrupted_calls: u64,
+    /// Page faults that needed no I/O; null without -g.
+    pub minor_faults: Option<i64>,
+    /// Page faults that needed I/O; null without -g.
+    pub major_faults: Option<i64>,
+    /// With -s: nanoseconds until the last block had moved; else null.
+    pub transfer_time_ns: Option<u64>,
+    /// With -s: nanoseconds that the sync took; else null.
+    pub sync_time_ns: Option<u64>,
+    /// Part of the range that was in the page cache before the bracket, 0 to 1; null if unknown.
+    pub resident_fraction_before: Option<f64>,
+    /// The same after the bracket.
+    pub resident_fraction_after: Option<f64>,
+    /// Whether the state asked for with --cache was reached; null if none was, or if unknown.
+    pub cache_reached: Option<bool>,
+}
+
+/// The lab's getrusage(2) keys.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct UsageRecord {
+    /// Seconds in user mode.
+    pub utime: f64,
+    /// Seconds in the kernel.
+    pub stime: f64,
+    /// Voluntary context switches.
+    pub nvcsw: i64,
+    /// Involuntary context switches.
+    pub nivcsw: i64,
+    /// Block input operations (Linux: units of 512 bytes).
+    pub inblock: i64,
+    /// Block output operations (Linux: units of 512 bytes).
+    pub oublock: i64,
+    /// The same under the name that the lab's text uses.
+    pub outblock: i64,
+}
+
+impl From<&Usage> for UsageRecord {
+    fn from(usage: &Usage) -> UsageRecord {
+        UsageRecord {
+            utime: usage.user_us as f64 / 1e6,
+            stime: usage.system_us as f64 / 1e6,
+            nvcsw: usage.voluntary_switches,
+            nivcsw: usage.involuntary_switches,
+            inblock: usage.blocks_in,
+            oublock: usage.blocks_out,
+            outblock: usage.blocks_out,
+        }
+    }
+}
+
+impl From<&Sample> for SampleRecord {
+    fn from(sample: &Sample) -> SampleRecord {
+        let time = sample.elapsed.total_ns as f64 / 1e9;
+        let transfer_time_ns = sample.elapsed.transfer_ns;
+        SampleRecord {
+            bandwidth: bandwidth(sample.transferred_bytes, sample.elapsed.total_ns),
+            time,
+            usage: sample.usage.as_ref().map(UsageRecord::from),
+            io_count: sample.tally.io_count,
+            transferred_bytes: sample.transferred_bytes,
+            interrupted_calls: sample.tally.interrupted_calls,
+            minor_faults: sample.usage.map(|usage| usage.minor_faults),
+            major_faults: sample.usage.map(|usage| usage.major_faults),
+            transfer_time_ns,
+            sync_time_ns: transfer_time_ns
+                .map(|transfer_ns| sample.elapsed.total_ns.saturating_sub(transfer_ns)),
+            resident_fraction_before: sample.resident_fraction_before,
+            resident_fraction_after: sample.resident_fraction_after,
+            cache_reached: sample.cache_reached,
+        }
+    }
+}
+
+/// KiB per second. A time of zero is taken as one nanosecond, the clock's unit: JSON has no infinity.
+fn bandwidth(transferred_bytes: u64, elapsed_ns: u64) -> f64 {
+    transferred_bytes as f64 / 1024.0 / (elapsed_ns.max(1) as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bandwidth_is_in_units_of_1024_bytes_per_second() {
+        assert_eq!(bandwidth(1024, 1_000_000_000), 1.0);
+        assert_eq!(bandwidth(16 * 1024 * 1024, 500_000_000), 32768.0);
+        assert!(bandwidth(1024, 0).is_finite());
+    }
+}

@@ -1,0 +1,5 @@
+//! A result in the forms that people and programs read: one file a form.
+
+pub mod document;
+pub mod json;
+pub mod text;

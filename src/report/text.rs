@@ -1,0 +1,89 @@
+//! Documents as the text of the lab's program, line for line; `-v` adds iobench's own lines.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use super::document::{BenchmarkConfiguration, SampleRecord};
+use crate::host;
+
+/// The block that describes the machine.
+///
+/// # Errors
+/// Those of `output`.
+pub fn host(output: &mut impl Write, configuration: &host::Configuration) -> io::Result<()> {
+    writeln!(output, "Host configuration:")?;
+    for (key, value) in configuration.lines() {
+        writeln!(output, "  {key}: {value}")?;
+    }
+    Ok(())
+}
+
+/// The block that describes the run.
+///
+/// # Errors
+/// Those of `output`.
+pub fn benchmark(output: &mut impl Write, configuration: &BenchmarkConfiguration) -> io::Result<()> {
+    writeln!(output, "Benchmark configuration:")?;
+    for (key, value) in fields(configuration)? {
+        match value {
+            Value::Object(inner) => {
+                for (inner_key, value) in inner {
+                    writeln!(output, "  {key}.{inner_key}: {}", plain(&value))?;
+                }
+            }
+            value => writeln!(output, "  {key}: {}", plain(&value))?,
+        }
+    }
+    Ok(())
+}
+
+/// The block of one iteration: the lab's lines; with `verbose` also what iobench adds.
+///
+/// # Errors
+/// Those of `output`.
+pub fn sample(output: &mut impl Write, sample: &SampleRecord, verbose: bool) -> io::Result<()> {
+    writeln!(output, "datum:")?;
+    writeln!(output, "  bandwidth: {:.2} KBytes/sec", sample.bandwidth)?;
+    writeln!(output, "  time: {:.9} seconds", sample.time)?;
+    if let Some(usage) = &sample.usage {
+        writeln!(output, "  utime: {:.6} seconds", usage.utime)?;
+        writeln!(output, "  stime: {:.6} seconds", usage.stime)?;
+        writeln!(output, "  nvcsw: {} voluntary context switches", usage.nvcsw)?;
+        writeln!(output, "  nivcsw: {} involuntary context switches", usage.nivcsw)?;
+        writeln!(output, "  inblock: {} blocks", usage.inblock)?;
+        writeln!(output, "  oublock: {} blocks", usage.oublock)?;
+    }
+    if verbose {
+        added_lines(output, sample)?;
+    }
+    Ok(())
+}
+
+/// What iobench adds: every key of the record that the lab's text does not have, from `io_count` on.
+fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()> {
+    let fields = fields(sample)?;
+    for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
+        if !value.is_null() {
+            writeln!(output, "  {key}: {}", plain(value))?;
+        }
+    }
+    Ok(())
+}
+
+fn fields(record: &impl serde::Serialize) -> io::Result<Map<String, Value>> {
+    match serde_json::to_value(record)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Ok(Map::new()),
+    }
+}
+
+/// A value as a person writes it: no quotes, `-` for nothing.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}

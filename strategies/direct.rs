@@ -1,0 +1,47 @@
+//! `direct`: `pread` on a file opened with O_DIRECT. It is that strategy, always with `-d`.
+//!
+//! The page cache is left out: the device moves the block straight to or from the buffer. So
+//! offset, length and memory must be aligned as the device asks (statx(2) STATX_DIOALIGN tells),
+//! nothing is read ahead, nothing is kept, and every call waits for the device.
+//!
+//! A tracer sees between the brackets: `pread64` or `pwrite64`, once a block, each with its block
+//! requests; `fsync` with `-s`.
+//! Inside the bracket: those calls and the wait for the device.
+//! Man pages: open(2) under O_DIRECT, statx(2).
+
+use nix::errno::Errno;
+
+use super::pread::Pread;
+use crate::engine::blocking::Blocking;
+use crate::engine::strategy::{Call, DirectIo, Info, Op, OpenSpec, Work};
+use crate::error::Error;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Direct(Pread);
+
+impl Blocking for Direct {
+    const INFO: Info = Info {
+        name: "direct",
+        summary: "pread(2) and pwrite(2) with O_DIRECT, past the page cache",
+        direct: DirectIo::Always,
+        ..Pread::INFO
+    };
+
+    fn calls(work: &Work) -> Vec<Call> {
+        Pread::calls(work)
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        Pread::open(spec).map(Direct)
+    }
+
+    #[inline(always)]
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        self.0.transfer(op, block)
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        self.0.flush()
+    }
+}

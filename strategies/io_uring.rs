@@ -1,0 +1,282 @@
+//! `io_uring`: a queue of operations shared with the kernel, and one call for many of them.
+//!
+//! Two rings lie in memory that program and kernel share. Into the submission queue the program
+//! writes entries ("read 4 KiB at offset 0 into buffer 7"); io_uring_enter(2) tells the kernel to
+//! start them and may wait; from the completion queue the program reads the results, in whatever
+//! order they came. One call thus starts and finishes many I/Os, and a device sees them all at
+//! once.
+//!
+//! What is set up outside the bracket, to make each operation cheaper:
+//! - the file is *registered*: the kernel does not look the descriptor up for each operation;
+//! - the buffers are *registered*: their pages are pinned and mapped once, not for each operation;
+//! - IORING_SETUP_SINGLE_ISSUER (Linux 6.0): the kernel may rely on one submitting thread;
+//! - IORING_SETUP_DEFER_TASKRUN (6.1): completions are finished when this thread asks for them,
+//!   not in the middle of its other work;
+//! - IORING_SETUP_NO_SQARRAY (6.6): one indirection less in the submission queue.
+//!
+//! Flags that a kernel does not know are left out; the result names those that were granted.
+//!
+//! The engine pushes until the queue is full, then submits and waits for `--batch` completions.
+//! On the page cache that is the whole queue (`--iodepth` operations a call: a read of a cached
+//! page is finished while it is being submitted). With O_DIRECT it is one, so that the device's
+//! queue never runs dry.
+//!
+//! A tracer sees between the brackets: `io_uring_enter`, once a batch; one more for the fsync of
+//! `-s`. The reads and writes themselves are no system calls: tracepoints io_uring:* show them.
+//! Inside the bracket: filling entries, those calls, emptying the completion queue.
+//! Man pages: io_uring(7), io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use io_uring::{IoUring, opcode, types};
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit};
+
+use crate::engine::blocking::probe_descriptor;
+use crate::engine::buffer::{Buffer, Fill};
+use crate::engine::descriptor;
+use crate::engine::direct::system_refusal;
+use crate::engine::queued::{Completion, Queued, Slot};
+use crate::engine::strategy::{
+    Call, DirectIo, Direction, Effective, Info, Op, OpenSpec, Reason, Refusal, Support, Work,
+};
+use crate::engine::target::{Target, errno_of};
+use crate::error::Error;
+
+/// See the head of this file.
+pub struct Uring {
+    // Dropped first: closing the ring ends what is in flight before file and buffer go.
+    ring: IoUring,
+    buffer: Arc<Buffer>,
+    /// Operations that the kernel has not completed.
+    in_flight: u32,
+    effective: Effective,
+    _file: File,
+}
+
+/// Place of the file in the ring's table of registered files.
+const FILE: types::Fixed = types::Fixed(0);
+/// `user_data` of the fsync; slots count from 0.
+const FSYNC: u64 = u64::MAX;
+/// One registered buffer may be 1 GiB (io_uring_register(2), IORING_REGISTER_BUFFERS).
+const MAX_REGISTERED_BYTES: u64 = 1 << 30;
+
+impl Queued for Uring {
+    const INFO: Info = Info {
+        name: "io_uring",
+        summary: "batches of operations through a ring shared with the kernel",
+        random: true,
+        // Registered buffers are limited to 16384 (Linux 5.13); beyond a few thousand nothing is gained.
+        deepest_queue: 4096,
+        direct: DirectIo::OnRequest,
+        max_block_bytes: MAX_REGISTERED_BYTES,
+    };
+
+    fn probe(target: &Target, direct: bool) -> Support {
+        match build(1) {
+            Ok(_) => probe_descriptor(&Self::INFO, target, direct),
+            Err(errno) => Support::No(refusal(errno)),
+        }
+    }
+
+    fn calls(work: &Work) -> Vec<Call> {
+        let sync = u64::from(work.sync);
+        // Every call but the last brings `batch` completions at least, and may bring all in flight.
+        let at_least = work.blocks.div_ceil(u64::from(work.depth)) + sync;
+        let at_most = work.blocks.div_ceil(u64::from(work.batch)) + sync;
+        vec![Call { name: "io_uring_enter", at_least, at_most }]
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        let file = descriptor::open(spec)?;
+        let (ring, flags) = build(spec.depth).map_err(|errno| {
+            let refusal = refusal(errno);
+            Error::System { call: "io_uring_setup", reason: refusal.explanation, remedy: refusal.remedy }
+        })?;
+        ring.submitter()
+            .register_files(&[file.as_raw_fd()])
+            .map_err(|error| Error::system("io_uring_register", errno_of(&error), "use another strategy"))?;
+        register_buffers(&ring, spec)?;
+        let effective = Effective {
+            iodepth: spec.depth,
+            batch: spec.batch,
+            direct: spec.direct,
+            ring_flags: Some(flags.to_vec()),
+            ring_registered: Some(true),
+            // Registering pins the pages, which faults them in.
+            buffer: Fill::Prefault,
+        };
+        Ok(Uring { ring, buffer: Arc::clone(spec.buffer), in_flight: 0, effective, _file: file })
+    }
+
+    #[inline]
+    fn push(&mut self, op: Op, slot: Slot) {
+        let index = slot.index();
+        let (start, length) = (self.buffer.block_ptr(index), self.buffer.block_bytes() as u32);
+        let entry = match op.direction {
+            Direction::Read => {
+                opcode::ReadFixed::new(FILE, start, length, index as u16).offset(op.offset_bytes).build()
+            }
+            Direction::Write => opcode::WriteFixed::new(FILE, start.cast_const(), length, index as u16)
+                .offset(op.offset_bytes)
+                .build(),
+        };
+        // SAFETY: the block belongs to this operation until its completion, because its slot does;
+        // the memory outlives the ring, because `self` shares its ownership.
+        let pushed = unsafe { self.ring.submission().push(&entry.user_data(u64::from(index))) };
+        debug_assert!(pushed.is_ok(), "the ring has an entry for each slot");
+        self.in_flight += 1;
+    }
+
+    #[inline]
+    fn reap(&mut self, min: u32, sink: &mut impl FnMut(Completion)) -> Result<(), Errno> {
+        self.ring.submit_and_wait(min as usize).map_err(|error| errno_of(&error))?;
+        for entry in self.ring.completion() {
+            self.in_flight -= 1;
+            // SAFETY: `user_data` is the index of the slot that was pushed with this operation.
+            let slot = unsafe { Slot::returned(entry.user_data() as u32) };
+            sink(Completion { slot, moved: moved(entry.result()) });
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
+        // SAFETY: an fsync refers to no memory.
+        unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
+        loop {
+            match self.ring.submit_and_wait(1) {
+                Err(error) if errno_of(&error) == Errno::EINTR => {}
+                Err(error) => return Err(errno_of(&error)),
+                Ok(_) => {}
+            }
+            if let Some(entry) = self.ring.completion().find(|entry| entry.user_data() == FSYNC) {
+                return moved(entry.result()).map(drop);
+            }
+        }
+    }
+
+    fn effective(&self) -> Effective {
+        self.effective.clone()
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        if self.in_flight > 0 {
+            // A pass that failed left operations behind. The kernel may still write to their
+            // blocks: better to leak the memory than to let it be used for something else.
+            std::mem::forget(Arc::clone(&self.buffer));
+        }
+    }
+}
+
+impl std::fmt::Debug for Uring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Uring").field("effective", &self.effective).finish_non_exhaustive()
+    }
+}
+
+/// The `res` of a completion: bytes moved, or a negated errno.
+#[inline]
+fn moved(result: i32) -> Result<usize, Errno> {
+    usize::try_from(result).map_err(|_| Errno::from_raw(-result))
+}
+
+/// A ring with `entries` entries, with as many of the wanted flags as the kernel grants.
+fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
+    const FLAGS: [&str; 3] = ["single_issuer", "defer_taskrun", "no_sqarray"];
+    for granted in (1..=FLAGS.len()).rev() {
+        let mut builder = IoUring::builder();
+        builder.setup_single_issuer();
+        if granted >= 2 {
+            builder.setup_defer_taskrun();
+        }
+        if granted >= 3 {
+            builder.setup_no_sqarray();
+        }
+        match builder.build(entries).map_err(|error| errno_of(&error)) {
+            // The answer to a flag that the kernel does not know (io_uring_setup(2)).
+            Err(Errno::EINVAL) => {}
+            Err(errno) => return Err(errno),
+            Ok(ring) => return Ok((ring, &FLAGS[..granted])),
+        }
+    }
+    let ring = IoUring::new(entries).map_err(|error| errno_of(&error))?;
+    Ok((ring, &[]))
+}
+
+/// Registers each block of the buffer under the index of its slot.
+fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<(), Error> {
+    let block = |index| libc::iovec {
+        iov_base: spec.buffer.block_ptr(index).cast(),
+        iov_len: spec.buffer.block_bytes(),
+    };
+    let blocks: Vec<libc::iovec> = (0..spec.depth).map(block).collect();
+    // SAFETY: the blocks are valid, and the session shares ownership of them with the engine.
+    let registered = unsafe { ring.submitter().register_buffers(&blocks) };
+    registered.map_err(|error| match errno_of(&error) {
+        Errno::ENOMEM => memlock_error(spec),
+        errno => Error::system("io_uring_register", errno, "use a smaller -b or --iodepth"),
+    })
+}
+
+fn memlock_error(spec: &OpenSpec) -> Error {
+    let limit_bytes = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft);
+    let block_bytes = spec.buffer.block_bytes() as u64;
+    let fitting = limit_bytes / block_bytes.max(1);
+    let depth = match fitting {
+        0 => "use a smaller -b".to_owned(),
+        _ => format!("use --iodepth {} or less", fitting.min(u64::from(spec.depth) - 1).max(1)),
+    };
+    let wanted_bytes = block_bytes * u64::from(spec.depth);
+    Error::System {
+        call: "io_uring_register",
+        reason: format!(
+            "{} blocks of {block_bytes} bytes are {wanted_bytes} bytes to lock in memory, and the limit \
+             (memlock, RLIMIT_MEMLOCK) is {limit_bytes} (ENOMEM)",
+            spec.depth
+        ),
+        remedy: format!("{depth}, or raise the limit with ulimit -l"),
+    }
+}
+
+/// Which of the reasons for having no io_uring this errno of io_uring_setup(2) stands for.
+fn refusal(errno: Errno) -> Refusal {
+    let (reason, explanation, remedy) = match errno {
+        Errno::ENOSYS => (
+            Reason::KernelTooOld,
+            "the kernel has no io_uring (ENOSYS): it is older than 5.1, or built without it".to_owned(),
+            "use a newer kernel, or another strategy",
+        ),
+        Errno::EPERM => match disabled_by_sysctl() {
+            Some(level) => (
+                Reason::Sysctl,
+                format!("the sysctl kernel.io_uring_disabled is {level} (EPERM)"),
+                "set it to 0 as root: sysctl kernel.io_uring_disabled=0",
+            ),
+            None => (
+                Reason::Seccomp,
+                "a seccomp filter forbids io_uring_setup (EPERM), as container runtimes do by default"
+                    .to_owned(),
+                "run outside the container, or with a seccomp profile that allows io_uring",
+            ),
+        },
+        Errno::ENOMEM => (
+            Reason::Memlock,
+            "the ring does not fit into the memory that may be locked (memlock, RLIMIT_MEMLOCK; ENOMEM)"
+                .to_owned(),
+            "raise the limit with ulimit -l, or use a smaller --iodepth",
+        ),
+        errno => return system_refusal("io_uring_setup", errno, "use another strategy"),
+    };
+    Refusal { reason, explanation, remedy: remedy.to_owned() }
+}
+
+/// The value of kernel.io_uring_disabled (Linux 6.6) if it switches io_uring off for somebody.
+fn disabled_by_sysctl() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?;
+    text.trim().parse().ok().filter(|level| *level > 0)
+}

@@ -1,0 +1,103 @@
+//! `mmap`: the file as memory; blocks are copied out of a shared mapping or into it.
+//!
+//! No system call moves the data. The first touch of a page that the process has not mapped yet
+//! is a page fault: the kernel finds the page in the page cache (or reads it from the device
+//! first) and maps it, with some of its neighbours ("fault-around", 64 KiB on most kernels). After
+//! that the copy runs at the speed of memory. The price moved from calls to faults.
+//!
+//! Each iteration maps anew, so each one pays its faults; `-g` shows them.
+//!
+//! A tracer sees between the brackets: no system call; page faults (tracepoint
+//! exceptions:page_fault_user); `msync` with `-s`.
+//! Inside the bracket: the copies and the faults they take; not mmap(2) and munmap(2).
+//! A page that is no longer inside the file raises SIGBUS, which becomes EIO here.
+//! Man pages: mmap(2), msync(2). Fault-around: commit 8c6e50b0290c (Linux 3.15).
+
+use std::hint::black_box;
+use std::ptr;
+
+use memmap2::{MmapOptions, MmapRaw};
+use nix::errno::Errno;
+
+use crate::engine::blocking::{Blocking, probe_descriptor};
+use crate::engine::descriptor;
+use crate::engine::mapping_guard::MappingGuard;
+use crate::engine::strategy::{
+    Call, DirectIo, Direction, Info, Op, OpenSpec, Reason, Refusal, Support, Work,
+};
+use crate::engine::target::{Kind, Target, errno_of};
+use crate::error::Error;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Mmap {
+    // Dropped first: no SIGBUS may be looked up in a mapping that is gone.
+    guard: MappingGuard,
+    map: MmapRaw,
+}
+
+impl Blocking for Mmap {
+    const INFO: Info = Info {
+        name: "mmap",
+        summary: "copies out of and into a shared mapping of the file",
+        random: true,
+        deepest_queue: 1,
+        direct: DirectIo::Never("a mapping is the page cache itself, so O_DIRECT has no meaning for mmap"),
+        max_block_bytes: u64::MAX,
+    };
+
+    fn probe(target: &Target, direct: bool) -> Support {
+        if target.kind() != Kind::Character {
+            return probe_descriptor(&Self::INFO, target, direct);
+        }
+        Support::No(Refusal {
+            reason: Reason::Filesystem,
+            explanation: "a character device has no pages to map".to_owned(),
+            remedy: "use --strategy readwrite, or a regular file".to_owned(),
+        })
+    }
+
+    fn calls(work: &Work) -> Vec<Call> {
+        work.sync.then(|| Call::exactly("msync", 1)).into_iter().collect()
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        let file = descriptor::open_mappable(spec)?;
+        let length = usize::try_from(spec.total_bytes)
+            .map_err(|_| Error::Usage(format!("-t {}: more than the address space", spec.total_bytes)))?;
+        let mut options = MmapOptions::new();
+        options.len(length);
+        let map = match spec.direction {
+            Direction::Read => options.map_raw_read_only(&file),
+            Direction::Write => options.map_raw(&file),
+        };
+        let map = map.map_err(|error| {
+            Error::system("mmap", errno_of(&error), "use another strategy, or a smaller -t")
+        })?;
+        let guard = MappingGuard::new(map.as_ptr(), map.len())?;
+        Ok(Mmap { guard, map })
+    }
+
+    #[inline(always)]
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        let start = op.offset_bytes as usize;
+        let length = block.len().min(self.map.len().saturating_sub(start));
+        // SAFETY: `length` bytes from `start` on lie inside the mapping and inside the block, and
+        // the two do not overlap. Raw pointers, because others may change a shared file while
+        // its bytes are copied. Pages that went away are replaced by the guard.
+        unsafe {
+            let mapped = self.map.as_mut_ptr().wrapping_add(start);
+            match op.direction {
+                Direction::Read => ptr::copy_nonoverlapping(mapped.cast_const(), block.as_mut_ptr(), length),
+                Direction::Write => ptr::copy_nonoverlapping(block.as_ptr(), mapped, length),
+            }
+        }
+        // The copy is the work: the compiler may not leave it out because nobody looks.
+        black_box(block.as_mut_ptr());
+        if self.guard.struck() { Err(Errno::EIO) } else { Ok(length) }
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        self.map.flush().map_err(|error| errno_of(&error))
+    }
+}

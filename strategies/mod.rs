@@ -1,0 +1,29 @@
+//! The registry: every I/O path of iobench, one file each. Nothing else lives here.
+//!
+//! A new strategy is a new file in this folder, its `pub mod` line and its line in [`ALL`];
+//! `docs/adding-a-strategy.md` walks through it. Help texts, `iobench strategies`, the tests and
+//! the benches all iterate [`ALL`].
+
+pub mod direct;
+#[cfg(target_os = "linux")]
+pub mod io_uring;
+pub mod mmap;
+pub mod null;
+pub mod pread;
+pub mod readwrite;
+
+use crate::engine::blocking::blocking;
+#[cfg(target_os = "linux")]
+use crate::engine::queued::queued;
+use crate::engine::strategy::Strategy;
+
+/// Every strategy, in the order in which they are listed.
+pub static ALL: &[&dyn Strategy] = &[
+    &blocking::<null::Null>(),
+    &blocking::<readwrite::ReadWrite>(),
+    &blocking::<pread::Pread>(),
+    &blocking::<direct::Direct>(),
+    &blocking::<mmap::Mmap>(),
+    #[cfg(target_os = "linux")]
+    &queued::<io_uring::Uring>(),
+];

@@ -1,0 +1,51 @@
+//! `null`: moves nothing. What it costs is what the harness costs.
+//!
+//! A benchmark cannot be more precise than its own loop. This strategy goes through the same
+//! bracket, the same loop and the same checks as every other, and reports each block as moved
+//! without touching it: the time per I/O that it shows is the floor below everything else.
+//!
+//! A tracer sees between the brackets: no system call.
+//! Inside the bracket: the loop, a comparison per block, the interrupt flag.
+//! Source: the idea is fio's `null` engine (engines/null.c).
+
+use std::hint::black_box;
+
+use nix::errno::Errno;
+
+use crate::engine::blocking::Blocking;
+use crate::engine::strategy::{Call, DirectIo, Info, Op, OpenSpec, Work};
+use crate::error::Error;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Null;
+
+impl Blocking for Null {
+    const INFO: Info = Info {
+        name: "null",
+        summary: "moves nothing: the cost of the harness itself",
+        random: true,
+        deepest_queue: 1,
+        direct: DirectIo::Never("null opens no descriptor"),
+        max_block_bytes: u64::MAX,
+    };
+
+    fn calls(_: &Work) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn open(_: &OpenSpec) -> Result<Self, Error> {
+        Ok(Null)
+    }
+
+    #[inline(always)]
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        // Keeps the compiler from removing a loop that does nothing.
+        black_box(op.offset_bytes);
+        Ok(block.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}

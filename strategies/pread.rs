@@ -1,0 +1,72 @@
+//! `pread`: pread(2) and pwrite(2), which name the offset in each call.
+//!
+//! Against `readwrite` the kernel need not keep a position, nor lock it, and threads could share
+//! the descriptor; and blocks can be visited in any order. The copy is the same.
+//!
+//! A tracer sees between the brackets: `pread64` or `pwrite64` (so the kernel names them on
+//! Linux), once a block; `fsync` with `-s`.
+//! Inside the bracket: those calls and the copy they make; on a cold file the wait for the device.
+//! Man pages: pread(2), fsync(2).
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+
+use nix::errno::Errno;
+
+use crate::engine::blocking::Blocking;
+use crate::engine::descriptor;
+use crate::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use crate::error::Error;
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Pread {
+    file: File,
+}
+
+/// Names of the calls for reading and writing, as tracers print them.
+const CALL_NAMES: (&str, &str) =
+    if cfg!(target_os = "linux") { ("pread64", "pwrite64") } else { ("pread", "pwrite") };
+
+impl Blocking for Pread {
+    const INFO: Info = Info {
+        name: "pread",
+        summary: "pread(2) and pwrite(2) at explicit offsets",
+        random: true,
+        deepest_queue: 1,
+        direct: DirectIo::OnRequest,
+        max_block_bytes: MAX_CALL_BYTES,
+    };
+
+    fn calls(work: &Work) -> Vec<Call> {
+        let name = match work.direction {
+            Direction::Read => CALL_NAMES.0,
+            Direction::Write => CALL_NAMES.1,
+        };
+        let mut calls = vec![Call::exactly(name, work.blocks)];
+        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
+        calls
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        Ok(Pread { file: descriptor::open(spec)? })
+    }
+
+    #[inline(always)]
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        let descriptor = self.file.as_raw_fd();
+        let offset = op.offset_bytes as libc::off_t;
+        // SAFETY: `block` is valid for its whole length, and the file keeps the descriptor open.
+        let moved = unsafe {
+            match op.direction {
+                Direction::Read => libc::pread(descriptor, block.as_mut_ptr().cast(), block.len(), offset),
+                Direction::Write => libc::pwrite(descriptor, block.as_ptr().cast(), block.len(), offset),
+            }
+        };
+        Errno::result(moved).map(|moved| moved as usize)
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
