@@ -1,0 +1,157 @@
+//! What the black-box tests share: running the program, files to run it on, filesystems to put
+//! them on, and skipping loudly.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The program under test.
+pub fn iobench() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_iobench"))
+}
+
+/// Runs the program with these arguments, without the lab's pause.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Outcome {
+    outcome(iobench().args(args).args(["--settle", "0"]).stdin(Stdio::null()).output().unwrap())
+}
+
+/// How a program ended, as text.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// The outcome of a finished process.
+pub fn outcome(output: Output) -> Outcome {
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+impl Outcome {
+    /// Standard output as one JSON document.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// Asserts success.
+    pub fn ok(self) -> Outcome {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self
+    }
+}
+
+/// Whether a test can go on. If not, the reason is printed, and where `IOBENCH_REQUIRE` names
+/// the capability (or says `all`) the test fails instead of being skipped.
+pub fn have(capability: &str, present: bool, reason: &str) -> bool {
+    if present {
+        return true;
+    }
+    let required = std::env::var("IOBENCH_REQUIRE").unwrap_or_default();
+    let required = required.split(',').any(|word| word == capability || word == "all");
+    assert!(!required, "IOBENCH_REQUIRE asks for {capability}: {reason}");
+    eprintln!("SKIPPED, no {capability}: {reason}");
+    false
+}
+
+/// Whether the test runs as root, which loop mounts and tracers need.
+pub fn have_root() -> bool {
+    have("root", nix::unistd::geteuid().is_root(), "this test mounts or traces, run it as root")
+}
+
+/// Whether a program is on the path.
+pub fn have_program(name: &str) -> bool {
+    let found = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
+    have(name, found, &format!("install {name}"))
+}
+
+/// The bytes that `-c` puts at an offset.
+pub fn pattern(offset_bytes: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    iobench::engine::pattern::fill(&mut bytes, offset_bytes);
+    bytes
+}
+
+/// A file of `total_bytes` bytes of the pattern.
+pub fn data_file(folder: &Path, total_bytes: u64) -> PathBuf {
+    let path = folder.join("iofile");
+    iobench::engine::create::if_missing(&path, total_bytes).unwrap();
+    path
+}
+
+/// A filesystem to run on, unmounted when dropped.
+pub struct Filesystem {
+    /// ext4, xfs, btrfs or tmpfs; `scratch` for the one that holds the build.
+    pub name: &'static str,
+    folder: PathBuf,
+    mounted: bool,
+    // Holds the image and the mount point.
+    _scratch: TempDir,
+}
+
+impl Filesystem {
+    /// Where files can be put.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A folder on the filesystem that holds the build.
+    pub fn scratch() -> Filesystem {
+        let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
+    }
+
+    /// A fresh ext4, xfs, btrfs or tmpfs; `None` (said loudly) if that cannot be had here.
+    pub fn mount(name: &'static str, size_bytes: u64) -> Option<Filesystem> {
+        if !have_root() || (name != "tmpfs" && !have_program(&format!("mkfs.{name}"))) {
+            return None;
+        }
+        let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let folder = scratch.path().join("mount");
+        std::fs::create_dir(&folder).unwrap();
+        let mut mount = Command::new("mount");
+        if name == "tmpfs" {
+            mount.args(["-t", "tmpfs", "-o", &format!("size={size_bytes}"), "tmpfs"]);
+        } else {
+            let image = scratch.path().join("image");
+            std::fs::File::create(&image).unwrap().set_len(size_bytes).unwrap();
+            let made = Command::new(format!("mkfs.{name}")).arg("-q").arg(&image).output().unwrap();
+            assert!(made.status.success(), "mkfs.{name}: {}", String::from_utf8_lossy(&made.stderr));
+            mount.args(["-o", "loop"]).arg(&image);
+        }
+        let mounted = mount.arg(&folder).output().unwrap();
+        let reason = String::from_utf8_lossy(&mounted.stderr).into_owned();
+        if !have(name, mounted.status.success(), &reason) {
+            return None;
+        }
+        Some(Filesystem { name, folder, mounted: true, _scratch: scratch })
+    }
+
+    /// Every filesystem that can be had here, the one that holds the build first. 300 MiB is
+    /// the least that mkfs.xfs takes.
+    pub fn all() -> Vec<Filesystem> {
+        const SIZE_BYTES: u64 = 320 << 20;
+        let mounted = ["ext4", "xfs", "btrfs", "tmpfs"].into_iter();
+        let mounted = mounted.filter_map(|name| Filesystem::mount(name, SIZE_BYTES));
+        std::iter::once(Filesystem::scratch()).chain(mounted).collect()
+    }
+}
+
+impl Drop for Filesystem {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
+        }
+    }
+}
