@@ -1,0 +1,268 @@
+//! Block devices, as `/sys/dev/block` and sysfs-block(5) of the kernel's ABI describe them.
+
+use std::fmt;
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::super::Storage;
+use super::{names_in, read, read_number, selected};
+
+/// Major and minor number of a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeviceNumber {
+    major: u32,
+    minor: u32,
+}
+
+impl From<u64> for DeviceNumber {
+    /// From the `st_dev` or `st_rdev` of stat(2).
+    fn from(device: u64) -> Self {
+        Self {
+            major: libc::major(device),
+            minor: libc::minor(device),
+        }
+    }
+}
+
+impl FromStr for DeviceNumber {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (major, minor) = text.split_once(':').ok_or(())?;
+        Ok(Self {
+            major: major.parse().map_err(drop)?,
+            minor: minor.parse().map_err(drop)?,
+        })
+    }
+}
+
+impl fmt::Display for DeviceNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.major, self.minor)
+    }
+}
+
+/// A block device by its folder in `/sys/devices`. Two are equal if their folder is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BlockDevice {
+    folder: PathBuf,
+}
+
+impl BlockDevice {
+    /// The block device with this number, if there is one.
+    pub(super) fn with_number(number: DeviceNumber) -> Option<Self> {
+        Self::at(Path::new("/sys/dev/block").join(number.to_string()))
+    }
+
+    /// The block device whose node this path is.
+    pub(super) fn with_node(path: &Path) -> Option<Self> {
+        Self::with_number(node_number(path)?)
+    }
+
+    /// The block device that the kernel calls so.
+    pub(super) fn with_kernel_name(name: &str) -> Option<Self> {
+        Self::at(Path::new("/sys/class/block").join(name))
+    }
+
+    /// Every block device of this machine: disks, partitions, and virtual ones.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        names_in("/sys/class/block")
+            .into_iter()
+            .filter_map(|name| Self::with_kernel_name(&name))
+    }
+
+    fn at(link: PathBuf) -> Option<Self> {
+        let folder = link.canonicalize().ok()?;
+        Some(Self { folder })
+    }
+
+    fn kernel_name(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Name under `/dev`. The kernel writes `!` in `/sys` for a slash in it.
+    pub(super) fn name(&self) -> String {
+        self.kernel_name().replace('!', "/")
+    }
+
+    pub(super) fn number(&self) -> Option<DeviceNumber> {
+        read_number(self.folder.join("dev"))
+    }
+
+    fn is_partition(&self) -> bool {
+        self.folder.join("partition").exists()
+    }
+
+    /// The disk whose partition this is; `None` if it is a disk itself.
+    pub(super) fn disk(&self) -> Option<Self> {
+        let folder = self.folder.parent()?.to_owned();
+        self.is_partition().then_some(Self { folder })
+    }
+
+    pub(super) fn partitions(&self) -> Vec<Self> {
+        names_in(&self.folder)
+            .into_iter()
+            .map(|name| Self {
+                folder: self.folder.join(name),
+            })
+            .filter(Self::is_partition)
+            .collect()
+    }
+
+    /// Devices built on this one: device mapper, md, bcache ... and loop devices, which the
+    /// kernel does not list as holders.
+    pub(super) fn holders(&self) -> Vec<Self> {
+        let listed = names_in(self.folder.join("holders"));
+        let listed = listed
+            .iter()
+            .filter_map(|name| Self::with_kernel_name(name));
+        let loops = Self::all().filter(|device| device.loop_backing().as_ref() == Some(self));
+        listed.chain(loops).collect()
+    }
+
+    /// The block device behind a loop device; `None` if that is a regular file.
+    pub(super) fn loop_backing(&self) -> Option<Self> {
+        let path = read(self.folder.join("loop/backing_file"))?;
+        Self::with_node(Path::new(&path))
+    }
+
+    /// The whole disks that this device stands on.
+    fn disks(&self) -> Vec<Self> {
+        if let Some(disk) = self.disk() {
+            return disk.disks();
+        }
+        let below: Vec<Self> = names_in(self.folder.join("slaves"))
+            .iter()
+            .filter_map(|name| Self::with_kernel_name(name))
+            .flat_map(|device| device.disks())
+            .collect();
+        if below.is_empty() {
+            return vec![self.clone()];
+        }
+        below
+    }
+
+    /// An attribute of the request queue. A partition has that of its disk.
+    fn queue(&self, attribute: &str) -> PathBuf {
+        let disk = self.disk();
+        let folder = &disk.as_ref().unwrap_or(self).folder;
+        folder.join("queue").join(attribute)
+    }
+
+    pub(super) fn logical_block_bytes(&self) -> Option<u64> {
+        read_number(self.queue("logical_block_size"))
+    }
+
+    /// A disk has a model (SCSI, NVMe), a name (MMC), or neither (virtio).
+    fn model(&self) -> Option<String> {
+        let device = self.folder.join("device");
+        read(device.join("model")).or_else(|| read(device.join("name")))
+    }
+
+    fn driver(&self) -> Option<String> {
+        let driver = self.folder.join("device/driver").canonicalize().ok()?;
+        Some(driver.file_name()?.to_string_lossy().into_owned())
+    }
+
+    pub(super) fn describe(&self) -> Storage {
+        let disks = self.disks();
+        let kibibytes = |attribute| {
+            read_number::<u64>(self.queue(attribute)).and_then(|kib| kib.checked_mul(1024))
+        };
+        let flag = |attribute| read_number::<u8>(self.queue(attribute)).map(|flag| flag != 0);
+        Storage {
+            mount_options: None,
+            device_name: Some(self.name()),
+            device_disks: Some(disks.iter().map(Self::name).collect()),
+            device_model: disks.first().and_then(Self::model),
+            device_driver: disks.first().and_then(Self::driver),
+            // In units of 512 bytes, whatever the device's own block size is.
+            device_size_bytes: read_number::<u64>(self.folder.join("size"))
+                .and_then(|sectors| sectors.checked_mul(512)),
+            device_rotational: flag("rotational"),
+            device_scheduler: read(self.queue("scheduler")).and_then(|text| selected(&text)),
+            device_logical_block_bytes: self.logical_block_bytes(),
+            device_physical_block_bytes: read_number(self.queue("physical_block_size")),
+            device_read_ahead_bytes: kibibytes("read_ahead_kb"),
+            device_max_request_bytes: kibibytes("max_sectors_kb"),
+            device_queue_requests: read_number(self.queue("nr_requests")),
+            device_write_cache: read(self.queue("write_cache")),
+        }
+    }
+}
+
+/// Number of the block device whose node this path is.
+pub(super) fn node_number(path: &Path) -> Option<DeviceNumber> {
+    let metadata = path.metadata().ok()?;
+    let is_block_device = metadata.file_type().is_block_device();
+    is_block_device.then(|| metadata.rdev().into())
+}
+
+nix::ioctl_read_bad!(
+    /// The kernel declares the argument as `size_t` but writes 64 bits: linux/fs.h.
+    blkgetsize64,
+    nix::request_code_read!(0x12, 114, std::mem::size_of::<usize>()),
+    u64
+);
+
+pub(in super::super) fn device_size_bytes(file: &File) -> Option<u64> {
+    let mut bytes = 0;
+    // SAFETY: the descriptor is open as long as `file` is, and BLKGETSIZE64 writes one u64.
+    unsafe { blkgetsize64(file.as_raw_fd(), &raw mut bytes) }.ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_numbers_are_parsed_and_printed() {
+        let number: DeviceNumber = "259:70000".parse().unwrap();
+        assert_eq!(number, libc::makedev(259, 70000).into());
+        assert_eq!(number.to_string(), "259:70000");
+        for garbage in ["", ":", "8", "8:", "x:1", "-1:0", "8:1:2"] {
+            assert!(garbage.parse::<DeviceNumber>().is_err(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_a_disk_with_partitions_and_a_partition_has_the_queue_of_its_disk() {
+        let sys = tempfile::tempdir().unwrap();
+        let disk = sys.path().join("sda");
+        let write = |path: &str, text: &str| {
+            let path = disk.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("sda1/partition", "1\n");
+        write("sda1/size", "2048\n");
+        write("queue/rotational", "1\n");
+        write("queue/read_ahead_kb", "128\n");
+        write("queue/scheduler", "[none]\n");
+        write("queue/nr_requests", "garbage\n");
+        write("device/model", "DISK 2000   \n");
+        let disk = BlockDevice::at(disk).unwrap();
+        let partition = disk.partitions().remove(0);
+        let storage = partition.describe();
+        assert_eq!(partition.disk(), Some(disk));
+        assert_eq!(storage.device_name.as_deref(), Some("sda1"));
+        assert_eq!(storage.device_disks, Some(vec!["sda".to_owned()]));
+        assert_eq!(storage.device_model.as_deref(), Some("DISK 2000"));
+        assert_eq!(storage.device_size_bytes, Some(2048 * 512));
+        assert_eq!(storage.device_rotational, Some(true));
+        assert_eq!(storage.device_read_ahead_bytes, Some(131_072));
+        assert_eq!(storage.device_scheduler.as_deref(), Some("none"));
+        assert_eq!(storage.device_queue_requests, None);
+    }
+
+    #[test]
+    fn a_regular_file_has_no_device_size() {
+        assert_eq!(device_size_bytes(&tempfile::tempfile().unwrap()), None);
+        assert_eq!(node_number(Path::new("/dev/null")), None);
+    }
+}

@@ -1,0 +1,156 @@
+//! Hypervisor and container around this process.
+
+use std::path::Path;
+
+use super::super::Confinement;
+use super::mounts::Mounts;
+use super::{cgroup, read};
+
+pub(super) fn confinement(mounts: &Mounts) -> Confinement {
+    Confinement {
+        machine_product: machine_product(),
+        virtualization: virtualization(),
+        container: container(),
+        cgroup_memory_max_bytes: cgroup::memory_max_bytes(mounts),
+        cgroup_cpu_quota_cores: cgroup::cpu_quota_cores(mounts),
+        cgroup_io_max: cgroup::io_max(mounts),
+    }
+}
+
+/// DMI where there is one (x86, ARM servers), else the device tree (small ARM and RISC-V boards).
+fn machine_product() -> Option<String> {
+    let dmi = ["sys_vendor", "product_name"].map(|name| read(format!("/sys/class/dmi/id/{name}")));
+    let words: Vec<String> = dmi.into_iter().flatten().collect();
+    let dmi = (!words.is_empty()).then(|| words.join(" "));
+    dmi.or_else(|| read("/proc/device-tree/model"))
+}
+
+/// The processor says it on x86; elsewhere only a paravirtual kernel interface can, so that
+/// silence proves nothing.
+fn virtualization() -> Option<String> {
+    if cfg!(target_arch = "x86_64") {
+        return match has_hypervisor_flag(&read("/proc/cpuinfo")?) {
+            true => hypervisor_signature().map(|signature| hypervisor_name(&signature)),
+            // A paravirtualised Xen guest may hide the flag.
+            false => Some(read("/sys/hypervisor/type").unwrap_or_else(|| "none".to_owned())),
+        };
+    }
+    read("/sys/hypervisor/type").or_else(|| read("/proc/device-tree/hypervisor/compatible"))
+}
+
+fn has_hypervisor_flag(cpuinfo: &str) -> bool {
+    cpuinfo
+        .lines()
+        .find(|line| line.starts_with("flags"))
+        .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
+}
+
+/// The twelve characters of CPUID leaf 4000_0000h, in EBX, ECX and EDX. Intel and AMD keep this
+/// range free for hypervisors.
+#[cfg(target_arch = "x86_64")]
+#[allow(
+    unused_unsafe,
+    reason = "__cpuid became safe after the oldest supported Rust"
+)]
+fn hypervisor_signature() -> Option<String> {
+    // SAFETY: every x86-64 processor has CPUID, and it changes nothing but registers.
+    let leaf = unsafe { std::arch::x86_64::__cpuid(0x4000_0000) };
+    let bytes = [leaf.ebx, leaf.ecx, leaf.edx]
+        .map(u32::to_le_bytes)
+        .concat();
+    let signature = String::from_utf8_lossy(&bytes);
+    let signature = signature.trim_matches(['\0', ' ']);
+    (!signature.is_empty()).then(|| signature.to_owned())
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn hypervisor_signature() -> Option<String> {
+    None
+}
+
+/// The usual name for a signature; an unknown signature stands for itself. The list is that of
+/// systemd-detect-virt(1).
+fn hypervisor_name(signature: &str) -> String {
+    let name = match signature {
+        "KVMKVMKVM" | "Linux KVM Hv" => "KVM",
+        "Microsoft Hv" => "Hyper-V",
+        "VMwareVMware" => "VMware",
+        "XenVMMXenVMM" => "Xen",
+        "TCGTCGTCGTCG" => "QEMU TCG",
+        "bhyve bhyve" => "bhyve",
+        "QNXQVMBSQG" => "QNX",
+        "ACRNACRNACRN" => "ACRN",
+        "SRESRESRESRE" => "LMHS",
+        other => other,
+    };
+    name.to_owned()
+}
+
+/// Managers leave a mark in the root folder. Machines that boot from an image made for
+/// containers have the mark too; but they run in the first namespaces of their kernel.
+fn container() -> Option<String> {
+    if in_first_namespaces()? {
+        return Some("none".to_owned());
+    }
+    let systemd = read("/run/systemd/container");
+    let mark = |path: &str, name: &str| Path::new(path).exists().then(|| name.to_owned());
+    systemd
+        .or_else(|| {
+            std::env::var("KUBERNETES_SERVICE_HOST")
+                .ok()
+                .map(|_| "kubernetes".to_owned())
+        })
+        .or_else(|| mark("/run/.containerenv", "podman"))
+        .or_else(|| mark("/.dockerenv", "docker"))
+        .or_else(|| Some("unknown".to_owned()))
+}
+
+/// Whether process ids, host name, IPC and control groups are those of the machine. The numbers
+/// are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
+fn in_first_namespaces() -> Option<bool> {
+    const FIRST: [(&str, u64); 4] = [
+        ("ipc", 0xEFFF_FFFF),
+        ("uts", 0xEFFF_FFFE),
+        ("pid", 0xEFFF_FFFC),
+        ("cgroup", 0xEFFF_FFFB),
+    ];
+    FIRST.iter().try_fold(true, |all, (kind, first)| {
+        let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
+        Some(all && namespace_number(&link.to_string_lossy())? == *first)
+    })
+}
+
+/// The number in `pid:[4026531836]`.
+fn namespace_number(link: &str) -> Option<u64> {
+    let (_, number) = link.split_once(":[")?;
+    number.strip_suffix(']')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hypervisor_flag_is_a_whole_word_of_the_flags() {
+        assert!(has_hypervisor_flag(
+            "model\t: x\nflags\t\t: fpu hypervisor lahf_lm\n"
+        ));
+        assert!(!has_hypervisor_flag("flags\t\t: fpu hypervisors\n"));
+        assert!(!has_hypervisor_flag("model name: hypervisor\n"));
+        assert!(!has_hypervisor_flag(""));
+    }
+
+    #[test]
+    fn an_unknown_signature_stands_for_itself() {
+        assert_eq!(hypervisor_name("KVMKVMKVM"), "KVM");
+        assert_eq!(hypervisor_name("SomethingNew"), "SomethingNew");
+    }
+
+    #[test]
+    fn a_namespace_is_known_by_its_number() {
+        assert_eq!(namespace_number("pid:[4026531836]"), Some(0xEFFF_FFFC));
+        for garbage in ["", "pid", "pid:[]", "pid:[x]", "pid:[1"] {
+            assert_eq!(namespace_number(garbage), None, "{garbage:?}");
+        }
+    }
+}

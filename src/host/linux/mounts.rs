@@ -1,0 +1,222 @@
+//! The mounts of this process's namespace: proc_pid_mountinfo(5).
+
+use std::ffi::OsString;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::block::DeviceNumber;
+use super::read;
+
+/// One line of mountinfo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) id: u64,
+    /// Number that stat(2) gives the files as `st_dev`, save for subvolumes of btrfs.
+    pub(super) number: DeviceNumber,
+    /// Which folder of the filesystem is mounted.
+    pub(super) root: PathBuf,
+    pub(super) mount_point: PathBuf,
+    pub(super) kind: String,
+    pub(super) source: String,
+    mount_options: String,
+    pub(super) filesystem_options: String,
+}
+
+impl Mount {
+    /// Options of the mount, then those that only the filesystem has.
+    pub(super) fn options(&self) -> String {
+        let mut options: Vec<&str> = self.mount_options.split(',').collect();
+        for option in self.filesystem_options.split(',') {
+            if !options.contains(&option) {
+                options.push(option);
+            }
+        }
+        options.join(",")
+    }
+}
+
+/// Every mount that this process can see, in the order in which they were mounted.
+#[derive(Debug, Default)]
+pub(super) struct Mounts(Vec<Mount>);
+
+impl Mounts {
+    pub(super) fn read() -> Self {
+        Self::parse(&read("/proc/self/mountinfo").unwrap_or_default())
+    }
+
+    /// Lines that are not of the form of mountinfo are left out.
+    pub(super) fn parse(mountinfo: &str) -> Self {
+        Self(mountinfo.lines().filter_map(parse_line).collect())
+    }
+
+    pub(super) fn all(&self) -> &[Mount] {
+        &self.0
+    }
+
+    /// The mount that holds `path`, which must exist and have no symbolic links in it.
+    pub(super) fn holding(&self, path: &Path) -> Option<&Mount> {
+        mount_id(path)
+            .and_then(|id| self.0.iter().find(|mount| mount.id == id))
+            .or_else(|| self.under_longest_prefix(path))
+    }
+
+    /// The deepest mount point above `path`; of several mounts stacked on it, the uppermost.
+    fn under_longest_prefix(&self, path: &Path) -> Option<&Mount> {
+        self.0
+            .iter()
+            .filter(|mount| path.starts_with(&mount.mount_point))
+            .max_by_key(|mount| mount.mount_point.components().count())
+    }
+}
+
+/// The kernel's own answer to which mount holds `path`: right even where a mount is hidden
+/// under a later one. `O_PATH` neither reads the file nor touches a device.
+fn mount_id(path: &Path) -> Option<u64> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_PATH)
+        .open(path)
+        .ok()?;
+    parse_mount_id(&read(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?)
+}
+
+fn parse_mount_id(fdinfo: &str) -> Option<u64> {
+    fdinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("mnt_id:"))?
+        .trim()
+        .parse()
+        .ok()
+}
+
+/// Parses `id parent major:minor root mount_point options tag... - type source super_options`.
+fn parse_line(line: &str) -> Option<Mount> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    let mut mount = mount.split(' ');
+    // The source of a filesystem may be an empty word: split at every single space.
+    let mut filesystem = filesystem.split(' ');
+    Some(Mount {
+        id: mount.next()?.parse().ok()?,
+        number: mount.nth(1)?.parse().ok()?,
+        root: unescape(mount.next()?).into(),
+        mount_point: unescape(mount.next()?).into(),
+        mount_options: mount.next()?.to_owned(),
+        kind: unescape_text(filesystem.next()?),
+        source: unescape_text(filesystem.next()?),
+        filesystem_options: filesystem.next().unwrap_or_default().to_owned(),
+    })
+}
+
+fn unescape_text(field: &str) -> String {
+    unescape(field).to_string_lossy().into_owned()
+}
+
+/// Undoes the `\ooo` that the kernel writes for space, tab, newline and backslash.
+pub(super) fn unescape(field: &str) -> OsString {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'\\').then(|| octal_byte(after)).flatten();
+        plain.push(escaped.unwrap_or(first));
+        rest = match escaped {
+            Some(_) => &after[3..],
+            None => after,
+        };
+    }
+    OsString::from_vec(plain)
+}
+
+/// The byte that the first three characters write in octal.
+fn octal_byte(digits: &[u8]) -> Option<u8> {
+    let value = digits.get(..3)?.iter().try_fold(0_u16, |value, digit| {
+        (b'0'..=b'7')
+            .contains(digit)
+            .then(|| value * 8 + u16::from(digit - b'0'))
+    })?;
+    u8::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTINFO: &str = "\
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw,discard
+40 27 8:1 /sub /mnt/with\\040space ro,nosuid - xfs /dev/sda1 rw,noquota
+41 27 0:44 /@home /home rw - btrfs /dev/sdb2 rw,subvol=/@home
+50 27 0:50 / /mnt/twice rw - tmpfs first rw
+51 50 0:51 / /mnt/twice rw - tmpfs second rw
+52 27 0:52 / /mnt/empty rw - tmpfs  rw";
+
+    fn source(path: &str) -> String {
+        let mounts = Mounts::parse(MOUNTINFO);
+        mounts
+            .under_longest_prefix(Path::new(path))
+            .unwrap()
+            .source
+            .clone()
+    }
+
+    #[test]
+    fn a_line_is_taken_apart_with_and_without_tags() {
+        let mounts = Mounts::parse(MOUNTINFO);
+        assert_eq!(mounts.all().len(), 7);
+        let mount = &mounts.all()[2];
+        assert_eq!(mount.id, 40);
+        assert_eq!(mount.number, "8:1".parse().unwrap());
+        assert_eq!(mount.root, Path::new("/sub"));
+        assert_eq!(mount.mount_point, Path::new("/mnt/with space"));
+        assert_eq!(mount.kind, "xfs");
+        assert_eq!(mount.options(), "ro,nosuid,rw,noquota");
+        assert_eq!(mounts.all()[1].options(), "rw,relatime,discard");
+        assert_eq!(mounts.all()[6].source, "");
+        assert_eq!(mounts.all()[6].filesystem_options, "rw");
+    }
+
+    #[test]
+    fn the_deepest_and_last_mount_holds_a_path() {
+        assert_eq!(source("/etc/passwd"), "/dev/vda");
+        assert_eq!(source("/home/someone/file"), "/dev/sdb2");
+        assert_eq!(source("/homeless"), "/dev/vda");
+        assert_eq!(source("/mnt/twice/file"), "second");
+        assert_eq!(source("/mnt/with space/file"), "/dev/sda1");
+    }
+
+    #[test]
+    fn garbage_is_left_out() {
+        for garbage in [
+            "",
+            " - ",
+            "a b c - d",
+            "1 2 3 4 5 6 - 7 8 9",
+            "1 2 3:4 / - x y",
+            "\\",
+            "1 2 99999999999:1 / / rw - a b c",
+            "\u{fffd} - \u{fffd}",
+        ] {
+            assert!(Mounts::parse(garbage).all().is_empty(), "{garbage:?}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_undone_and_half_escapes_kept() {
+        assert_eq!(unescape("a\\040b\\134c\\011"), "a b\\c\t");
+        assert_eq!(unescape("\\04"), "\\04");
+        assert_eq!(unescape("\\777\\"), "\\777\\");
+        assert_eq!(unescape("ä\\040ß"), "ä ß");
+    }
+
+    #[test]
+    fn the_mount_id_is_found_in_fdinfo() {
+        assert_eq!(
+            parse_mount_id("pos:\t0\nflags:\t02\nmnt_id:\t27\n"),
+            Some(27)
+        );
+        assert_eq!(parse_mount_id("mnt_id:\tx"), None);
+        assert_eq!(parse_mount_id(""), None);
+        assert!(mount_id(Path::new("/")).is_some());
+    }
+}
