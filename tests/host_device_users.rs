@@ -2,6 +2,7 @@
 //!
 //! Skips, and says so, where it cannot run; fails instead if `IOBENCH_REQUIRE` contains `root`.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -193,6 +194,47 @@ fn a_partition_and_its_disk_know_of_each_other() {
         users(Path::new(&second)),
         [format!("{node} is mounted on {target}")]
     );
+}
+
+#[test]
+fn every_device_of_a_btrfs_is_in_use_and_its_files_know_their_device() {
+    if let Some(reason) = obstacle() {
+        return skip(&reason);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let mut undo = Undo::default();
+    // 128 MiB each: mkfs.btrfs refuses much less.
+    let devices = ["one", "two"].map(|name| {
+        let image = scratch.path().join(name);
+        File::create(&image).unwrap().set_len(128 << 20).unwrap();
+        attach(&image, &mut undo)
+    });
+    let [one, two] = [0, 1].map(|index: usize| devices[index].to_str().unwrap());
+    if let Err(reason) = run(&["mkfs.btrfs", "-q", one, two]) {
+        return skip(&reason);
+    }
+    let target = scratch.path().join("mounted");
+    std::fs::create_dir(&target).unwrap();
+    let target = target.to_str().unwrap();
+    let both = format!("device={one},device={two}");
+    if let Err(reason) = run(&["mount", "-t", "btrfs", "-o", &both, one, target]) {
+        return skip(&reason);
+    }
+    undo.push(&["umount", target]);
+    for device in [one, two] {
+        let mounted = [format!("{device} is mounted on {target}")];
+        assert_eq!(users(Path::new(device)), mounted);
+    }
+    let file = Path::new(target).join("file");
+    File::create(&file).unwrap();
+    let configuration = host::configuration(Some(&file));
+    let name = configuration.storage.device_name.unwrap();
+    assert!(devices.contains(&Path::new("/dev").join(name)));
+    assert_eq!(
+        configuration.identity.filesystem_type.as_deref(),
+        Some("btrfs")
+    );
+    assert_eq!(configuration.storage.device_logical_block_bytes, Some(512));
 }
 
 #[test]
