@@ -9,8 +9,9 @@ use super::mounts::{Mounts, unescape};
 use super::{names_in, read};
 
 pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
-    let Some(device) = BlockDevice::with_number(device.rdev().into()) else {
-        return Vec::new();
+    let number = device.rdev().into();
+    let Some(device) = BlockDevice::with_number(number) else {
+        return users_without_sysfs(number);
     };
     let below = devices_below(&device);
     let usage = Usage::read(&device, &below);
@@ -28,6 +29,15 @@ pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
         return claim(&device).into_iter().collect();
     }
     users
+}
+
+/// Where `/sys` is not mounted, nothing tells partitions and holders; the mounts still count.
+fn users_without_sysfs(number: DeviceNumber) -> Vec<String> {
+    all_uses()
+        .into_iter()
+        .filter(|held| held.number == number)
+        .map(|held| format!("device {number} {}", held.phrase))
+        .collect()
 }
 
 /// Devices whose bytes `device` shares from below: the disk of a partition, the device behind a
@@ -53,11 +63,12 @@ struct Usage {
 
 impl Usage {
     fn read(device: &BlockDevice, below: &[BlockDevice]) -> Self {
-        let mut uses = mount_uses(&Mounts::read());
-        uses.extend(swap_uses(&read("/proc/swaps").unwrap_or_default()));
         let mut subjects = below.to_vec();
         subjects.push(device.clone());
-        Self { uses, subjects }
+        Self {
+            uses: all_uses(),
+            subjects,
+        }
     }
 
     /// What is done with `device` itself and, in relative clauses, with what is built on it.
@@ -93,6 +104,12 @@ impl Usage {
         }
         clauses
     }
+}
+
+fn all_uses() -> Vec<Use> {
+    let mut uses = mount_uses(&Mounts::read());
+    uses.extend(swap_uses(&read("/proc/swaps").unwrap_or_default()));
+    uses
 }
 
 /// Every block device of every mount.
@@ -187,6 +204,12 @@ mod tests {
         assert_eq!(areas, ["/dev/dm-1", "/swap file", "\\"].map(PathBuf::from));
         assert_eq!(swap_areas("").count(), 0);
         assert!(swap_uses("x\n/dev/null partition 1 0 0").is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_no_device_has_no_users() {
+        let folder = Path::new("/").metadata().unwrap();
+        assert!(device_users(&folder).is_empty());
     }
 
     #[test]
