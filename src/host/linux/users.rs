@@ -9,8 +9,9 @@ use super::mounts::{Mounts, unescape};
 use super::{names_in, read};
 
 pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
-    let Some(device) = BlockDevice::with_number(device.rdev().into()) else {
-        return Vec::new();
+    let number = device.rdev().into();
+    let Some(device) = BlockDevice::with_number(number) else {
+        return users_without_sysfs(number);
     };
     let below = devices_below(&device);
     let usage = Usage::read(&device, &below);
@@ -28,6 +29,15 @@ pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
         return claim(&device).into_iter().collect();
     }
     users
+}
+
+/// Where `/sys` is not mounted, nothing tells partitions and holders; the mounts still count.
+fn users_without_sysfs(number: DeviceNumber) -> Vec<String> {
+    all_uses()
+        .into_iter()
+        .filter(|held| held.number == number)
+        .map(|held| format!("device {number} {}", held.phrase))
+        .collect()
 }
 
 /// Devices whose bytes `device` shares from below: the disk of a partition, the device behind a
@@ -53,11 +63,12 @@ struct Usage {
 
 impl Usage {
     fn read(device: &BlockDevice, below: &[BlockDevice]) -> Self {
-        let mut uses = mount_uses(&Mounts::read());
-        uses.extend(swap_uses(&read("/proc/swaps").unwrap_or_default()));
         let mut subjects = below.to_vec();
         subjects.push(device.clone());
-        Self { uses, subjects }
+        Self {
+            uses: all_uses(),
+            subjects,
+        }
     }
 
     /// What is done with `device` itself and, in relative clauses, with what is built on it.
@@ -76,19 +87,29 @@ impl Usage {
     /// A holder is a user even if nothing is mounted on it: its own contents are at stake.
     fn holder_phrases(&self, holder: &BlockDevice) -> Vec<String> {
         let name = holder.name();
-        let mut clauses: Vec<String> =
-            self.phrases(holder).iter().map(|phrase| format!("is held by {name}, which {phrase}")).collect();
+        let mut clauses: Vec<String> = self
+            .phrases(holder)
+            .iter()
+            .map(|phrase| format!("is held by {name}, which {phrase}"))
+            .collect();
         for partition in holder.partitions() {
             let part = partition.name();
             let phrases = self.phrases(&partition).into_iter();
-            clauses
-                .extend(phrases.map(|phrase| format!("is held by {name}, whose partition {part} {phrase}")));
+            clauses.extend(
+                phrases.map(|phrase| format!("is held by {name}, whose partition {part} {phrase}")),
+            );
         }
         if clauses.is_empty() {
             clauses.push(format!("is held by {name}"));
         }
         clauses
     }
+}
+
+fn all_uses() -> Vec<Use> {
+    let mut uses = mount_uses(&Mounts::read());
+    uses.extend(swap_uses(&read("/proc/swaps").unwrap_or_default()));
+    uses
 }
 
 /// Every block device of every mount.
@@ -101,7 +122,10 @@ fn mount_uses(mounts: &Mounts) -> Vec<Use> {
             numbers.extend(btrfs_members(Path::new(&mount.source)));
         }
         let phrase = format!("is mounted on {}", mount.mount_point.display());
-        uses.extend(numbers.into_iter().map(|number| Use { number, phrase: phrase.clone() }));
+        uses.extend(numbers.into_iter().map(|number| Use {
+            number,
+            phrase: phrase.clone(),
+        }));
     }
     uses
 }
@@ -114,7 +138,9 @@ fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
     let members = |filesystem: &String| -> Vec<DeviceNumber> {
         let folder = Path::new("/sys/fs/btrfs").join(filesystem).join("devices");
         let devices = names_in(folder);
-        let devices = devices.iter().filter_map(|name| BlockDevice::with_kernel_name(name));
+        let devices = devices
+            .iter()
+            .filter_map(|name| BlockDevice::with_kernel_name(name));
         devices.filter_map(|device| device.number()).collect()
     };
     names_in("/sys/fs/btrfs")
@@ -129,13 +155,20 @@ fn swap_uses(swaps: &str) -> Vec<Use> {
     let number = |path: PathBuf| node_number(&path);
     swap_areas(swaps)
         .filter_map(number)
-        .map(|number| Use { number, phrase: "is in use as swap".to_owned() })
+        .map(|number| Use {
+            number,
+            phrase: "is in use as swap".to_owned(),
+        })
         .collect()
 }
 
 /// First column of `/proc/swaps`, without its heading.
 fn swap_areas(swaps: &str) -> impl Iterator<Item = PathBuf> {
-    swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(|path| unescape(path).into())
+    swaps
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(|path| unescape(path).into())
 }
 
 /// Asks the kernel whether anything has claimed the device: also mounts of other namespaces,
@@ -171,6 +204,12 @@ mod tests {
         assert_eq!(areas, ["/dev/dm-1", "/swap file", "\\"].map(PathBuf::from));
         assert_eq!(swap_areas("").count(), 0);
         assert!(swap_uses("x\n/dev/null partition 1 0 0").is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_is_no_device_has_no_users() {
+        let folder = Path::new("/").metadata().unwrap();
+        assert!(device_users(&folder).is_empty());
     }
 
     #[test]
