@@ -16,8 +16,7 @@ struct Undo(Vec<Vec<String>>);
 
 impl Undo {
     fn push(&mut self, command: &[&str]) {
-        self.0
-            .push(command.iter().map(|&word| word.to_owned()).collect());
+        self.0.push(command.iter().map(|&word| word.to_owned()).collect());
     }
 
     fn run_last(&mut self) {
@@ -40,10 +39,8 @@ impl Drop for Undo {
 
 /// Standard output of a command, or why it failed.
 fn run(words: &[&str]) -> Result<String, String> {
-    let output = Command::new(words[0])
-        .args(&words[1..])
-        .output()
-        .map_err(|error| format!("{words:?}: {error}"))?;
+    let output =
+        Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{words:?}: {error}"))?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr);
         return Err(format!("{words:?}: {message}"));
@@ -71,14 +68,7 @@ fn attach(backing: &Path, undo: &mut Undo) -> PathBuf {
     if !backing.exists() {
         File::create(backing).unwrap().set_len(64 << 20).unwrap();
     }
-    let device = run(&[
-        "losetup",
-        "--find",
-        "--show",
-        "--partscan",
-        backing.to_str().unwrap(),
-    ])
-    .unwrap();
+    let device = run(&["losetup", "--find", "--show", "--partscan", backing.to_str().unwrap()]).unwrap();
     undo.push(&["losetup", "--detach", &device]);
     device.into()
 }
@@ -129,10 +119,7 @@ fn mounts_are_found_through_loop_devices_in_both_directions() {
     let upper = attach(&lower, &mut undo);
     let (lower_node, upper_node) = (lower.to_str().unwrap(), upper.to_str().unwrap());
     let upper_name = upper_node.strip_prefix("/dev/").unwrap();
-    assert_eq!(
-        users(&lower),
-        [format!("{lower_node} is held by {upper_name}")]
-    );
+    assert_eq!(users(&lower), [format!("{lower_node} is held by {upper_name}")]);
     assert_eq!(users(&upper), Vec::<String>::new());
 
     run(&["mkfs.ext4", "-q", upper_node]).unwrap();
@@ -143,18 +130,13 @@ fn mounts_are_found_through_loop_devices_in_both_directions() {
     undo.push(&["umount", target]);
     assert_eq!(
         users(&lower),
-        [format!(
-            "{lower_node} is held by {upper_name}, which is mounted on {target}"
-        )]
+        [format!("{lower_node} is held by {upper_name}, which is mounted on {target}")]
     );
     undo.run_last();
 
     run(&["mount", lower_node, target]).unwrap();
     undo.push(&["umount", target]);
-    assert_eq!(
-        users(&upper),
-        [format!("{lower_node} is mounted on {target}")]
-    );
+    assert_eq!(users(&upper), [format!("{lower_node} is mounted on {target}")]);
 }
 
 #[test]
@@ -190,10 +172,7 @@ fn a_partition_and_its_disk_know_of_each_other() {
     run(&["mkfs.ext4", "-q", "-F", node]).unwrap();
     run(&["mount", node, target]).unwrap();
     undo.push(&["umount", target]);
-    assert_eq!(
-        users(Path::new(&second)),
-        [format!("{node} is mounted on {target}")]
-    );
+    assert_eq!(users(Path::new(&second)), [format!("{node} is mounted on {target}")]);
 }
 
 #[test]
@@ -230,10 +209,7 @@ fn every_device_of_a_btrfs_is_in_use_and_its_files_know_their_device() {
     let configuration = host::configuration(Some(&file));
     let name = configuration.storage.device_name.unwrap();
     assert!(devices.contains(&Path::new("/dev").join(name)));
-    assert_eq!(
-        configuration.identity.filesystem_type.as_deref(),
-        Some("btrfs")
-    );
+    assert_eq!(configuration.identity.filesystem_type.as_deref(), Some("btrfs"));
     assert_eq!(configuration.storage.device_logical_block_bytes, Some(512));
 }
 
@@ -263,11 +239,7 @@ fn a_claim_that_no_table_shows_is_a_user() {
     let scratch = tempfile::tempdir().unwrap();
     let mut undo = Undo::default();
     let device = attach(&scratch.path().join("image"), &mut undo);
-    let claim = File::options()
-        .read(true)
-        .custom_flags(libc::O_EXCL)
-        .open(&device)
-        .unwrap();
+    let claim = File::options().read(true).custom_flags(libc::O_EXCL).open(&device).unwrap();
     let users_while_claimed = users(&device);
     drop(claim);
     assert_eq!(users_while_claimed.len(), 1);
@@ -285,8 +257,5 @@ fn the_size_of_a_device_is_that_of_its_image() {
     let device = attach(&scratch.path().join("image"), &mut undo);
     let file = File::open(&device).unwrap();
     assert_eq!(host::device_size_bytes(&file), Some(64 << 20));
-    assert_eq!(
-        host::logical_block_bytes(&file.metadata().unwrap()),
-        Some(512)
-    );
+    assert_eq!(host::logical_block_bytes(&file.metadata().unwrap()), Some(512));
 }

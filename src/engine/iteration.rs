@@ -60,6 +60,7 @@ impl Plan {
         Work {
             direction: self.direction,
             blocks: self.blocks(),
+            block_bytes: self.block_bytes,
             depth: self.depth,
             batch: self.batch,
             sync: self.sync,

@@ -224,6 +224,8 @@ pub struct Work {
     pub direction: Direction,
     /// Number of I/Os.
     pub blocks: u64,
+    /// Size of one I/O.
+    pub block_bytes: u64,
     /// Operations in flight.
     pub depth: u32,
     /// Completions waited for at a time.

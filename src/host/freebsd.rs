@@ -62,25 +62,13 @@ fn processor() -> Processor {
 
 /// Those that FreeBSD 13 and later report; a number is shown as it is.
 fn mitigations() -> Option<BTreeMap<String, String>> {
-    const TEXTS: [&str; 2] = [
-        "machdep.mitigations.mds.state",
-        "machdep.mitigations.taa.state",
-    ];
-    const NUMBERS: [&str; 3] = [
-        "vm.pmap.pti",
-        "machdep.mitigations.ibrs.active",
-        "machdep.mitigations.ssb.active",
-    ];
-    let texts = TEXTS
-        .iter()
-        .filter_map(|name| Some((*name, sysctl_text(name)?)));
-    let numbers = NUMBERS
-        .iter()
-        .filter_map(|name| Some((*name, sysctl_number(name)?.to_string())));
-    let states: BTreeMap<String, String> = texts
-        .chain(numbers)
-        .map(|(name, state)| (name.to_owned(), state))
-        .collect();
+    const TEXTS: [&str; 2] = ["machdep.mitigations.mds.state", "machdep.mitigations.taa.state"];
+    const NUMBERS: [&str; 3] =
+        ["vm.pmap.pti", "machdep.mitigations.ibrs.active", "machdep.mitigations.ssb.active"];
+    let texts = TEXTS.iter().filter_map(|name| Some((*name, sysctl_text(name)?)));
+    let numbers = NUMBERS.iter().filter_map(|name| Some((*name, sysctl_number(name)?.to_string())));
+    let states: BTreeMap<String, String> =
+        texts.chain(numbers).map(|(name, state)| (name.to_owned(), state)).collect();
     (!states.is_empty()).then_some(states)
 }
 
@@ -182,20 +170,14 @@ fn mount_options(flags: u64) -> String {
     let access = if flags & 1 == 0 { "rw" } else { "ro" };
     let names = NAMES.iter().filter(|(flag, _)| flags & flag != 0);
     let names = names.map(|(_, name)| *name);
-    std::iter::once(access)
-        .chain(names)
-        .collect::<Vec<_>>()
-        .join(",")
+    std::iter::once(access).chain(names).collect::<Vec<_>>().join(",")
 }
 
 /// A text in a field of fixed size, up to its first zero byte.
 fn fixed_text(field: &[libc::c_char]) -> String {
     // c_char is signed on x86 and unsigned on ARM.
-    let bytes: Vec<u8> = field
-        .iter()
-        .flat_map(|character| character.to_ne_bytes())
-        .take_while(|&byte| byte != 0)
-        .collect();
+    let bytes: Vec<u8> =
+        field.iter().flat_map(|character| character.to_ne_bytes()).take_while(|&byte| byte != 0).collect();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -320,10 +302,7 @@ impl GeomTree {
     fn parse(conftxt: &str) -> Self {
         let provider = |line: &str| {
             let mut words = line.split_whitespace();
-            Some(Provider {
-                depth: words.next()?.parse().ok()?,
-                name: words.nth(1)?.to_owned(),
-            })
+            Some(Provider { depth: words.next()?.parse().ok()?, name: words.nth(1)?.to_owned() })
         };
         Self(conftxt.lines().filter_map(provider).collect())
     }
@@ -344,10 +323,8 @@ impl GeomTree {
 
     /// `name`, the providers that it is made from, and those that are made from it.
     fn family(&self, name: &str) -> std::collections::BTreeSet<String> {
-        let mut family: std::collections::BTreeSet<String> = self
-            .ancestry(name)
-            .map(|above| above.name.clone())
-            .collect();
+        let mut family: std::collections::BTreeSet<String> =
+            self.ancestry(name).map(|above| above.name.clone()).collect();
         family.insert(name.to_owned());
         for (place, provider) in self.0.iter().enumerate().filter(|(_, it)| it.name == name) {
             let after = self.0[place + 1..].iter();
@@ -360,11 +337,7 @@ impl GeomTree {
 
 /// The sizes that are not zero: the kernel fills the rest of its array with zeros.
 fn page_sizes_bytes(array: &[u8]) -> Vec<u64> {
-    array
-        .chunks_exact(size_of::<libc::size_t>())
-        .filter_map(number)
-        .filter(|&size| size != 0)
-        .collect()
+    array.chunks_exact(size_of::<libc::size_t>()).filter_map(number).filter(|&size| size != 0).collect()
 }
 
 /// The first of `freq_levels`, which are `megahertz/milliwatts`, highest first.
@@ -467,10 +440,7 @@ x y z
         assert_eq!(number(&(-1_i32).to_ne_bytes()), None);
         assert_eq!(number(&[1, 2, 3]), None);
         assert_eq!(page_sizes_bytes(&[0; 24]), Vec::<u64>::new());
-        assert_eq!(
-            highest_frequency_hz("2400/35000 2300/33000"),
-            Some(2_400_000_000)
-        );
+        assert_eq!(highest_frequency_hz("2400/35000 2300/33000"), Some(2_400_000_000));
         assert_eq!(highest_frequency_hz(""), None);
     }
 

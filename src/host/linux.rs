@@ -25,9 +25,7 @@ pub(super) fn configuration(path: Option<&Path>) -> Configuration {
     let path = path.and_then(super::existing);
     let mounts = Mounts::read();
     let mount = path.as_deref().and_then(|path| mounts.holding(path));
-    let device = path
-        .and_then(|path| path.metadata().ok())
-        .and_then(|metadata| carrier(&metadata, mount));
+    let device = path.and_then(|path| path.metadata().ok()).and_then(|metadata| carrier(&metadata, mount));
     Configuration {
         identity: identity(mount),
         processor: processor::processor(),
@@ -133,10 +131,7 @@ mod tests {
     #[test]
     fn selected_takes_the_word_in_brackets_or_the_only_one() {
         let selected = |text| selected(text);
-        assert_eq!(
-            selected("none [mq-deadline] kyber").as_deref(),
-            Some("mq-deadline")
-        );
+        assert_eq!(selected("none [mq-deadline] kyber").as_deref(), Some("mq-deadline"));
         assert_eq!(selected("[none] ").as_deref(), Some("none"));
         assert_eq!(selected("none").as_deref(), Some("none"));
         assert_eq!(selected("always madvise"), None);

@@ -204,10 +204,9 @@ impl Configuration {
     #[must_use]
     pub fn lines(&self) -> Vec<(String, String)> {
         match serde_json::to_value(self) {
-            Ok(Value::Object(fields)) => fields
-                .iter()
-                .map(|(key, value)| (key.clone(), text(value)))
-                .collect(),
+            Ok(Value::Object(fields)) => {
+                fields.iter().map(|(key, value)| (key.clone(), text(value))).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -219,11 +218,9 @@ fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(string) => string.clone(),
         Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, value)| format!("{key}: {}", text(value)))
-            .collect::<Vec<_>>()
-            .join("; "),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect::<Vec<_>>().join("; ")
+        }
         Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
@@ -293,10 +290,7 @@ pub fn filesystem(path: &Path) -> Option<Filesystem> {
 
 /// The nearest of `path` and the folders above it that exists, without symbolic links.
 fn existing(path: &Path) -> Option<PathBuf> {
-    std::path::absolute(path)
-        .ok()?
-        .ancestors()
-        .find_map(|ancestor| ancestor.canonicalize().ok())
+    std::path::absolute(path).ok()?.ancestors().find_map(|ancestor| ancestor.canonicalize().ok())
 }
 
 #[cfg(test)]
@@ -329,10 +323,7 @@ mod tests {
         assert_eq!(lines[12].0, "cpu_mitigations");
         assert_eq!(value("hw.pagesizes"), "4096, 2097152");
         assert_eq!(value("hw.ncpu"), "-");
-        assert_eq!(
-            value("cpu_mitigations"),
-            "mds: Not affected; meltdown: Mitigation: PTI"
-        );
+        assert_eq!(value("cpu_mitigations"), "mds: Not affected; meltdown: Mitigation: PTI");
     }
 
     #[test]

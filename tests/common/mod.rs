@@ -1,7 +1,7 @@
 //! What the black-box tests share: running the program, files to run it on, filesystems to put
 //! them on, and skipping loudly.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary includes this module and uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -20,10 +20,7 @@ pub(super) struct DeviceNumber {
 impl From<u64> for DeviceNumber {
     /// From the `st_dev` or `st_rdev` of stat(2).
     fn from(device: u64) -> Self {
-        Self {
-            major: libc::major(device),
-            minor: libc::minor(device),
-        }
+        Self { major: libc::major(device), minor: libc::minor(device) }
     }
 }
 
@@ -32,10 +29,7 @@ impl FromStr for DeviceNumber {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (major, minor) = text.split_once(':').ok_or(())?;
-        Ok(Self {
-            major: major.parse().map_err(drop)?,
-            minor: minor.parse().map_err(drop)?,
-        })
+        Ok(Self { major: major.parse().map_err(drop)?, minor: minor.parse().map_err(drop)? })
     }
 }
 
@@ -69,9 +63,7 @@ impl BlockDevice {
 
     /// Every block device of this machine: disks, partitions, and virtual ones.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        names_in("/sys/class/block")
-            .into_iter()
-            .filter_map(|name| Self::with_kernel_name(&name))
+        names_in("/sys/class/block").into_iter().filter_map(|name| Self::with_kernel_name(&name))
     }
 
     fn at(link: PathBuf) -> Option<Self> {
@@ -106,9 +98,7 @@ impl BlockDevice {
     pub(super) fn partitions(&self) -> Vec<Self> {
         names_in(&self.folder)
             .into_iter()
-            .map(|name| Self {
-                folder: self.folder.join(name),
-            })
+            .map(|name| Self { folder: self.folder.join(name) })
             .filter(Self::is_partition)
             .collect()
     }
@@ -117,9 +107,7 @@ impl BlockDevice {
     /// kernel does not list as holders.
     pub(super) fn holders(&self) -> Vec<Self> {
         let listed = names_in(self.folder.join("holders"));
-        let listed = listed
-            .iter()
-            .filter_map(|name| Self::with_kernel_name(name));
+        let listed = listed.iter().filter_map(|name| Self::with_kernel_name(name));
         let loops = Self::all().filter(|device| device.loop_backing().as_ref() == Some(self));
         listed.chain(loops).collect()
     }
@@ -170,9 +158,8 @@ impl BlockDevice {
 
     pub(super) fn describe(&self) -> Storage {
         let disks = self.disks();
-        let kibibytes = |attribute| {
-            read_number::<u64>(self.queue(attribute)).and_then(|kib| kib.checked_mul(1024))
-        };
+        let kibibytes =
+            |attribute| read_number::<u64>(self.queue(attribute)).and_then(|kib| kib.checked_mul(1024));
         let flag = |attribute| read_number::<u8>(self.queue(attribute)).map(|flag| flag != 0);
         Storage {
             mount_options: None,

@@ -49,18 +49,13 @@ impl Groups {
     fn memory_available_bytes(&self, folder: &Path) -> Option<u64> {
         let (usage, file_pages) = match self.version {
             Version::Two => ("memory.current", ["inactive_file", "active_file"]),
-            Version::One => (
-                "memory.usage_in_bytes",
-                ["total_inactive_file", "total_active_file"],
-            ),
+            Version::One => ("memory.usage_in_bytes", ["total_inactive_file", "total_active_file"]),
         };
         let limit = self.memory_max_bytes(folder)?;
         let used: u64 = read_number(folder.join(usage))?;
         let statistics = read(folder.join("memory.stat")).unwrap_or_default();
-        let droppable = file_pages
-            .iter()
-            .filter_map(|field| statistic(&statistics, field))
-            .fold(0, u64::saturating_add);
+        let droppable =
+            file_pages.iter().filter_map(|field| statistic(&statistics, field)).fold(0, u64::saturating_add);
         Some(limit.saturating_sub(used.saturating_sub(droppable)))
     }
 
@@ -161,11 +156,7 @@ fn folder_of(group: &Path, mount: &Mount) -> PathBuf {
 
 /// A field of memory.stat.
 fn statistic(statistics: &str, field: &str) -> Option<u64> {
-    statistics
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(' '))?
-        .parse()
-        .ok()
+    statistics.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(' '))?.parse().ok()
 }
 
 /// Processors' worth of time in `quota period`, both in microseconds; `max` and -1 are no quota.
@@ -236,17 +227,11 @@ mod tests {
         let write = |path: PathBuf, text: &str| std::fs::write(path, text).unwrap();
         write(top.path().join("memory.max"), "1000\n");
         write(top.path().join("memory.current"), "900\n");
-        write(
-            top.path().join("memory.stat"),
-            "anon 500\ninactive_file 300\nactive_file 50\n",
-        );
+        write(top.path().join("memory.stat"), "anon 500\ninactive_file 300\nactive_file 50\n");
         write(inner.join("memory.max"), "max\n");
         write(inner.join("cpu.max"), "50000 100000\n");
         write(inner.join("io.max"), "8:0 rbps=1 wbps=max\n8:16 riops=5\n");
-        let groups = Groups {
-            version: Version::Two,
-            folders: vec![inner.clone(), top.path().to_owned()],
-        };
+        let groups = Groups { version: Version::Two, folders: vec![inner.clone(), top.path().to_owned()] };
         let memory = groups.least(|folder| groups.memory_max_bytes(folder));
         let available = groups.least(|folder| groups.memory_available_bytes(folder));
         let cores = groups.least(|folder| groups.cpu_quota_cores(folder));

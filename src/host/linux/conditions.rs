@@ -27,9 +27,7 @@ pub(super) fn memory_field_bytes(name: &str) -> Option<u64> {
 }
 
 fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
-    let value = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     // "kB" in that file means 1024 bytes: proc_meminfo(5).
     let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
@@ -60,18 +58,11 @@ mod tests {
 
     #[test]
     fn meminfo_is_in_bytes() {
-        let meminfo =
-            "MemTotal:       24684084 kB\nMemAvailable:   24341316 kB\nHugePages_Total:   3\n";
-        assert_eq!(
-            meminfo_bytes(meminfo, "MemAvailable"),
-            Some(24_341_316 * 1024)
-        );
+        let meminfo = "MemTotal:       24684084 kB\nMemAvailable:   24341316 kB\nHugePages_Total:   3\n";
+        assert_eq!(meminfo_bytes(meminfo, "MemAvailable"), Some(24_341_316 * 1024));
         assert_eq!(meminfo_bytes(meminfo, "Mem"), None);
         assert_eq!(meminfo_bytes(meminfo, "HugePages_Total"), None);
-        assert_eq!(
-            meminfo_bytes("MemTotal: 99999999999999999 kB", "MemTotal"),
-            None
-        );
+        assert_eq!(meminfo_bytes("MemTotal: 99999999999999999 kB", "MemTotal"), None);
         assert_eq!(meminfo_bytes("MemTotal", "MemTotal"), None);
     }
 

@@ -48,16 +48,11 @@ fn has_hypervisor_flag(cpuinfo: &str) -> bool {
 /// The twelve characters of CPUID leaf 4000_0000h, in EBX, ECX and EDX. Intel and AMD keep this
 /// range free for hypervisors.
 #[cfg(target_arch = "x86_64")]
-#[allow(
-    unused_unsafe,
-    reason = "__cpuid became safe after the oldest supported Rust"
-)]
+#[allow(unused_unsafe, reason = "__cpuid became safe after the oldest supported Rust")]
 fn hypervisor_signature() -> Option<String> {
     // SAFETY: every x86-64 processor has CPUID, and it changes nothing but registers.
     let leaf = unsafe { std::arch::x86_64::__cpuid(0x4000_0000) };
-    let bytes = [leaf.ebx, leaf.ecx, leaf.edx]
-        .map(u32::to_le_bytes)
-        .concat();
+    let bytes = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes).concat();
     let signature = String::from_utf8_lossy(&bytes);
     let signature = signature.trim_matches(['\0', ' ']);
     (!signature.is_empty()).then(|| signature.to_owned())
@@ -95,11 +90,7 @@ fn container() -> Option<String> {
     let systemd = read("/run/systemd/container");
     let mark = |path: &str, name: &str| Path::new(path).exists().then(|| name.to_owned());
     systemd
-        .or_else(|| {
-            std::env::var("KUBERNETES_SERVICE_HOST")
-                .ok()
-                .map(|_| "kubernetes".to_owned())
-        })
+        .or_else(|| std::env::var("KUBERNETES_SERVICE_HOST").ok().map(|_| "kubernetes".to_owned()))
         .or_else(|| mark("/run/.containerenv", "podman"))
         .or_else(|| mark("/.dockerenv", "docker"))
         .or_else(|| Some("unknown".to_owned()))
@@ -108,12 +99,8 @@ fn container() -> Option<String> {
 /// Whether process ids, host name, IPC and control groups are those of the machine. The numbers
 /// are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
 fn in_first_namespaces() -> Option<bool> {
-    const FIRST: [(&str, u64); 4] = [
-        ("ipc", 0xEFFF_FFFF),
-        ("uts", 0xEFFF_FFFE),
-        ("pid", 0xEFFF_FFFC),
-        ("cgroup", 0xEFFF_FFFB),
-    ];
+    const FIRST: [(&str, u64); 4] =
+        [("ipc", 0xEFFF_FFFF), ("uts", 0xEFFF_FFFE), ("pid", 0xEFFF_FFFC), ("cgroup", 0xEFFF_FFFB)];
     FIRST.iter().try_fold(true, |all, (kind, first)| {
         let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
         Some(all && namespace_number(&link.to_string_lossy())? == *first)
@@ -132,9 +119,7 @@ mod tests {
 
     #[test]
     fn the_hypervisor_flag_is_a_whole_word_of_the_flags() {
-        assert!(has_hypervisor_flag(
-            "model\t: x\nflags\t\t: fpu hypervisor lahf_lm\n"
-        ));
+        assert!(has_hypervisor_flag("model\t: x\nflags\t\t: fpu hypervisor lahf_lm\n"));
         assert!(!has_hypervisor_flag("flags\t\t: fpu hypervisors\n"));
         assert!(!has_hypervisor_flag("model name: hypervisor\n"));
         assert!(!has_hypervisor_flag(""));

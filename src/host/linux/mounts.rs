@@ -74,21 +74,12 @@ impl Mounts {
 /// The kernel's own answer to which mount holds `path`: right even where a mount is hidden
 /// under a later one. `O_PATH` neither reads the file nor touches a device.
 fn mount_id(path: &Path) -> Option<u64> {
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_PATH)
-        .open(path)
-        .ok()?;
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
     parse_mount_id(&read(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?)
 }
 
 fn parse_mount_id(fdinfo: &str) -> Option<u64> {
-    fdinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("mnt_id:"))?
-        .trim()
-        .parse()
-        .ok()
+    fdinfo.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 
 /// Parses `id parent major:minor root mount_point options tag... - type source super_options`.
@@ -131,9 +122,7 @@ pub(super) fn unescape(field: &str) -> OsString {
 /// The byte that the first three characters write in octal.
 fn octal_byte(digits: &[u8]) -> Option<u8> {
     let value = digits.get(..3)?.iter().try_fold(0_u16, |value, digit| {
-        (b'0'..=b'7')
-            .contains(digit)
-            .then(|| value * 8 + u16::from(digit - b'0'))
+        (b'0'..=b'7').contains(digit).then(|| value * 8 + u16::from(digit - b'0'))
     })?;
     u8::try_from(value).ok()
 }
@@ -153,11 +142,7 @@ mod tests {
 
     fn source(path: &str) -> String {
         let mounts = Mounts::parse(MOUNTINFO);
-        mounts
-            .under_longest_prefix(Path::new(path))
-            .unwrap()
-            .source
-            .clone()
+        mounts.under_longest_prefix(Path::new(path)).unwrap().source.clone()
     }
 
     #[test]
@@ -211,10 +196,7 @@ mod tests {
 
     #[test]
     fn the_mount_id_is_found_in_fdinfo() {
-        assert_eq!(
-            parse_mount_id("pos:\t0\nflags:\t02\nmnt_id:\t27\n"),
-            Some(27)
-        );
+        assert_eq!(parse_mount_id("pos:\t0\nflags:\t02\nmnt_id:\t27\n"), Some(27));
         assert_eq!(parse_mount_id("mnt_id:\tx"), None);
         assert_eq!(parse_mount_id(""), None);
         assert!(mount_id(Path::new("/")).is_some());

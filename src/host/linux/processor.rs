@@ -84,9 +84,8 @@ fn turbo() -> Option<bool> {
 
 fn cache_bytes(level: &str, kind: &str) -> Option<u64> {
     let folder = Path::new(CPU0).join("cache");
-    let is = |index: &Path, file: &str, wanted: &str| {
-        read(index.join(file)).is_some_and(|value| value == wanted)
-    };
+    let is =
+        |index: &Path, file: &str, wanted: &str| read(index.join(file)).is_some_and(|value| value == wanted);
     names_in(&folder)
         .iter()
         .map(|name| folder.join(name))
@@ -117,9 +116,7 @@ fn cpuinfo_field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
 /// Each architecture names its model in its own way; 64-bit ARM gives only numbers.
 fn cpuinfo_model(cpuinfo: &str) -> Option<String> {
     let field = |name| cpuinfo_field(cpuinfo, name);
-    let named = ["model name", "cpu model", "cpu", "uarch"]
-        .into_iter()
-        .find_map(field);
+    let named = ["model name", "cpu model", "cpu", "uarch"].into_iter().find_map(field);
     let numbered = || {
         let implementer = field("CPU implementer")?;
         let part = field("CPU part")?;
@@ -144,10 +141,7 @@ mod tests {
         let x86 = "processor\t: 0\nmodel\t\t: 1\nmodel name\t: AMD EPYC\ncpu MHz\t\t: 2596.142\n";
         let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n";
         assert_eq!(cpuinfo_model(x86).as_deref(), Some("AMD EPYC"));
-        assert_eq!(
-            cpuinfo_model(arm).as_deref(),
-            Some("CPU implementer 0x41 part 0xd08")
-        );
+        assert_eq!(cpuinfo_model(arm).as_deref(), Some("CPU implementer 0x41 part 0xd08"));
         assert_eq!(cpuinfo_model("\n:\nmodel name"), None);
         assert_eq!(cpuinfo_frequency_hz(x86), Some(2_596_142_000));
         assert_eq!(cpuinfo_frequency_hz("cpu MHz: NaN"), None);

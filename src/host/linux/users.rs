@@ -65,10 +65,7 @@ impl Usage {
     fn read(device: &BlockDevice, below: &[BlockDevice]) -> Self {
         let mut subjects = below.to_vec();
         subjects.push(device.clone());
-        Self {
-            uses: all_uses(),
-            subjects,
-        }
+        Self { uses: all_uses(), subjects }
     }
 
     /// What is done with `device` itself and, in relative clauses, with what is built on it.
@@ -87,17 +84,13 @@ impl Usage {
     /// A holder is a user even if nothing is mounted on it: its own contents are at stake.
     fn holder_phrases(&self, holder: &BlockDevice) -> Vec<String> {
         let name = holder.name();
-        let mut clauses: Vec<String> = self
-            .phrases(holder)
-            .iter()
-            .map(|phrase| format!("is held by {name}, which {phrase}"))
-            .collect();
+        let mut clauses: Vec<String> =
+            self.phrases(holder).iter().map(|phrase| format!("is held by {name}, which {phrase}")).collect();
         for partition in holder.partitions() {
             let part = partition.name();
             let phrases = self.phrases(&partition).into_iter();
-            clauses.extend(
-                phrases.map(|phrase| format!("is held by {name}, whose partition {part} {phrase}")),
-            );
+            clauses
+                .extend(phrases.map(|phrase| format!("is held by {name}, whose partition {part} {phrase}")));
         }
         if clauses.is_empty() {
             clauses.push(format!("is held by {name}"));
@@ -122,10 +115,7 @@ fn mount_uses(mounts: &Mounts) -> Vec<Use> {
             numbers.extend(btrfs_members(Path::new(&mount.source)));
         }
         let phrase = format!("is mounted on {}", mount.mount_point.display());
-        uses.extend(numbers.into_iter().map(|number| Use {
-            number,
-            phrase: phrase.clone(),
-        }));
+        uses.extend(numbers.into_iter().map(|number| Use { number, phrase: phrase.clone() }));
     }
     uses
 }
@@ -138,9 +128,7 @@ fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
     let members = |filesystem: &String| -> Vec<DeviceNumber> {
         let folder = Path::new("/sys/fs/btrfs").join(filesystem).join("devices");
         let devices = names_in(folder);
-        let devices = devices
-            .iter()
-            .filter_map(|name| BlockDevice::with_kernel_name(name));
+        let devices = devices.iter().filter_map(|name| BlockDevice::with_kernel_name(name));
         devices.filter_map(|device| device.number()).collect()
     };
     names_in("/sys/fs/btrfs")
@@ -155,20 +143,13 @@ fn swap_uses(swaps: &str) -> Vec<Use> {
     let number = |path: PathBuf| node_number(&path);
     swap_areas(swaps)
         .filter_map(number)
-        .map(|number| Use {
-            number,
-            phrase: "is in use as swap".to_owned(),
-        })
+        .map(|number| Use { number, phrase: "is in use as swap".to_owned() })
         .collect()
 }
 
 /// First column of `/proc/swaps`, without its heading.
 fn swap_areas(swaps: &str) -> impl Iterator<Item = PathBuf> {
-    swaps
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split_whitespace().next())
-        .map(|path| unescape(path).into())
+    swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(|path| unescape(path).into())
 }
 
 /// Asks the kernel whether anything has claimed the device: also mounts of other namespaces,

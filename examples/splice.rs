@@ -1,0 +1,127 @@
+//! A strategy outside the tree: splice(2) through a pipe.
+//!
+//! It has every flag, check and output of `iobench`:
+//!
+//!     cargo run --release --example splice -- --strategy splice --create -r -b 65536 iofile
+//!
+//! `splice` puts references to pages of the page cache into a pipe instead of copying them; only
+//! the read(2) from the pipe copies, into the buffer. For writing, write(2) copies the block into
+//! the pipe and `splice` moves it on into the file.
+//!
+//! A tracer sees between the brackets: `splice` and `read` (or `write`), once for each piece of a
+//! block that fits into the pipe, 64 KiB by default; `fsync` with `-s`.
+//! Man pages: splice(2), pipe(7).
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::process::ExitCode;
+
+use iobench::Errno;
+use iobench::engine::blocking::{Blocking, blocking};
+use iobench::engine::descriptor;
+use iobench::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use iobench::error::Error;
+
+/// Capacity of a pipe, in bytes, where nobody changed it (pipe(7)).
+const PIPE_BYTES: usize = 64 * 1024;
+
+struct Splice {
+    file: File,
+    pipe_out: File,
+    pipe_in: File,
+}
+
+impl Blocking for Splice {
+    const INFO: Info = Info {
+        name: "splice",
+        summary: "splice(2) through a pipe",
+        random: true,
+        deepest_queue: 1,
+        direct: DirectIo::OnRequest,
+        max_block_bytes: MAX_CALL_BYTES,
+    };
+
+    fn calls(work: &Work) -> Vec<Call> {
+        let pieces = work.blocks * work.block_bytes.div_ceil(PIPE_BYTES as u64);
+        // The kernel may move a piece in several steps, a page each at the least.
+        let at_most = work.blocks * (work.block_bytes.div_ceil(4096) + 1);
+        let copy = work.direction.name();
+        let mut calls: Vec<Call> =
+            ["splice", copy].map(|name| Call { name, at_least: pieces, at_most }).into();
+        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
+        calls
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        let file = descriptor::open(spec)?;
+        let mut ends = [0; 2];
+        // SAFETY: pipe2 writes two descriptors into the array.
+        Errno::result(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })
+            .map_err(|errno| Error::system("pipe2", errno, "close some files"))?;
+        // SAFETY: both descriptors are new and belong to nobody else.
+        let [pipe_out, pipe_in] = ends.map(|end| unsafe { File::from_raw_fd(end) });
+        Ok(Splice { file, pipe_out, pipe_in })
+    }
+
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        let mut offset = op.offset_bytes as i64;
+        let mut done = 0;
+        while done < block.len() {
+            let piece = &mut block[done..];
+            let length = piece.len().min(PIPE_BYTES);
+            let moved = match op.direction {
+                Direction::Read => {
+                    let spliced = self.splice_from_file(&mut offset, length)?;
+                    // SAFETY: `spliced` bytes at most, and the piece has as many.
+                    let moved =
+                        unsafe { libc::read(self.pipe_out.as_raw_fd(), piece.as_mut_ptr().cast(), spliced) };
+                    Errno::result(moved)? as usize
+                }
+                Direction::Write => {
+                    // SAFETY: the piece holds `length` bytes.
+                    let copied =
+                        unsafe { libc::write(self.pipe_in.as_raw_fd(), piece.as_ptr().cast(), length) };
+                    self.splice_to_file(&mut offset, Errno::result(copied)? as usize)?
+                }
+            };
+            if moved == 0 {
+                break;
+            }
+            done += moved;
+        }
+        Ok(done)
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Splice {
+    fn splice_from_file(&self, offset: &mut i64, length: usize) -> Result<usize, Errno> {
+        let (from, to) = (self.file.as_raw_fd(), self.pipe_in.as_raw_fd());
+        // SAFETY: both descriptors are open; the kernel moves `offset` on.
+        let moved = unsafe { libc::splice(from, offset, to, std::ptr::null_mut(), length, 0) };
+        Errno::result(moved).map(|moved| moved as usize)
+    }
+
+    fn splice_to_file(&self, offset: &mut i64, length: usize) -> Result<usize, Errno> {
+        let (from, to) = (self.pipe_out.as_raw_fd(), self.file.as_raw_fd());
+        let mut done = 0;
+        while done < length {
+            // SAFETY: both descriptors are open; the kernel moves `offset` on.
+            let moved = unsafe { libc::splice(from, std::ptr::null_mut(), to, offset, length - done, 0) };
+            match Errno::result(moved)? {
+                0 => break,
+                moved => done += moved as usize,
+            }
+        }
+        Ok(done)
+    }
+}
+
+fn main() -> ExitCode {
+    let mut strategies = iobench::strategies::ALL.to_vec();
+    strategies.push(&const { blocking::<Splice>() });
+    iobench::main_with(&strategies)
+}
