@@ -1,0 +1,107 @@
+//! Every registered strategy on a page-cached file, at four buffer sizes; `null` is the floor.
+//!
+//! What is timed: the bracket of each iteration and nothing else, as `iobench` itself times it:
+//! `4 MiB / block x (transfer + loop)`. Each iteration opens the file anew, so the page faults of
+//! `mmap` are in its figures. `direct` goes past the cache to the device.
+//!
+//!     cargo bench --bench strategies               # everything
+//!     cargo bench --bench strategies -- pread/4096 # one
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use iobench::engine::affinity::{self, CpuChoice};
+use iobench::engine::buffer::Fill;
+use iobench::engine::cache::CacheState;
+use iobench::engine::iteration::{self, Plan};
+use iobench::engine::offsets::{Access, Offsets};
+use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
+use iobench::engine::target::Target;
+use iobench::engine::{create, prepare};
+use iobench::error::Error;
+use iobench::strategies::ALL;
+
+const TOTAL_BYTES: u64 = 4 << 20;
+const BLOCK_BYTES: [u64; 4] = [512, 4 << 10, 64 << 10, 1 << 20];
+const IODEPTH: u32 = 32;
+
+fn plan(limits: Limits, direct: bool, block_bytes: u64) -> Plan {
+    let blocks = TOTAL_BYTES / block_bytes;
+    let depth = IODEPTH.min(limits.deepest_queue).min(blocks as u32);
+    Plan {
+        direction: Direction::Read,
+        block_bytes,
+        total_bytes: TOTAL_BYTES,
+        offsets: Arc::new(Offsets::cover(Access::Sequential, TOTAL_BYTES, block_bytes, 0)),
+        direct,
+        memory_align_bytes: limits.alignment.map_or(1, |alignment| alignment.memory_bytes),
+        depth,
+        batch: depth,
+        fill: Fill::Prefault,
+        write_out: false,
+        settle: Duration::ZERO,
+        cache: CacheState::AsIs,
+        sync: false,
+        usage: false,
+    }
+}
+
+fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &Target) {
+    let info = strategy.info();
+    let direct = info.direct == DirectIo::Always;
+    let limits = match strategy.probe(target, direct) {
+        Support::Yes(limits) => limits,
+        Support::No(refusal) => {
+            eprintln!("{}: left out: {}", info.name, refusal.explanation);
+            return;
+        }
+    };
+    let mut group = criterion.benchmark_group(info.name);
+    group.throughput(Throughput::Bytes(TOTAL_BYTES));
+    for block_bytes in BLOCK_BYTES {
+        if limits.alignment.is_some_and(|alignment| alignment.check(info.name, block_bytes).is_err()) {
+            eprintln!("{}: {block_bytes} bytes left out: not a multiple of the alignment", info.name);
+            continue;
+        }
+        let plan = plan(limits, direct, block_bytes);
+        group.bench_function(BenchmarkId::from_parameter(block_bytes), |bencher| {
+            bencher.iter_custom(|iterations| {
+                (0..iterations).map(|_| enclosed_time(strategy, target, &plan)).sum()
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The time between the brackets of one iteration.
+fn enclosed_time(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Duration {
+    match iteration::run(strategy, target, plan, |_| Ok(())) {
+        Ok(sample) => Duration::from_nanos(black_box(sample).elapsed.total_ns),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(i32::from(error.exit_code()));
+        }
+    }
+}
+
+fn main() -> Result<(), Error> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strategies.bench");
+    create::if_missing(&path, TOTAL_BYTES)?;
+    affinity::pin(CpuChoice::First)?;
+    prepare::touch_program();
+    let target = Target::open(&path, Direction::Read, false)?;
+    CacheState::Warm.establish(&target, TOTAL_BYTES)?;
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    for strategy in ALL {
+        bench_strategy(&mut criterion, *strategy, &target);
+    }
+    criterion.final_summary();
+    Ok(())
+}
