@@ -14,6 +14,7 @@ mod series;
 mod table;
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -97,10 +98,12 @@ fn run(args: &Args) -> Result<Vec<Series>> {
     } else {
         cases::FULL
     };
-    let file = data_file(&args.folder, &scale)?;
+    // Absolute, as the programs run in the folder and not here.
+    let folder = absolute(&args.folder)?;
+    let file = data_file(&folder, &scale)?;
     let programs = Programs {
-        iobench: args.iobench.clone(),
-        c_loop: Programs::compile_c_loop(&args.folder)?,
+        iobench: absolute(&args.iobench)?,
+        c_loop: Programs::compile_c_loop(&folder)?,
         data: file.path().to_owned(),
         file_bytes: scale.file_bytes,
     };
@@ -112,6 +115,11 @@ fn run(args: &Args) -> Result<Vec<Series>> {
     series::take_rounds(&mut all, &programs, args.pairs(), args.seed);
     publish(args, &programs, &all)?;
     Ok(all)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    let resolved = path.canonicalize();
+    Ok(resolved.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 fn selected(args: &Args, scale: &Scale) -> Vec<Series> {
@@ -184,7 +192,7 @@ fn commands(programs: &Programs, all: &[Series]) -> String {
     lines.join("\n")
 }
 
-fn command_line(program: &str, arguments: Vec<std::ffi::OsString>, programs: &Programs) -> String {
+fn command_line(program: &str, arguments: Vec<OsString>, programs: &Programs) -> String {
     let data = programs.data.to_string_lossy();
     let words = arguments
         .iter()
