@@ -70,10 +70,11 @@ fn harness_line(series: &Series) -> Option<String> {
     let time_ns = Estimate::of(&series.pairs.ours_ns_per_io)?;
     let target = series.case.target;
     Some(format!(
-        "The null strategy: {:.2} ns an I/O, 95 % interval {} over {} runs of {} I/Os; target <= {target:.1} ns; holds: {}.",
+        "The null strategy: {:.2} ns an I/O, 95 % interval {} over {} runs of {} iterations of {} I/Os; target <= {target:.1} ns; holds: {}.",
         time_ns.median,
         interval_text(&time_ns, 2),
         time_ns.n,
+        series.case.work.iterations,
         series.case.work.ios(),
         time_ns.at_most(target),
     ))
