@@ -24,6 +24,11 @@ pub(crate) fn describe(programs: &Programs) -> Vec<String> {
             "data file: {} MiB, in the page cache",
             programs.file_bytes >> 20
         ),
+        format!(
+            "load average at the end, this run in it: {}",
+            load_average()
+        ),
+        format!("iobench: {}", env!("CARGO_PKG_VERSION")),
         format!("cc: {}", printed("cc", &["--version"])),
         format!("rustc: {}", printed("rustc", &["--version"])),
         format!("fio: {}", printed("fio", &["--version"])),
@@ -48,6 +53,12 @@ fn cpu_model() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned())
+}
+
+/// Over 1, 5 and 15 minutes; far above 1 where others were busy at the same time.
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// Type and options of the mount that holds `folder`: the one with the longest mount point above it.
