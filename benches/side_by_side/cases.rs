@@ -25,10 +25,7 @@ pub(crate) enum Rival {
     /// `c_loop` in this mode, with the same work.
     CLoop { mode: &'static str },
     /// fio: any of these groups of options, whichever is best for fio; `loops` over the file.
-    Fio {
-        candidates: &'static [&'static [&'static str]],
-        loops: u64,
-    },
+    Fio { candidates: &'static [&'static [&'static str]], loops: u64 },
 }
 
 #[derive(Clone, Debug)]
@@ -41,16 +38,9 @@ pub(crate) struct Case {
 impl Case {
     /// What `--only` looks in.
     pub(crate) fn name(&self) -> String {
-        let Work {
-            strategy,
-            block_bytes,
-            ..
-        } = self.work;
+        let Work { strategy, block_bytes, .. } = self.work;
         let direction = if self.work.write { "write" } else { "read" };
-        format!(
-            "{strategy} {direction} {block_bytes} vs {}",
-            self.rival_name()
-        )
+        format!("{strategy} {direction} {block_bytes} vs {}", self.rival_name())
     }
 
     pub(crate) fn rival_name(&self) -> String {
@@ -59,10 +49,7 @@ impl Case {
             Rival::CLoop { mode } => format!("C {mode}"),
             Rival::Fio { candidates, .. } => {
                 let engine = candidates.first().and_then(|options| options.first());
-                format!(
-                    "fio {}",
-                    engine.map_or("", |option| option.trim_start_matches("--ioengine="))
-                )
+                format!("fio {}", engine.map_or("", |option| option.trim_start_matches("--ioengine=")))
             }
         }
     }
@@ -128,10 +115,8 @@ const FIO_SYNC: &[&[&str]] = &[
     &["--ioengine=sync", "--iomem_align=4k"],
 ];
 /// Loops and not `time_based`, which maps the file once only: iobench maps it every iteration too.
-const FIO_MMAP: &[&[&str]] = &[
-    &["--ioengine=mmap", "--iomem_align=4k"],
-    &["--ioengine=mmap", "--iomem_align=4k", "--fadvise_hint=0"],
-];
+const FIO_MMAP: &[&[&str]] =
+    &[&["--ioengine=mmap", "--iomem_align=4k"], &["--ioengine=mmap", "--iomem_align=4k", "--fadvise_hint=0"]];
 /// Submitting in batches nearly doubles fio's figure; how large they are best is the machine's say.
 const FIO_RING: &[&[&str]] = &[
     &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=32"),
@@ -178,21 +163,13 @@ fn null(scale: &Scale) -> Case {
     let mut work = work(scale, "null", 4 << 10);
     work.total_bytes = scale.file_bytes;
     work.iterations = scale.null_iterations;
-    Case {
-        work,
-        rival: Rival::Nobody,
-        target: TARGET_NULL_NS,
-    }
+    Case { work, rival: Rival::Nobody, target: TARGET_NULL_NS }
 }
 
 fn against_c(scale: &Scale, strategy: &'static str, mode: &'static str, block_bytes: u64) -> Case {
     let mut work = work(scale, strategy, block_bytes);
     work.write = mode == "write";
-    Case {
-        work,
-        rival: Rival::CLoop { mode },
-        target: TARGET_C_RATIO,
-    }
+    Case { work, rival: Rival::CLoop { mode }, target: TARGET_C_RATIO }
 }
 
 fn against_fio(
@@ -203,27 +180,12 @@ fn against_fio(
 ) -> Case {
     let mut work = work(scale, strategy, FIO_BLOCK_BYTES);
     work.depth = (strategy == "io_uring").then_some(RING_DEPTH);
-    Case {
-        work,
-        rival: Rival::Fio { candidates, loops },
-        target: TARGET_FIO_RATIO,
-    }
+    Case { work, rival: Rival::Fio { candidates, loops }, target: TARGET_FIO_RATIO }
 }
 
 fn work(scale: &Scale, strategy: &'static str, block_bytes: u64) -> Work {
-    let most_ios = if strategy == "mmap" {
-        scale.copies
-    } else {
-        scale.calls
-    };
+    let most_ios = if strategy == "mmap" { scale.copies } else { scale.calls };
     let total_bytes = scale.file_bytes.min(most_ios * block_bytes);
     let iterations = scale.iterations;
-    Work {
-        strategy,
-        write: false,
-        depth: None,
-        block_bytes,
-        total_bytes,
-        iterations,
-    }
+    Work { strategy, write: false, depth: None, block_bytes, total_bytes, iterations }
 }

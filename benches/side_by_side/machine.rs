@@ -13,21 +13,12 @@ pub(crate) fn describe(programs: &Programs) -> Vec<String> {
     let folder = programs.data.parent().unwrap_or(Path::new("/"));
     let cpus = thread::available_parallelism().map_or_else(|_| "?".to_owned(), |n| n.to_string());
     vec![
-        format!(
-            "date: {}",
-            humantime::format_rfc3339_seconds(SystemTime::now())
-        ),
+        format!("date: {}", humantime::format_rfc3339_seconds(SystemTime::now())),
         format!("kernel: {}", printed("uname", &["-srm"])),
         format!("CPU: {}, {cpus} online", cpu_model()),
         format!("filesystem: {}", filesystem(folder)),
-        format!(
-            "data file: {} MiB, in the page cache",
-            programs.file_bytes >> 20
-        ),
-        format!(
-            "load average at the end, this run in it: {}",
-            load_average()
-        ),
+        format!("data file: {} MiB, in the page cache", programs.file_bytes >> 20),
+        format!("load average at the end, this run in it: {}", load_average()),
         format!("iobench: {}", env!("CARGO_PKG_VERSION")),
         format!("cc: {}", printed("cc", &["--version"])),
         format!("rustc: {}", printed("rustc", &["--version"])),
@@ -49,9 +40,7 @@ fn printed(program: &str, arguments: &[&str]) -> String {
 
 fn cpu_model() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned())
 }
 
@@ -72,8 +61,5 @@ fn filesystem(folder: &Path) -> String {
         })
         .filter(|(point, ..)| folder.starts_with(point))
         .max_by_key(|(point, ..)| point.len())
-        .map_or_else(
-            || "unknown".to_owned(),
-            |(_, kind, options)| format!("{kind} ({options})"),
-        )
+        .map_or_else(|| "unknown".to_owned(), |(_, kind, options)| format!("{kind} ({options})"))
 }

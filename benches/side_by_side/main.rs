@@ -62,17 +62,11 @@ struct Args {
 
 impl Args {
     fn is_small(&self) -> bool {
-        self.small
-            || !self.bench
-            || env::var_os("IOBENCH_BENCH").is_some_and(|value| value == "small")
+        self.small || !self.bench || env::var_os("IOBENCH_BENCH").is_some_and(|value| value == "small")
     }
 
     fn pairs(&self) -> usize {
-        self.pairs.unwrap_or(if self.is_small() {
-            SMALL_PAIRS
-        } else {
-            FULL_PAIRS
-        })
+        self.pairs.unwrap_or(if self.is_small() { SMALL_PAIRS } else { FULL_PAIRS })
     }
 
     fn selects(&self, case: &Case) -> bool {
@@ -93,11 +87,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<Vec<Series>> {
-    let scale = if args.is_small() {
-        cases::SMALL
-    } else {
-        cases::FULL
-    };
+    let scale = if args.is_small() { cases::SMALL } else { cases::FULL };
     // Absolute, as the programs run in the folder and not here.
     let folder = absolute(&args.folder)?;
     let file = data_file(&folder, &scale)?;
@@ -109,8 +99,7 @@ fn run(args: &Args) -> Result<Vec<Series>> {
     };
     let mut all = selected(args, &scale);
     if !args.is_small() {
-        all.iter_mut()
-            .for_each(|series| series.choose_fio_options(&programs));
+        all.iter_mut().for_each(|series| series.choose_fio_options(&programs));
     }
     series::take_rounds(&mut all, &programs, args.pairs(), args.seed);
     publish(args, &programs, &all)?;
@@ -124,17 +113,12 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 
 fn selected(args: &Args, scale: &Scale) -> Vec<Series> {
     let cases = cases::all(scale, machine::has_fio()).into_iter();
-    cases
-        .filter(|case| args.selects(case))
-        .map(Series::new)
-        .collect()
+    cases.filter(|case| args.selects(case)).map(Series::new).collect()
 }
 
 /// A file of bytes that are not zero, written out, and read once so that it is in the page cache.
 fn data_file(folder: &Path, scale: &Scale) -> Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new()
-        .prefix("side_by_side.")
-        .tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix("side_by_side.").tempfile_in(folder)?;
     let block: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8 + 1).collect();
     for _ in 0..scale.file_bytes / block.len() as u64 {
         file.write_all(&block)?;
@@ -150,16 +134,11 @@ fn publish(args: &Args, programs: &Programs, all: &[Series]) -> Result<()> {
     if args.is_small() {
         facts.push("small run: shows that everything runs, and nothing else".to_owned());
     }
-    let facts = facts
-        .iter()
-        .map(|fact| format!("- {fact}\n"))
-        .collect::<String>();
+    let facts = facts.iter().map(|fact| format!("- {fact}\n")).collect::<String>();
     let section = format!("{facts}\n{}", table::report(all));
     writeln!(io::stdout(), "{section}")?;
     match &args.write {
-        Some(file) => {
-            table::rewrite_section(file, &format!("{section}\n\n{}", commands(programs, all)))
-        }
+        Some(file) => table::rewrite_section(file, &format!("{section}\n\n{}", commands(programs, all))),
         None => Ok(()),
     }
 }
@@ -169,19 +148,11 @@ fn commands(programs: &Programs, all: &[Series]) -> String {
     let mut lines = vec!["Commands:".to_owned(), String::new()];
     for series in all {
         let work = &series.case.work;
-        lines.push(command_line(
-            "iobench",
-            programs.iobench_arguments(work),
-            programs,
-        ));
+        lines.push(command_line("iobench", programs.iobench_arguments(work), programs));
         match series.case.rival {
             Rival::Nobody => {}
             Rival::CLoop { mode } => {
-                lines.push(command_line(
-                    "c_loop",
-                    programs.c_loop_arguments(mode, work),
-                    programs,
-                ));
+                lines.push(command_line("c_loop", programs.c_loop_arguments(mode, work), programs));
             }
             Rival::Fio { loops, .. } => {
                 let arguments = programs.fio_arguments(series.fio_options, loops, work);
@@ -194,8 +165,6 @@ fn commands(programs: &Programs, all: &[Series]) -> String {
 
 fn command_line(program: &str, arguments: Vec<OsString>, programs: &Programs) -> String {
     let data = programs.data.to_string_lossy();
-    let words = arguments
-        .iter()
-        .map(|word| word.to_string_lossy().replace(&*data, "FILE"));
+    let words = arguments.iter().map(|word| word.to_string_lossy().replace(&*data, "FILE"));
     format!("    {program} {}", words.collect::<Vec<_>>().join(" "))
 }

@@ -26,12 +26,7 @@ impl Programs {
     pub(crate) fn compile_c_loop(folder: &Path) -> Result<PathBuf> {
         let program = folder.join("c_loop");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/c_loop/c_loop.c");
-        output(
-            Command::new("cc")
-                .args(["-O2", "-o"])
-                .arg(&program)
-                .arg(source),
-        )?;
+        output(Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source))?;
         Ok(program)
     }
 
@@ -49,10 +44,7 @@ impl Programs {
     /// Runs the C loop once.
     pub(crate) fn run_c_loop(&self, mode: &str, work: &Work) -> Result<f64> {
         let printed = output(&mut self.command(&self.c_loop, self.c_loop_arguments(mode, work)))?;
-        let samples_ns: Vec<f64> = printed
-            .lines()
-            .map(str::parse)
-            .collect::<std::result::Result<_, _>>()?;
+        let samples_ns: Vec<f64> = printed.lines().map(str::parse).collect::<std::result::Result<_, _>>()?;
         ns_per_io(stats::median(&samples_ns), work)
     }
 
@@ -71,9 +63,7 @@ impl Programs {
         }
         let number = |key: &str| job["read"][key].as_f64().filter(|&value| value > 0.0);
         match (number("io_bytes"), number("runtime")) {
-            (Some(io_bytes), Some(runtime_ms)) => {
-                Ok(runtime_ms * 1e6 / (io_bytes / work.block_bytes as f64))
-            }
+            (Some(io_bytes), Some(runtime_ms)) => Ok(runtime_ms * 1e6 / (io_bytes / work.block_bytes as f64)),
             _ => Err("fio printed no io_bytes or runtime".into()),
         }
     }
@@ -81,30 +71,17 @@ impl Programs {
     fn iobench_samples_ns(&self, work: &Work) -> Result<Vec<f64>> {
         let printed = output(&mut self.command(&self.iobench, self.iobench_arguments(work)))?;
         let document: Value = serde_json::from_str(&printed)?;
-        let samples = document["benchmark_samples"]
-            .as_array()
-            .ok_or("iobench printed no benchmark_samples")?;
-        let seconds = |sample: &Value| {
-            sample["time"]
-                .as_f64()
-                .ok_or("a sample of iobench has no time")
-        };
-        samples
-            .iter()
-            .map(|sample| Ok(seconds(sample)? * 1e9))
-            .collect()
+        let samples =
+            document["benchmark_samples"].as_array().ok_or("iobench printed no benchmark_samples")?;
+        let seconds = |sample: &Value| sample["time"].as_f64().ok_or("a sample of iobench has no time");
+        samples.iter().map(|sample| Ok(seconds(sample)? * 1e9)).collect()
     }
 
     pub(crate) fn iobench_arguments(&self, work: &Work) -> Vec<OsString> {
         let direction = if work.write { "-w" } else { "-r" };
-        let mut arguments: Vec<OsString> = ["--strategy", work.strategy, direction, "-B", "-j"]
-            .map(OsString::from)
-            .into();
-        for (flag, number) in [
-            ("-b", work.block_bytes),
-            ("-t", work.total_bytes),
-            ("-n", work.iterations),
-        ] {
+        let mut arguments: Vec<OsString> =
+            ["--strategy", work.strategy, direction, "-B", "-j"].map(OsString::from).into();
+        for (flag, number) in [("-b", work.block_bytes), ("-t", work.total_bytes), ("-n", work.iterations)] {
             arguments.extend([flag.into(), number.to_string().into()]);
         }
         if let Some(depth) = work.depth {
@@ -135,8 +112,7 @@ impl Programs {
         ];
         let mut filename = OsString::from("--filename=");
         filename.push(&self.data);
-        let mut arguments: Vec<OsString> =
-            fixed.iter().chain(options).map(OsString::from).collect();
+        let mut arguments: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
         arguments.extend([
             format!("--bs={}", work.block_bytes).into(),
             format!("--size={}", self.file_bytes).into(),
@@ -159,9 +135,7 @@ impl Programs {
 
 /// What `command` prints; an error with its own words where it fails.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let finished = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
+    let finished = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if !finished.status.success() {
         let words = String::from_utf8_lossy(&finished.stderr);
         return Err(format!("{command:?}: {}: {}", finished.status, words.trim()).into());
@@ -170,8 +144,6 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 fn ns_per_io(sample_ns: Option<f64>, work: &Work) -> Result<f64> {
-    let sample_ns = sample_ns
-        .filter(|&ns| ns > 0.0)
-        .ok_or("a program printed no time")?;
+    let sample_ns = sample_ns.filter(|&ns| ns > 0.0).ok_or("a program printed no time")?;
     Ok(sample_ns / work.ios() as f64)
 }

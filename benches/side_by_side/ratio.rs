@@ -16,9 +16,7 @@ impl Pairs {
     /// size, so the throughputs are to each other as the inverse of the times.
     pub(crate) fn throughput_ratios(&self) -> Vec<f64> {
         let times = self.ours_ns_per_io.iter().zip(&self.theirs_ns_per_io);
-        times
-            .map(|(ours_ns, theirs_ns)| theirs_ns / ours_ns)
-            .collect()
+        times.map(|(ours_ns, theirs_ns)| theirs_ns / ours_ns).collect()
     }
 }
 
@@ -33,11 +31,7 @@ pub(crate) struct Estimate {
 impl Estimate {
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         let interval = stats::median_interval(values);
-        stats::median(values).map(|median| Self {
-            n: values.len(),
-            median,
-            interval,
-        })
+        stats::median(values).map(|median| Self { n: values.len(), median, interval })
     }
 
     /// Whether the quantity is at least `target`.

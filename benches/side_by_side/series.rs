@@ -36,13 +36,7 @@ impl Series {
             Rival::Fio { candidates, .. } => candidates.first().copied().unwrap_or_default(),
             Rival::CLoop { .. } | Rival::Nobody => &[],
         };
-        Self {
-            case,
-            pairs: Pairs::default(),
-            fio_options,
-            fio_trials: Vec::new(),
-            failure: None,
-        }
+        Self { case, pairs: Pairs::default(), fio_options, fio_trials: Vec::new(), failure: None }
     }
 
     /// Tries every group of options that the case has for fio, interleaved, and keeps the fastest.
@@ -75,15 +69,8 @@ impl Series {
     }
 
     fn run_pair(&self, programs: &Programs, ours_first: bool) -> Result<(f64, Option<f64>)> {
-        let ours = || {
-            programs
-                .run_ours(&self.case)
-                .and_then(|ns| self.settle(programs, ns))
-        };
-        let theirs = || {
-            self.run_theirs(programs)
-                .and_then(|ns| self.settle(programs, ns))
-        };
+        let ours = || programs.run_ours(&self.case).and_then(|ns| self.settle(programs, ns));
+        let theirs = || self.run_theirs(programs).and_then(|ns| self.settle(programs, ns));
         if ours_first {
             Ok((ours()?, theirs()?))
         } else {
@@ -124,9 +111,7 @@ fn try_candidates(
     }
     let medians_ns = runs_ns.iter().filter_map(|runs_ns| stats::median(runs_ns));
     let trials = candidates.iter().zip(medians_ns);
-    Ok(trials
-        .map(|(&options, ns_per_io)| Trial { options, ns_per_io })
-        .collect())
+    Ok(trials.map(|(&options, ns_per_io)| Trial { options, ns_per_io }).collect())
 }
 
 /// Takes `pairs` pairs of every series, in complete rounds: what drifts in the machine then is noise

@@ -45,11 +45,7 @@ fn ratio_row(series: &Series) -> Option<[String; HEAD.len()]> {
     let target = series.case.target;
     let work = &series.case.work;
     Some([
-        format!(
-            "{} {}",
-            work.strategy,
-            if work.write { "write" } else { "read" }
-        ),
+        format!("{} {}", work.strategy, if work.write { "write" } else { "read" }),
         series.case.rival_name(),
         work.block_bytes.to_string(),
         ratio.n.to_string(),
@@ -86,29 +82,15 @@ fn trial_list(series: &Series) -> Option<String> {
         return None;
     }
     let lines = series.fio_trials.iter().map(|trial| {
-        let chosen = if trial.options == series.fio_options {
-            " (used)"
-        } else {
-            ""
-        };
-        format!(
-            "- {:.1} ns/IO: `{}`{chosen}",
-            trial.ns_per_io,
-            trial.options.join(" ")
-        )
+        let chosen = if trial.options == series.fio_options { " (used)" } else { "" };
+        format!("- {:.1} ns/IO: `{}`{chosen}", trial.ns_per_io, trial.options.join(" "))
     });
     let head = format!("Trials of fio for {}:", series.case.name());
-    Some(format!(
-        "{head}\n\n{}",
-        lines.collect::<Vec<_>>().join("\n")
-    ))
+    Some(format!("{head}\n\n{}", lines.collect::<Vec<_>>().join("\n")))
 }
 
 fn median_text(values: &[f64]) -> String {
-    Estimate::of(values).map_or_else(
-        || "-".to_owned(),
-        |estimate| format!("{:.1}", estimate.median),
-    )
+    Estimate::of(values).map_or_else(|| "-".to_owned(), |estimate| format!("{:.1}", estimate.median))
 }
 
 fn interval_text(estimate: &Estimate, decimals: usize) -> String {
@@ -121,19 +103,10 @@ fn interval_text(estimate: &Estimate, decimals: usize) -> String {
 fn markdown_table(rows: &[[String; HEAD.len()]]) -> String {
     let head = HEAD.map(str::to_owned);
     let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| {
-            rows.iter()
-                .map(|row| row[column].len())
-                .chain([head[column].len()])
-                .max()
-                .unwrap_or(0)
-        })
+        .map(|column| rows.iter().map(|row| row[column].len()).chain([head[column].len()]).max().unwrap_or(0))
         .collect();
     let line = |cells: &[String]| {
-        let padded = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!(" {cell:width$} |"));
+        let padded = cells.iter().zip(&widths).map(|(cell, &width)| format!(" {cell:width$} |"));
         format!("|{}", padded.collect::<String>())
     };
     let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
@@ -148,9 +121,6 @@ pub(crate) fn rewrite_section(file: &Path, section: &str) -> Result<()> {
     let missing = || format!("{}: no line {BEGIN} followed by {END}", file.display());
     let (before, rest) = text.split_once(BEGIN).ok_or_else(missing)?;
     let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    fs::write(
-        file,
-        format!("{before}{BEGIN}\n\n{section}\n\n{END}{after}"),
-    )?;
+    fs::write(file, format!("{before}{BEGIN}\n\n{section}\n\n{END}{after}"))?;
     Ok(())
 }
