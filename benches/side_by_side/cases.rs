@@ -1,0 +1,191 @@
+//! What is compared with what.
+
+/// What one process of either program is asked to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) strategy: &'static str,
+    pub(crate) write: bool,
+    pub(crate) depth: Option<u32>,
+    pub(crate) block_bytes: u64,
+    pub(crate) total_bytes: u64,
+    pub(crate) iterations: u64,
+}
+
+impl Work {
+    pub(crate) fn ios(&self) -> u64 {
+        self.total_bytes / self.block_bytes
+    }
+}
+
+/// The other program of a pair.
+#[derive(Clone, Debug)]
+pub(crate) enum Rival {
+    /// Nobody: the harness of iobench by itself, in nanoseconds an I/O.
+    Nobody,
+    /// `c_loop` in this mode, with the same work.
+    CLoop { mode: &'static str },
+    /// fio: any of these groups of options, whichever is best for fio; `loops` over the file.
+    Fio { candidates: &'static [&'static [&'static str]], loops: u64 },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) work: Work,
+    pub(crate) rival: Rival,
+    pub(crate) target: f64,
+}
+
+impl Case {
+    /// What `--only` looks in.
+    pub(crate) fn name(&self) -> String {
+        let Work { strategy, block_bytes, .. } = self.work;
+        let direction = if self.work.write { "write" } else { "read" };
+        format!("{strategy} {direction} {block_bytes} vs {}", self.rival_name())
+    }
+
+    pub(crate) fn rival_name(&self) -> String {
+        match &self.rival {
+            Rival::Nobody => "nobody".to_owned(),
+            Rival::CLoop { mode } => format!("C {mode}"),
+            Rival::Fio { candidates, .. } => {
+                let engine = candidates.first().and_then(|options| options.first());
+                format!("fio {}", engine.map_or("", |option| option.trim_start_matches("--ioengine=")))
+            }
+        }
+    }
+}
+
+/// How much work a case gets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// The size of the data file, and what one iteration moves where that takes long enough.
+    pub(crate) file_bytes: u64,
+    /// The most I/Os of an iteration that are system calls, and that are copies out of a mapping.
+    calls: u64,
+    copies: u64,
+    iterations: u64,
+    /// Iterations of the null strategy, each over the whole file.
+    null_iterations: u64,
+    /// How many times fio goes over the file, for system calls and for the mapping.
+    fio_loops: u64,
+    fio_mmap_loops: u64,
+}
+
+/// Processes of about 0.1 to 0.5 s; fio, which reports whole milliseconds, for at least 1 s.
+pub(crate) const FULL: Scale = Scale {
+    file_bytes: 256 << 20,
+    calls: 128 << 10,
+    copies: 16 << 20,
+    iterations: 5,
+    null_iterations: 100,
+    fio_loops: 16,
+    fio_mmap_loops: 64,
+};
+
+/// Shows that everything still runs; too short to judge anything by.
+pub(crate) const SMALL: Scale = Scale {
+    file_bytes: 16 << 20,
+    calls: 8 << 10,
+    copies: 1 << 20,
+    iterations: 3,
+    null_iterations: 10,
+    fio_loops: 4,
+    fio_mmap_loops: 16,
+};
+
+/// A C loop is the floor: nothing but the noise of the machine may lie between. 2 % is the precision
+/// that docs/method.md asks of a median.
+const TARGET_C_RATIO: f64 = 0.98;
+/// At the options that suit fio best, iobench is to be no slower.
+const TARGET_FIO_RATIO: f64 = 1.0;
+/// What the loop of iobench may cost around a strategy that does nothing.
+const TARGET_NULL_NS: f64 = 2.0;
+
+const FIO_BLOCK_BYTES: u64 = 4 << 10;
+const READ_BLOCK_BYTES: [u64; 5] = [1, 512, 4 << 10, 64 << 10, 1 << 20];
+const WRITE_BLOCK_BYTES: [u64; 2] = [4 << 10, 64 << 10];
+const RING_DEPTH: u32 = 32;
+
+// Tried on Linux 6.18 with fio 3.33. What every run of fio has besides stands in programs.rs.
+
+/// `psync` calls pread(2), `sync` lseek(2) where needed and read(2).
+const FIO_SYNC: &[&[&str]] = &[
+    &["--ioengine=psync", "--iomem_align=4k"],
+    &["--ioengine=psync", "--iomem_align=4k", "--fadvise_hint=0"],
+    &["--ioengine=sync", "--iomem_align=4k"],
+];
+/// Loops and not `time_based`, which maps the file once only: iobench maps it every iteration too.
+const FIO_MMAP: &[&[&str]] =
+    &[&["--ioengine=mmap", "--iomem_align=4k"], &["--ioengine=mmap", "--iomem_align=4k", "--fadvise_hint=0"]];
+/// Submitting in batches nearly doubles fio's figure; how large they are best is the machine's say.
+const FIO_RING: &[&[&str]] = &[
+    &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=32"),
+    &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=16"),
+    &ring("--iodepth_batch=16", "--iodepth_batch_complete_min=16"),
+    &ring("--iodepth_batch=8", "--iodepth_batch_complete_min=8"),
+    &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=1"),
+];
+
+const fn ring(batch: &'static str, complete_min: &'static str) -> [&'static str; 7] {
+    [
+        "--ioengine=io_uring",
+        "--iodepth=32",
+        "--fixedbufs=1",
+        "--registerfiles=1",
+        "--iomem_align=4k",
+        batch,
+        complete_min,
+    ]
+}
+
+/// Every case of the comparison; those against fio only `with_fio`.
+pub(crate) fn all(scale: &Scale, with_fio: bool) -> Vec<Case> {
+    let mut cases = vec![null(scale)];
+    for block_bytes in READ_BLOCK_BYTES {
+        cases.push(against_c(scale, "readwrite", "read", block_bytes));
+        cases.push(against_c(scale, "pread", "pread", block_bytes));
+        cases.push(against_c(scale, "mmap", "mmap", block_bytes));
+    }
+    cases.extend(WRITE_BLOCK_BYTES.map(|bytes| against_c(scale, "readwrite", "write", bytes)));
+    if with_fio {
+        cases.push(against_fio(scale, "readwrite", FIO_SYNC, scale.fio_loops));
+        cases.push(against_fio(scale, "pread", FIO_SYNC, scale.fio_loops));
+        cases.push(against_fio(scale, "mmap", FIO_MMAP, scale.fio_mmap_loops));
+        cases.push(against_fio(scale, "io_uring", FIO_RING, scale.fio_loops));
+    }
+    cases
+}
+
+/// 65,536 I/Os an iteration in the full run: beside them the two clock calls of the bracket, about
+/// a microsecond together, are some hundredths of a nanosecond an I/O. iobench asks even the null
+/// strategy for a file that holds the whole range, so more I/Os mean more iterations.
+fn null(scale: &Scale) -> Case {
+    let mut work = work(scale, "null", 4 << 10);
+    work.total_bytes = scale.file_bytes;
+    work.iterations = scale.null_iterations;
+    Case { work, rival: Rival::Nobody, target: TARGET_NULL_NS }
+}
+
+fn against_c(scale: &Scale, strategy: &'static str, mode: &'static str, block_bytes: u64) -> Case {
+    let mut work = work(scale, strategy, block_bytes);
+    work.write = mode == "write";
+    Case { work, rival: Rival::CLoop { mode }, target: TARGET_C_RATIO }
+}
+
+fn against_fio(
+    scale: &Scale,
+    strategy: &'static str,
+    candidates: &'static [&'static [&'static str]],
+    loops: u64,
+) -> Case {
+    let mut work = work(scale, strategy, FIO_BLOCK_BYTES);
+    work.depth = (strategy == "io_uring").then_some(RING_DEPTH);
+    Case { work, rival: Rival::Fio { candidates, loops }, target: TARGET_FIO_RATIO }
+}
+
+fn work(scale: &Scale, strategy: &'static str, block_bytes: u64) -> Work {
+    let most_ios = if strategy == "mmap" { scale.copies } else { scale.calls };
+    let total_bytes = scale.file_bytes.min(most_ios * block_bytes);
+    let iterations = scale.iterations;
+    Work { strategy, write: false, depth: None, block_bytes, total_bytes, iterations }
+}

@@ -1,0 +1,151 @@
+//! Takes the pairs: rounds that visit every case once, in an order drawn from a recorded seed.
+
+use std::fs::File;
+
+use iobench::stats;
+
+use crate::cases::{Case, Rival};
+use crate::programs::{Programs, Result};
+use crate::ratio::Pairs;
+
+/// Runs of each candidate of fio before the best one is chosen.
+const TRIAL_ROUNDS: usize = 3;
+
+/// One case with what was measured of it.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) case: Case,
+    pub(crate) pairs: Pairs,
+    pub(crate) fio_options: &'static [&'static str],
+    pub(crate) fio_trials: Vec<Trial>,
+    /// Why a program could not run; the case takes no further pairs after that.
+    pub(crate) failure: Option<String>,
+}
+
+/// The median of what fio reached with one group of options.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    pub(crate) options: &'static [&'static str],
+    pub(crate) ns_per_io: f64,
+}
+
+impl Series {
+    /// With the first options of fio; [`Self::choose_fio_options`] looks for better ones.
+    pub(crate) fn new(case: Case) -> Self {
+        let fio_options = match &case.rival {
+            Rival::Fio { candidates, .. } => candidates.first().copied().unwrap_or_default(),
+            Rival::CLoop { .. } | Rival::Nobody => &[],
+        };
+        Self { case, pairs: Pairs::default(), fio_options, fio_trials: Vec::new(), failure: None }
+    }
+
+    /// Tries every group of options that the case has for fio, interleaved, and keeps the fastest.
+    pub(crate) fn choose_fio_options(&mut self, programs: &Programs) {
+        let Rival::Fio { candidates, loops } = self.case.rival else {
+            return;
+        };
+        match try_candidates(programs, candidates, loops, &self.case) {
+            Ok(mut trials) => {
+                trials.sort_by(|a, b| a.ns_per_io.total_cmp(&b.ns_per_io));
+                self.fio_options = trials.first().map_or(self.fio_options, |best| best.options);
+                self.fio_trials = trials;
+            }
+            Err(error) => self.failure = Some(error.to_string()),
+        }
+    }
+
+    /// Takes one pair, unless an earlier one failed.
+    fn take_pair(&mut self, programs: &Programs, ours_first: bool) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.run_pair(programs, ours_first) {
+            Ok((ours_ns, theirs_ns)) => {
+                self.pairs.ours_ns_per_io.push(ours_ns);
+                self.pairs.theirs_ns_per_io.extend(theirs_ns);
+            }
+            Err(error) => self.failure = Some(error.to_string()),
+        }
+    }
+
+    fn run_pair(&self, programs: &Programs, ours_first: bool) -> Result<(f64, Option<f64>)> {
+        let ours = || programs.run_ours(&self.case).and_then(|ns| self.settle(programs, ns));
+        let theirs = || self.run_theirs(programs).and_then(|ns| self.settle(programs, ns));
+        if ours_first {
+            Ok((ours()?, theirs()?))
+        } else {
+            let theirs_ns = theirs()?;
+            Ok((ours()?, theirs_ns))
+        }
+    }
+
+    fn run_theirs(&self, programs: &Programs) -> Result<Option<f64>> {
+        let work = &self.case.work;
+        match self.case.rival {
+            Rival::Nobody => Ok(None),
+            Rival::CLoop { mode } => programs.run_c_loop(mode, work).map(Some),
+            Rival::Fio { loops, .. } => programs.run_fio(self.fio_options, loops, work).map(Some),
+        }
+    }
+
+    /// Lets what a run wrote reach the disk before the next run, which would pay for it otherwise.
+    fn settle<T>(&self, programs: &Programs, measured: T) -> Result<T> {
+        if self.case.work.write {
+            File::open(&programs.data)?.sync_data()?;
+        }
+        Ok(measured)
+    }
+}
+
+fn try_candidates(
+    programs: &Programs,
+    candidates: &'static [&'static [&'static str]],
+    loops: u64,
+    case: &Case,
+) -> Result<Vec<Trial>> {
+    let mut runs_ns = vec![Vec::new(); candidates.len()];
+    for _ in 0..TRIAL_ROUNDS {
+        for (options, runs_ns) in candidates.iter().zip(&mut runs_ns) {
+            runs_ns.push(programs.run_fio(options, loops, &case.work)?);
+        }
+    }
+    let medians_ns = runs_ns.iter().filter_map(|runs_ns| stats::median(runs_ns));
+    let trials = candidates.iter().zip(medians_ns);
+    Ok(trials.map(|(&options, ns_per_io)| Trial { options, ns_per_io }).collect())
+}
+
+/// Takes `pairs` pairs of every series, in complete rounds: what drifts in the machine then is noise
+/// in every case, and no case is measured all at once in a bad minute. Who goes first alternates
+/// from round to round, from a start drawn for each case.
+pub(crate) fn take_rounds(all: &mut [Series], programs: &Programs, pairs: usize, seed: u64) {
+    let mut random = SplitMix64(seed);
+    let ours_first_at_start: Vec<bool> = all.iter().map(|_| random.next() & 1 == 0).collect();
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    for round in 0..pairs {
+        random.shuffle(&mut order);
+        for &index in &order {
+            let ours_first = ours_first_at_start[index] ^ (round % 2 == 1);
+            all[index].take_pair(programs, ours_first);
+        }
+        eprintln!("round {} of {pairs}", round + 1);
+    }
+}
+
+/// SplitMix64 of Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
+struct SplitMix64(u64);
+
+impl SplitMix64 {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Fisher and Yates; the bias of the remainder is nothing at a few dozen cases.
+    fn shuffle(&mut self, items: &mut [usize]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
+        }
+    }
+}
