@@ -1,5 +1,7 @@
 //! No strategy file is left out of the registry, and no name is used twice.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 
 use iobench::strategies::ALL;

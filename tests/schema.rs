@@ -1,6 +1,8 @@
 //! The schemas in docs/ are those of the types that are printed, and every strategy's output obeys.
 //! After a wanted change: `IOBENCH_BLESS=1 cargo test --test schema`, and read the difference.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeSet;
