@@ -27,6 +27,7 @@ use freebsd as system;
 /// Serialises as one flat object: first the lab's keys, under the lab's names, then those that
 /// iobench adds, in which every number's key ends in its unit.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Configuration {
     /// The lab's keys.
     #[serde(flatten)]

@@ -148,6 +148,7 @@ pub struct Requested {
 
 /// What was granted.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Granted {
     /// What the strategy was granted when it opened the file.
     #[serde(flatten)]
@@ -160,6 +161,7 @@ pub struct Granted {
 
 /// What one iteration measured.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct SampleRecord {
     /// KiB (1024 bytes) per second.
     pub bandwidth: f64,
