@@ -98,6 +98,9 @@ fn run(args: &Args) -> Result<Vec<Series>> {
         file_bytes: scale.file_bytes,
     };
     let mut all = selected(args, &scale);
+    if all.is_empty() {
+        return Err(format!("no case has {} in its name", args.only.join(" or ")).into());
+    }
     if !args.is_small() {
         all.iter_mut().for_each(|series| series.choose_fio_options(&programs));
     }
@@ -138,6 +141,9 @@ fn publish(args: &Args, programs: &Programs, all: &[Series]) -> Result<()> {
     let section = format!("{facts}\n{}", table::report(all));
     writeln!(io::stdout(), "{section}")?;
     match &args.write {
+        Some(_) if all.iter().any(|series| series.failure.is_some()) => {
+            Err("a program failed: the file stays as it was".into())
+        }
         Some(file) => table::rewrite_section(file, &format!("{section}\n\n{}", commands(programs, all))),
         None => Ok(()),
     }
