@@ -1,5 +1,6 @@
 //! The flags, and nothing but the flags.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::engine::affinity::CpuChoice;
 use crate::engine::buffer::Fill;
 use crate::engine::cache::CacheState;
 use crate::engine::offsets::Access;
+use crate::trace::show::Show;
 
 /// Usage of the lab's program, printed by `io-benchmark` without arguments.
 pub const LAB_USAGE: &str = "\
@@ -62,6 +64,55 @@ pub struct Cli {
 pub enum Command {
     /// List each strategy, and whether it runs here
     Strategies(StrategiesArgs),
+    /// Run a benchmark under a kernel tracer: what happened between the brackets of each sample
+    Trace(TraceArgs),
+}
+
+/// Arguments of `iobench trace`.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The tracer
+    #[arg(long, value_enum, default_value_t = TracerName::Bpftrace)]
+    pub with: TracerName,
+    /// What to show [default: syscalls, and uring for strategies with a queue]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub show: Vec<Show>,
+    /// Run this script of your own instead, and print what it prints
+    #[arg(long, value_name = "FILE", conflicts_with = "show")]
+    pub script: Option<PathBuf>,
+    /// Print what would be run, and stop
+    #[arg(long)]
+    pub print_script: bool,
+    /// Interleave traced and untraced samples, and print what tracing costs
+    #[arg(long, conflicts_with_all = ["print_script", "script"])]
+    pub probe_effect: bool,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// Arguments of a benchmark, as without trace: -r -b 4096 iofile
+    #[arg(last = true, required = true, value_name = "LAB ARGUMENTS")]
+    pub benchmark: Vec<OsString>,
+}
+
+/// The arguments behind `iobench trace --`.
+#[derive(Debug, Parser)]
+#[command(name = "iobench trace --", no_binary_name = true, args_override_self = true)]
+pub struct TracedRun {
+    /// The benchmark.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// A tracer (`--with`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub enum TracerName {
+    /// bpftrace: everything, as root.
+    Bpftrace,
+    /// DTrace: system calls and their latency, as root.
+    Dtrace,
+    /// strace: system calls and their latency, without root, slowly.
+    Strace,
 }
 
 /// Arguments of `iobench strategies`.

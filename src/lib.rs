@@ -29,6 +29,8 @@ pub mod report;
 pub mod stats;
 #[path = "../strategies/mod.rs"]
 pub mod strategies;
+#[cfg(target_os = "linux")]
+pub mod trace;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -60,6 +62,7 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
     };
     let outcome = match &cli.command {
         Some(Command::Strategies(args)) => command::strategies::run(args, strategies),
+        Some(Command::Trace(args)) => command::trace::run(args, printable, strategies),
         None => run(&cli.run, printable, strategies),
     };
     match outcome {

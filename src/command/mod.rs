@@ -4,3 +4,4 @@ pub mod output;
 pub mod request;
 pub mod run;
 pub mod strategies;
+pub mod trace;

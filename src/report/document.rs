@@ -16,6 +16,7 @@ use crate::engine::strategy::Effective;
 use crate::engine::usage::Usage;
 use crate::error::Error;
 use crate::host;
+use crate::trace::record::{KernelRecord, TraceRecord};
 
 /// Version of this document's form. It changes when a key changes its name or meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -41,6 +42,9 @@ pub struct Document {
     pub benchmark_configuration: Option<BenchmarkConfiguration>,
     /// One object an iteration, in order.
     pub benchmark_samples: Vec<SampleRecord>,
+    /// What a tracer says about the run as a whole (iobench trace).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceRecord>,
     /// What ended the run early; absent if nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
@@ -56,6 +60,7 @@ impl Default for Document {
             conditions_after: None,
             benchmark_configuration: None,
             benchmark_samples: Vec::new(),
+            trace: None,
             error: None,
         }
     }
@@ -190,6 +195,9 @@ pub struct SampleRecord {
     pub resident_fraction_after: Option<f64>,
     /// Whether the state asked for with --cache was reached; null if none was, or if unknown.
     pub cache_reached: Option<bool>,
+    /// What the kernel did between the brackets (iobench trace).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<KernelRecord>,
 }
 
 /// The lab's getrusage(2) keys.
@@ -244,6 +252,7 @@ impl From<&Sample> for SampleRecord {
             resident_fraction_before: sample.resident_fraction_before,
             resident_fraction_after: sample.resident_fraction_after,
             cache_reached: sample.cache_reached,
+            kernel: None,
         }
     }
 }

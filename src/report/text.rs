@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, SampleRecord};
 use crate::host;
+use crate::trace::record::KernelRecord;
 
 /// The block that describes the machine.
 ///
@@ -69,6 +70,37 @@ fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+/// What the kernel did between the brackets, a line a figure; system calls as `name: count`.
+///
+/// # Errors
+/// Those of `output`.
+pub fn kernel(output: &mut impl Write, record: &KernelRecord) -> io::Result<()> {
+    writeln!(output, "  kernel:")?;
+    for (part, value) in fields(record)? {
+        match value {
+            Value::Null => {}
+            Value::Object(figures) if figures.is_empty() => writeln!(output, "    {part}: none")?,
+            Value::Object(figures) => {
+                for (key, value) in figures {
+                    writeln!(output, "    {part}.{key}: {}", histogram_or_plain(&value))?;
+                }
+            }
+            other => writeln!(output, "    {part}: {}", plain(&other))?,
+        }
+    }
+    Ok(())
+}
+
+/// A histogram as `min-max:count` for each bucket; anything else as it is.
+fn histogram_or_plain(value: &Value) -> String {
+    let bucket =
+        |entry: &Value| Some(format!("{}-{}:{}", entry.get("min")?, entry.get("max")?, entry.get("count")?));
+    match value.as_array().map(|entries| entries.iter().map(bucket).collect::<Option<Vec<_>>>()) {
+        Some(Some(buckets)) => buckets.join(" "),
+        _ => plain(value),
+    }
 }
 
 fn fields(record: &impl serde::Serialize) -> io::Result<Map<String, Value>> {

@@ -1,0 +1,251 @@
+//! Programs for bpftrace, and what they print.
+//!
+//! The programs count in maps inside the kernel and print once at the end, so that nothing is
+//! lost and nothing is written while a bracket is open. `@sample` is the number of the open
+//! sample, 0 outside a bracket: it becomes n at the *return* of the n-th opening call and 0 at the
+//! *entry* of the closing one. `@clocks` counts the clock calls.
+//!
+//! Sources: bpftrace's reference guide; the kernel's `events/*/format` files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::attach::{ATTACHED, MARK, MARK_CALL};
+use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, SchedRecord, UringRecord};
+use super::show::Show;
+
+/// Whom a program watches.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The process.
+    pub pid: u32,
+    /// Disks that carry the file: major and minor number.
+    pub disks: Vec<(u64, u64)>,
+}
+
+/// Maps hold this many keys; a key is a sample and a system call.
+pub const MAP_KEYS: u32 = 65536;
+
+/// The program that shows these parts.
+pub fn program(show: &BTreeSet<Show>, subject: &Subject) -> String {
+    let pid = subject.pid;
+    let mut text = String::new();
+    for part in show {
+        text += &match part {
+            Show::Block => block(subject),
+            Show::Faults => faults(pid),
+            Show::Cache => cache(pid),
+            Show::Sched => sched(pid),
+            Show::Uring => uring(pid),
+            Show::Syscalls | Show::Latency | Show::All => String::new(),
+        };
+    }
+    // The bracket stands last: probes are attached in this order, and it reports the mark.
+    let every_call = show.contains(&Show::Syscalls) || show.contains(&Show::Latency);
+    text += &if every_call { bracket_and_calls(pid, show) } else { bracket(pid) };
+    text
+}
+
+fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
+    let clock = libc::SYS_clock_gettime;
+    let count = match show.contains(&Show::Syscalls) {
+        true => "        @syscalls[@sample, args->id] = count();\n",
+        false => "",
+    };
+    let (enter, exit) = match show.contains(&Show::Latency) {
+        true => (
+            "        @entered = nsecs;\n",
+            "    else if (@sample && @entered) {\n        \
+             @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n",
+        ),
+        false => ("", ""),
+    };
+    format!(
+        "tracepoint:raw_syscalls:sys_exit /tid == {pid}/ {{\n    \
+             if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{exit}}}\n\
+         tracepoint:raw_syscalls:sys_enter /tid == {pid}/ {{\n    \
+             if (args->id == {clock}) {{\n        @clocks++;\n        @sample = 0;\n    }}\n    \
+             else if (@sample) {{\n{count}{enter}    }}\n    \
+             else if (args->id == {MARK_CALL} && args->args[0] == {MARK}) {{ printf(\"{ATTACHED}\\n\"); }}\n}}\n"
+    )
+}
+
+/// The bracket alone: probes on its own call, so that the other calls are not slowed down.
+fn bracket(pid: u32) -> String {
+    format!(
+        "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ {{ @sample = (@clocks + 1) / 2; }}\n\
+         tracepoint:syscalls:sys_enter_clock_gettime /tid == {pid}/ {{ @clocks++; @sample = 0; }}\n\
+         tracepoint:syscalls:sys_enter_getpriority /tid == {pid} && args->which == {MARK}/ {{ printf(\"{ATTACHED}\\n\"); }}\n"
+    )
+}
+
+fn block(subject: &Subject) -> String {
+    let Subject { pid, disks } = subject;
+    // The tracepoint's dev_t is the kernel's own: major << 20 | minor (linux/kdev_t.h).
+    let of_disk = |(major, minor): &(u64, u64)| format!("args->dev == {}", major << 20 | minor);
+    let filter = match disks.is_empty() {
+        true => "@sample".to_owned(),
+        false => format!("@sample && ({})", disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ")),
+    };
+    // Each field is read once, at the top: LLVM would else fold two reads into an access that the
+    // verifier of the kernel refuses.
+    format!(
+        "tracepoint:block:block_rq_issue /{filter}/ {{\n    \
+             $bytes = args->bytes;\n    \
+             $read = strncmp(args->rwbs, \"R\", 1) == 0 ? 1 : 0;\n    \
+             @requests[@sample, $read] = count();\n    \
+             @bytes[@sample, $read] = sum($bytes);\n    \
+             @request_bytes[@sample] = hist($bytes);\n}}\n\
+         tracepoint:block:block_bio_queue /pid == {pid} && @sample/ {{ @own_bytes[@sample] = sum(args->nr_sector * 512); }}\n"
+    )
+}
+
+fn faults(pid: u32) -> String {
+    format!(
+        "tracepoint:exceptions:page_fault_user /pid == {pid} && @sample/ {{ @faults_user[@sample] = count(); }}\n\
+         tracepoint:exceptions:page_fault_kernel /pid == {pid} && @sample/ {{ @faults_kernel[@sample] = count(); }}\n"
+    )
+}
+
+fn cache(pid: u32) -> String {
+    let page_bytes = 4096;
+    format!(
+        "tracepoint:filemap:mm_filemap_add_to_page_cache /pid == {pid} && @sample/ {{\n    \
+             @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({page_bytes} << args->order);\n}}\n\
+         tracepoint:readahead:page_cache_sync_ra /pid == {pid} && @sample/ {{ @readahead_sync[@sample] = count(); }}\n\
+         tracepoint:readahead:page_cache_async_ra /pid == {pid} && @sample/ {{ @readahead_async[@sample] = count(); }}\n"
+    )
+}
+
+fn sched(pid: u32) -> String {
+    // A thread that is preempted has no bit of sleep set in the low byte of its state.
+    format!(
+        "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
+             @left = nsecs;\n    \
+             if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} else {{ @involuntary[@sample] = count(); }}\n}}\n\
+         tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
+             @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
+    )
+}
+
+fn uring(pid: u32) -> String {
+    format!(
+        "tracepoint:io_uring:io_uring_submit_req /pid == {pid} && @sample/ {{ @submitted[@sample] = count(); }}\n\
+         tracepoint:io_uring:io_uring_complete /pid == {pid} && @sample/ {{ @completed[@sample] = count(); }}\n\
+         tracepoint:io_uring:io_uring_queue_async_work /pid == {pid} && @sample/ {{ @punted[@sample] = count(); }}\n"
+    )
+}
+
+/// What a program counted.
+#[derive(Debug, Default)]
+pub struct Counts {
+    maps: BTreeMap<String, Value>,
+    /// Clock calls seen.
+    pub clock_calls: u64,
+    /// Events lost.
+    pub lost_events: u64,
+}
+
+impl Counts {
+    /// Reads the output of `bpftrace -f json`: one object a line.
+    pub fn parse(output: &str) -> Counts {
+        let mut counts = Counts::default();
+        for line in output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+            if line["type"] == "lost_events" {
+                counts.lost_events += line["data"]["events"].as_u64().unwrap_or(0);
+            }
+            if let Some(maps) = line["data"].as_object().filter(|_| line["type"] != "printf") {
+                counts.maps.extend(maps.iter().map(|(name, value)| (name.clone(), value.clone())));
+            }
+        }
+        counts.clock_calls = counts.maps.get("@clocks").and_then(Value::as_u64).unwrap_or(0);
+        counts
+    }
+
+    /// The record of sample `number`, counted from 1.
+    pub fn sample(&self, number: u64, show: &BTreeSet<Show>) -> KernelRecord {
+        let key = number.to_string();
+        let of = |map: &str, key: &str| self.value(map, key).and_then(Value::as_u64).unwrap_or(0);
+        KernelRecord {
+            syscalls: show.contains(&Show::Syscalls).then(|| {
+                let count = |value: &Value| value.as_u64();
+                self.by_call("@syscalls", number, count)
+            }),
+            latency_ns: show.contains(&Show::Latency).then(|| {
+                let histogram = |value: &Value| Some(buckets(value));
+                self.by_call("@latency", number, histogram)
+            }),
+            block: show.contains(&Show::Block).then(|| BlockRecord {
+                read_requests: of("@requests", &format!("{number},1")),
+                read_bytes: of("@bytes", &format!("{number},1")),
+                write_requests: of("@requests", &format!("{number},0")),
+                write_bytes: of("@bytes", &format!("{number},0")),
+                own_bytes: of("@own_bytes", &key),
+                request_bytes: self.value("@request_bytes", &key).map(buckets).unwrap_or_default(),
+            }),
+            faults: show
+                .contains(&Show::Faults)
+                .then(|| FaultRecord { user: of("@faults_user", &key), kernel: of("@faults_kernel", &key) }),
+            cache: show.contains(&Show::Cache).then(|| CacheRecord {
+                insertions: of("@insertions", &key),
+                inserted_bytes: of("@inserted_bytes", &key),
+                readahead_sync: of("@readahead_sync", &key),
+                readahead_async: of("@readahead_async", &key),
+            }),
+            sched: show.contains(&Show::Sched).then(|| SchedRecord {
+                voluntary_switches: of("@voluntary", &key),
+                involuntary_switches: of("@involuntary", &key),
+                off_cpu_ns: of("@off_cpu_ns", &key),
+            }),
+            uring: show.contains(&Show::Uring).then(|| UringRecord {
+                submitted: of("@submitted", &key),
+                completed: of("@completed", &key),
+                punted: of("@punted", &key),
+            }),
+        }
+    }
+
+    fn value(&self, map: &str, key: &str) -> Option<&Value> {
+        self.maps.get(map)?.get(key)
+    }
+
+    /// The entries of a map with keys "sample,number of a call", by the call's name.
+    fn by_call<T>(&self, map: &str, number: u64, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
+        let Some(Value::Object(entries)) = self.maps.get(map) else { return BTreeMap::new() };
+        let of_sample = |(key, value): (&String, &Value)| {
+            let (sample, call) = key.split_once(',')?;
+            let value = read(value)?;
+            (sample.parse() == Ok(number)).then(|| (call_name(call), value))
+        };
+        entries.iter().filter_map(of_sample).collect()
+    }
+}
+
+fn call_name(number: &str) -> String {
+    let known = number.trim().parse().ok().and_then(syscalls::Sysno::new);
+    known.map_or_else(|| format!("syscall_{}", number.trim()), |call| call.name().to_owned())
+}
+
+fn buckets(value: &Value) -> Vec<Bucket> {
+    let bucket = |entry: &Value| {
+        let count = entry["count"].as_u64().filter(|count| *count > 0)?;
+        // The lowest bucket has no min, the highest none that is known to be reached.
+        let min = entry["min"].as_u64().unwrap_or(0);
+        Some(Bucket { min, max: entry["max"].as_u64().unwrap_or(u64::MAX), count })
+    };
+    value.as_array().map(|entries| entries.iter().filter_map(bucket).collect()).unwrap_or_default()
+}
+
+/// The program as a file to learn from: with a head that says how to run it.
+pub fn annotated(program: &str) -> String {
+    let mut text = String::from("#!/usr/bin/env bpftrace\n");
+    let _ = writeln!(
+        text,
+        "// @sample is the number of the open sample, 0 outside a bracket; @clocks counts its calls."
+    );
+    let _ =
+        writeln!(text, "// iobench starts this, makes getpriority({MARK}) until it is seen, and then runs.");
+    text + program
+}

@@ -1,0 +1,101 @@
+//! strace(1): no root, no BPF, and every system call stops the program twice; for learning, and
+//! where nothing else runs.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use super::record::{Bucket, KernelRecord};
+
+/// What strace prints on standard error once it sees every call.
+pub const ATTACHED: &str = "attached";
+
+/// strace on the thread `pid`, writing to `log`.
+pub fn command(pid: u32, log: &Path) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["-e", "trace=all", "-e", "signal=none", "-T", "-p", &pid.to_string(), "-o"]).arg(log);
+    command
+}
+
+/// Lets a child process attach to this one where the Yama module would not (prctl(2)).
+pub fn allow_attaching() {
+    // SAFETY: the option takes one integer. Without Yama it fails, and is not needed.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+}
+
+/// The records of the samples in a log, and the number of clock calls in it.
+pub fn parse(log: &str) -> (Vec<KernelRecord>, u64) {
+    let mut samples = Vec::new();
+    let mut open: Option<KernelRecord> = None;
+    let mut clock_calls = 0;
+    for (name, elapsed_ns) in log.lines().filter_map(call) {
+        if name == "clock_gettime" {
+            clock_calls += 1;
+            match open.take() {
+                Some(record) => samples.push(record),
+                None => open = Some(KernelRecord::default()),
+            }
+        } else if let Some(record) = &mut open {
+            let syscalls = record.syscalls.get_or_insert_default();
+            *syscalls.entry(name.to_owned()).or_default() += 1;
+            let latency = record.latency_ns.get_or_insert_default();
+            count_into(latency.entry(name.to_owned()).or_default(), elapsed_ns);
+        }
+    }
+    for sample in &mut samples {
+        sample.syscalls.get_or_insert_default();
+        sample.latency_ns.get_or_insert(BTreeMap::new());
+    }
+    (samples, clock_calls)
+}
+
+/// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`.
+fn call(line: &str) -> Option<(&str, u64)> {
+    let (name, rest) = line.split_once('(')?;
+    let seconds: f64 = rest.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
+    Some((name, (seconds * 1e9) as u64))
+}
+
+/// Counts a value into a histogram of powers of two.
+fn count_into(histogram: &mut Vec<Bucket>, value: u64) {
+    let bits = 64 - (value | 1).leading_zeros();
+    let max = u64::MAX >> (64 - bits);
+    let min = if bits == 1 { 0 } else { max / 2 + 1 };
+    match histogram.binary_search_by_key(&max, |bucket| bucket.max) {
+        Ok(found) => histogram[found].count += 1,
+        Err(place) => histogram.insert(place, Bucket { min, max, count: 1 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_between_the_brackets_is_counted() {
+        let log = "openat(AT_FDCWD, \"x\") = 3 <0.000010>\n\
+                   clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
+                   read(3, \"(\", 1) = 1 <0.000003>\n\
+                   read(3, \"<\", 1) = 1 <0.000003>\n\
+                   clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
+                   close(3) = 0 <0.000001>\n\
+                   clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
+                   clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
+                   exit_group(0) = ?\n";
+        let (samples, clock_calls) = parse(log);
+        assert_eq!(clock_calls, 4);
+        assert_eq!(samples.len(), 2);
+        assert_eq!(samples[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
+        assert_eq!(samples[1].syscalls, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn values_fall_into_powers_of_two() {
+        let mut histogram = Vec::new();
+        for value in [0, 1, 2, 3, 4, 7, 8, 1000] {
+            count_into(&mut histogram, value);
+        }
+        let shape: Vec<(u64, u64, u64)> = histogram.iter().map(|b| (b.min, b.max, b.count)).collect();
+        assert_eq!(shape, [(0, 1, 2), (2, 3, 2), (4, 7, 2), (8, 15, 1), (512, 1023, 1)]);
+    }
+}
