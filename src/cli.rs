@@ -199,6 +199,9 @@ pub struct RunArgs {
     /// Seed of a random order
     #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
     pub seed: String,
+    /// Say where the time went, in sentences; implies -g
+    #[arg(long)]
+    pub explain: bool,
     /// With -w: allow writing to a device that nobody uses
     #[arg(long)]
     pub allow_device_write: bool,

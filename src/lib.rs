@@ -39,10 +39,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use command::output::{Form, Output, complain};
+use command::output::{Output, complain};
 use engine::strategy::Strategy;
 use error::Error;
 use report::document::{Document, ErrorRecord};
+use report::explain;
 
 /// Errors are errnos of the kernel, as nix names them.
 pub use nix::errno::Errno;
@@ -76,16 +77,12 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
 
 /// A benchmark, with its one document on standard output whatever happens.
 fn run(args: &cli::RunArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
-    let form = match (args.quiet, args.json) {
-        (true, _) => Form::Nothing,
-        (false, true) => Form::Json,
-        (false, false) => Form::Text,
-    };
-    let output = Output::new(form, args.verbose || args.create_mode);
+    let output = Output::new(args);
     let mut document = Document::default();
     let outcome = command::run::run(args, argv, strategies, &mut document, &output);
+    document.explanation = args.explain.then(|| explain::sentences(&document));
     document.error = outcome.as_ref().err().map(ErrorRecord::new);
-    let written = output.end(&document);
+    let written = output.end(document);
     outcome.and(written)
 }
 

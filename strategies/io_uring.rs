@@ -103,7 +103,7 @@ impl Queued for Uring {
             iodepth: spec.depth,
             batch: spec.batch,
             direct: spec.direct,
-            ring_flags: Some(flags.to_vec()),
+            ring_flags: Some(flags.iter().map(|flag| (*flag).to_owned()).collect()),
             ring_registered: Some(true),
             // Registering pins the pages, which faults them in.
             buffer: Fill::Prefault,

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::request;
+use crate::cli::RunArgs;
 use crate::error::Error;
 use crate::report::document::{Document, SampleRecord};
 use crate::report::{json, text};
@@ -22,28 +24,35 @@ pub enum Form {
 pub struct Output {
     form: Form,
     verbose: bool,
+    /// Whether everything is printed at the end, because something is still to be added to it.
+    deferred: bool,
 }
 
 impl Output {
-    /// Output in this form; `verbose` adds iobench's own lines to the text.
-    pub fn new(form: Form, verbose: bool) -> Output {
-        Output { form, verbose }
+    /// Output of a run with these arguments, as it comes.
+    pub fn new(args: &RunArgs) -> Output {
+        let form = match (args.quiet, args.json) {
+            (true, _) => Form::Nothing,
+            (false, true) => Form::Json,
+            (false, false) => Form::Text,
+        };
+        Output { form, verbose: request::is_verbose(args), deferred: false }
     }
 
-    /// The configuration blocks, as far as the document has them.
+    /// The same, all of it at the end.
+    pub fn deferred(args: &RunArgs) -> Output {
+        Output { deferred: true, ..Output::new(args) }
+    }
+
+    /// The configuration blocks.
     ///
     /// # Errors
     /// [`Error::Output`] if the reader is gone.
     pub fn begin(&self, document: &Document) -> Result<(), Error> {
-        self.text(|output| {
-            if let Some(configuration) = &document.host_configuration {
-                text::host(output, configuration)?;
-            }
-            if let Some(configuration) = &document.benchmark_configuration {
-                text::benchmark(output, configuration)?;
-            }
-            Ok(())
-        })
+        if self.deferred {
+            return Ok(());
+        }
+        self.text(|output| self.configuration(output, document))
     }
 
     /// One sample.
@@ -51,18 +60,40 @@ impl Output {
     /// # Errors
     /// [`Error::Output`] if the reader is gone.
     pub fn sample(&self, sample: &SampleRecord) -> Result<(), Error> {
+        if self.deferred {
+            return Ok(());
+        }
         self.text(|output| text::sample(output, sample, self.verbose))
     }
 
-    /// The whole document.
+    /// What comes at the end: the rest of the text, or the whole document.
     ///
     /// # Errors
     /// [`Error::Output`] if the reader is gone.
-    pub fn end(&self, document: &Document) -> Result<(), Error> {
-        match self.form {
-            Form::Json => json::write(&mut io::stdout().lock(), document),
-            _ => Ok(()),
+    pub fn end(&self, document: Document) -> Result<(), Error> {
+        if self.form == Form::Json {
+            let printed = if self.verbose { document } else { document.without_configuration() };
+            return json::write(&mut io::stdout().lock(), &printed);
         }
+        self.text(|output| {
+            if self.deferred {
+                self.configuration(output, &document)?;
+                for sample in &document.benchmark_samples {
+                    text::sample(output, sample, self.verbose)?;
+                }
+            }
+            text::conclusion(output, &document)
+        })
+    }
+
+    fn configuration(&self, output: &mut impl Write, document: &Document) -> io::Result<()> {
+        if !self.verbose {
+            return Ok(());
+        }
+        if let Some(configuration) = &document.host_configuration {
+            text::host(output, configuration)?;
+        }
+        document.benchmark_configuration.as_ref().map_or(Ok(()), |it| text::benchmark(output, it))
     }
 
     /// One sentence on standard error; nothing with `-q`.

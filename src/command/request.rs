@@ -106,7 +106,7 @@ impl Request {
             iterations: cli::count(&args.iterations).map_err(named("-n"))?,
             bare: args.bare || mode == Mode::Create,
             direct: args.direct || strategy.info().direct == DirectIo::Always,
-            usage: args.usage,
+            usage: args.usage || args.explain,
             sync: args.sync,
             iodepth: queue_length(args.iodepth.as_deref(), "--iodepth")?,
             batch: queue_length(args.batch.as_deref(), "--batch")?,
@@ -170,6 +170,12 @@ impl Request {
         }
         Ok(())
     }
+}
+
+/// Whether the configuration is printed: with `-v`, and always in create and describe mode.
+pub fn is_verbose(args: &RunArgs) -> bool {
+    let mode = mode_and_path(args).map(|(mode, _)| mode);
+    args.verbose || matches!(mode, Ok(Mode::Create | Mode::Describe))
 }
 
 const NO_MODE: &str =

@@ -52,21 +52,18 @@ pub fn run(
 
     let mut configuration = configuration(&request, argv, created);
     describe_extents(&request, &target, &mut configuration, output);
-    let verbose = args.verbose || matches!(request.mode, Mode::Create | Mode::Describe);
     let granted =
         |effective: &Effective| Granted { effective: effective.clone(), cpu, alignment: limits.alignment };
-    if verbose {
-        document.host_configuration = Some(host::configuration(Some(target.path())));
-        document.conditions_before = Some(host::conditions());
-        document.benchmark_configuration = Some(configuration);
-    }
+    document.host_configuration = Some(host::configuration(Some(target.path())));
+    document.conditions_before = Some(host::conditions());
+    document.benchmark_configuration = Some(configuration);
     let mut benchmark = Benchmark { request: &request, target: &target, plan: &plan, document, output };
     let outcome = match request.mode {
         Mode::Describe => output.begin(benchmark.document),
         Mode::Create => benchmark.create_file(granted),
         Mode::Read | Mode::Write => benchmark.iterate(granted),
     };
-    document.conditions_after = verbose.then(host::conditions);
+    document.conditions_after = Some(host::conditions());
     outcome
 }
 
@@ -185,12 +182,12 @@ fn configuration(request: &Request, argv: Vec<String>, created: bool) -> Benchma
         buffersize: request.block_bytes,
         totalsize: request.total_bytes,
         blockcount: request.total_bytes / request.block_bytes,
-        operation: request.mode.name(),
+        operation: request.mode.name().to_owned(),
         path: request.path.display().to_string(),
         iterations: request.iterations,
         schema_version: SCHEMA_VERSION,
-        version: env!("CARGO_PKG_VERSION"),
-        strategy: request.strategy.info().name,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        strategy: request.strategy.info().name.to_owned(),
         argv,
         start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         access: request.access,

@@ -10,15 +10,15 @@ use clap::Parser;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use super::output::{Form, Output, complain};
+use super::output::Output;
 use super::run;
 use crate::cli::{RunArgs, TraceArgs, TracedRun, TracerName};
 use crate::engine::interrupt;
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::host;
-use crate::report::document::{Document, ErrorRecord, SampleRecord};
-use crate::report::{json, text};
+use crate::report::document::{Document, ErrorRecord};
+use crate::report::explain;
 use crate::trace::attach;
 use crate::trace::bpftrace::{self, Counts, MAP_KEYS, Subject};
 use crate::trace::process::{Finished, Tracer};
@@ -32,34 +32,35 @@ use crate::trace::strace;
 /// [`Error::System`] if the tracer cannot run or did not see everything, and those of the
 /// benchmark; the benchmark's result is printed in any case.
 pub fn run(args: &TraceArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
-    let mut document = Document::default();
-    let outcome = traced(args, argv, strategies, &mut document);
-    if args.print_script && outcome.is_ok() {
-        return Ok(());
-    }
-    document.error = outcome.as_ref().err().map(ErrorRecord::new);
-    let written = print(args, &document);
-    outcome.and(written)
-}
-
-fn traced(
-    args: &TraceArgs,
-    argv: Vec<String>,
-    strategies: &[&'static dyn Strategy],
-    document: &mut Document,
-) -> Result<(), Error> {
-    let benchmark = TracedRun::try_parse_from(&args.benchmark).map_err(|error| usage(&error))?.run;
+    let mut benchmark = TracedRun::try_parse_from(&args.benchmark).map_err(|error| usage(&error))?.run;
+    benchmark.json |= args.json;
     let show = shown(args, &benchmark, strategies);
     let program = Program::new(args, &show, &benchmark)?;
     if args.print_script {
         return io::stdout().write_all(program.text().as_bytes()).map_err(Error::Output);
     }
+    let mut document = Document::default();
+    let output = Output::deferred(&benchmark);
+    let outcome = traced(&program, &show, &benchmark, argv, strategies, &mut document, &output);
+    document.explanation = benchmark.explain.then(|| explain::sentences(&document));
+    document.error = outcome.as_ref().err().map(ErrorRecord::new);
+    let written = output.end(document);
+    outcome.and(written)
+}
+
+fn traced(
+    program: &Program,
+    show: &BTreeSet<Show>,
+    benchmark: &RunArgs,
+    argv: Vec<String>,
+    strategies: &[&'static dyn Strategy],
+    document: &mut Document,
+    output: &Output,
+) -> Result<(), Error> {
     interrupt::install();
     let tracer = program.start()?;
-    // Warnings come as they arise; the result is printed when the tracer's part is in it.
-    let output = Output::new(Form::Json, benchmark.verbose);
-    let outcome = run::run(&benchmark, argv, strategies, document, &output);
-    let (records, trace) = program.finish(tracer, document.benchmark_samples.len(), &show);
+    let outcome = run::run(benchmark, argv, strategies, document, output);
+    let (records, trace) = program.finish(tracer, document.benchmark_samples.len(), show);
     for (sample, record) in document.benchmark_samples.iter_mut().zip(records) {
         sample.kernel = Some(record);
     }
@@ -172,7 +173,7 @@ impl Program {
             problems.extend(missed(name, samples, clock_calls_seen, lost_events, &finished));
         }
         let trace = TraceRecord {
-            tracer: name,
+            tracer: name.to_owned(),
             shown: if own_script { Vec::new() } else { show.iter().copied().collect() },
             clock_calls_seen,
             lost_events,
@@ -275,40 +276,4 @@ fn check_bpf() -> Result<(), Error> {
         );
     }
     Ok(())
-}
-
-fn print(args: &TraceArgs, document: &Document) -> Result<(), Error> {
-    let mut output = io::stdout().lock();
-    if args.json || args.benchmark.iter().any(|word| word == "-j") {
-        return json::write(&mut output, document);
-    }
-    print_text(&mut output, document).and_then(|()| output.flush()).map_err(Error::Output)
-}
-
-fn print_text(output: &mut impl Write, document: &Document) -> io::Result<()> {
-    if let Some(configuration) = &document.host_configuration {
-        text::host(output, configuration)?;
-    }
-    if let Some(configuration) = &document.benchmark_configuration {
-        text::benchmark(output, configuration)?;
-    }
-    let verbose = document.benchmark_configuration.is_some();
-    for sample in &document.benchmark_samples {
-        text::sample(output, sample, verbose)?;
-        kernel(output, sample)?;
-    }
-    if let Some(trace) = &document.trace {
-        for problem in &trace.problems {
-            complain(&format!("warning: {problem}"));
-        }
-        write!(output, "{}", trace.script_output.as_deref().unwrap_or_default())?;
-    }
-    Ok(())
-}
-
-fn kernel(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()> {
-    match &sample.kernel {
-        Some(record) => text::kernel(output, record),
-        None => Ok(()),
-    }
 }

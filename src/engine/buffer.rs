@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::pattern;
 use crate::error::{Error, describe};
 use crate::host;
 
 /// How the pages of the buffer stand when the bracket opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
     /// Written with a pseudo-random pattern: present, and not compressible.

@@ -6,14 +6,14 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 use nix::fcntl::PosixFadviseAdvice;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::interrupt;
 use super::target::{Target, errno_of};
 use crate::error::{Error, Failure, Fault};
 
 /// What part of the file is in the page cache when a sample starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheState {
     /// All of it: the file is read once before each sample.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::strategy::{Reason, Refusal};
 use super::target::{Target, errno_of};
@@ -14,7 +14,7 @@ use crate::error::{Error, describe};
 use crate::host;
 
 /// Alignment that O_DIRECT asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alignment {
     /// Offsets and lengths are multiples of this many bytes.
     pub offset_bytes: u64,

@@ -1,12 +1,12 @@
 //! Where the blocks of a pass lie: arithmetic, or a list laid out before the bracket.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::pattern::splitmix64;
 
 /// The order in which a pass visits the blocks of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// From the first to the last.

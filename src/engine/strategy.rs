@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::buffer::{Buffer, Fill};
 use super::direct::Alignment;
@@ -165,7 +165,7 @@ pub struct OpenSpec<'a> {
 }
 
 /// What was granted of what was asked for; part of every result.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Effective {
     /// Operations in flight.
     pub iodepth: u32,
@@ -174,7 +174,7 @@ pub struct Effective {
     /// Whether the file was opened with O_DIRECT.
     pub direct: bool,
     /// Setup flags that the kernel granted a ring; `null` without a ring.
-    pub ring_flags: Option<Vec<&'static str>>,
+    pub ring_flags: Option<Vec<String>>,
     /// Whether file and buffers are registered with a ring; `null` without a ring.
     pub ring_registered: Option<bool>,
     /// How the buffer's pages stood when the bracket opened.

@@ -9,7 +9,7 @@ use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 #[cfg(target_os = "linux")]
@@ -26,7 +26,7 @@ use freebsd as system;
 ///
 /// Serialises as one flat object: first the lab's keys, under the lab's names, then those that
 /// iobench adds, in which every number's key ends in its unit.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Configuration {
     /// The lab's keys.
@@ -44,7 +44,7 @@ pub struct Configuration {
 }
 
 /// The keys of the lab's `host_configuration`. Their names are those of FreeBSD's sysctl(8).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// Machine type. Linux: uname(2) `machine`.
     #[serde(rename = "hw.machine")]
@@ -87,7 +87,7 @@ pub struct Identity {
 }
 
 /// Processor, clock and memory settings that change what an I/O costs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Processor {
     /// State of each mitigation of a processor vulnerability, by its name.
     /// Linux: `/sys/devices/system/cpu/vulnerabilities`.
@@ -119,7 +119,7 @@ pub struct Processor {
 /// Mount and block device that carry the benchmarked path; all null without a path.
 ///
 /// A partition is described by its own name and size, and by the queue of its disk.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Storage {
     /// Options of the mount and of the filesystem, separated by commas.
     pub mount_options: Option<String>,
@@ -152,7 +152,7 @@ pub struct Storage {
 }
 
 /// Hypervisor, container and control group around this process.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Confinement {
     /// Vendor and product of the machine, as its firmware says. Clouds put their name here.
     pub machine_product: Option<String>,
@@ -171,7 +171,7 @@ pub struct Confinement {
 }
 
 /// What changes while a benchmark runs; to be taken before and after it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Conditions {
     /// Load average of the last minute (mean count of runnable and uninterruptible tasks).
     pub load_average_1min: Option<f64>,

@@ -5,7 +5,7 @@
 //! the lab's program.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::buffer::Fill;
 use crate::engine::cache::CacheState;
@@ -22,7 +22,7 @@ use crate::trace::record::{KernelRecord, TraceRecord};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The result of one run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Result of an iobench run")]
 pub struct Document {
@@ -45,6 +45,9 @@ pub struct Document {
     /// What a tracer says about the run as a whole (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceRecord>,
+    /// Where the time went, in sentences (--explain).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Vec<String>>,
     /// What ended the run early; absent if nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
@@ -61,17 +64,31 @@ impl Default for Document {
             benchmark_configuration: None,
             benchmark_samples: Vec::new(),
             trace: None,
+            explanation: None,
             error: None,
         }
     }
 }
 
+impl Document {
+    /// Leaves out what only `-v` prints.
+    pub fn without_configuration(self) -> Document {
+        Document {
+            host_configuration: None,
+            conditions_before: None,
+            conditions_after: None,
+            benchmark_configuration: None,
+            ..self
+        }
+    }
+}
+
 /// What ended a run early.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRecord {
     /// usage, open, system, io, short_file, output or interrupted.
-    pub kind: &'static str,
+    pub kind: String,
     /// The sentence that was printed on standard error.
     pub message: String,
     /// Exit code of the program.
@@ -81,12 +98,16 @@ pub struct ErrorRecord {
 impl ErrorRecord {
     /// The record of `error`.
     pub fn new(error: &Error) -> ErrorRecord {
-        ErrorRecord { kind: error.kind(), message: error.to_string(), exit_code: error.exit_code() }
+        ErrorRecord {
+            kind: error.kind().to_owned(),
+            message: error.to_string(),
+            exit_code: error.exit_code(),
+        }
     }
 }
 
 /// What was run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BenchmarkConfiguration {
     /// Size of one I/O, in bytes.
@@ -96,7 +117,7 @@ pub struct BenchmarkConfiguration {
     /// I/Os in one iteration.
     pub blockcount: u64,
     /// create, read or write.
-    pub operation: &'static str,
+    pub operation: String,
     /// The file or device.
     pub path: String,
     /// Iterations asked for.
@@ -104,9 +125,9 @@ pub struct BenchmarkConfiguration {
     /// Version of the form of this object; the same as the document's.
     pub schema_version: u32,
     /// Version of iobench.
-    pub version: &'static str,
+    pub version: String,
     /// Name of the I/O path.
-    pub strategy: &'static str,
+    pub strategy: String,
     /// The command line.
     pub argv: Vec<String>,
     /// When the run began: RFC 3339, UTC.
@@ -136,7 +157,7 @@ pub struct BenchmarkConfiguration {
 }
 
 /// What was asked for, where more than one answer is possible.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Requested {
     /// Operations in flight; null if left to the default.
@@ -152,7 +173,7 @@ pub struct Requested {
 }
 
 /// What was granted.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Granted {
     /// What the strategy was granted when it opened the file.
@@ -165,7 +186,7 @@ pub struct Granted {
 }
 
 /// What one iteration measured.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct SampleRecord {
     /// KiB (1024 bytes) per second.
@@ -201,7 +222,7 @@ pub struct SampleRecord {
 }
 
 /// The lab's getrusage(2) keys.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UsageRecord {
     /// Seconds in user mode.
     pub utime: f64,

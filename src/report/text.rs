@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use super::document::{BenchmarkConfiguration, SampleRecord};
+use super::document::{BenchmarkConfiguration, Document, SampleRecord};
 use crate::host;
 use crate::trace::record::KernelRecord;
 
@@ -58,6 +58,20 @@ pub fn sample(output: &mut impl Write, sample: &SampleRecord, verbose: bool) -> 
     if verbose {
         added_lines(output, sample)?;
     }
+    sample.kernel.as_ref().map_or(Ok(()), |record| kernel(output, record))
+}
+
+/// What stands behind the samples: the output of a tracer's script, and the explanation.
+///
+/// # Errors
+/// Those of `output`.
+pub fn conclusion(output: &mut impl Write, document: &Document) -> io::Result<()> {
+    if let Some(script_output) = document.trace.as_ref().and_then(|trace| trace.script_output.as_ref()) {
+        write!(output, "{script_output}")?;
+    }
+    for sentence in document.explanation.iter().flatten() {
+        writeln!(output, "{sentence}")?;
+    }
     Ok(())
 }
 
@@ -65,18 +79,15 @@ pub fn sample(output: &mut impl Write, sample: &SampleRecord, verbose: bool) -> 
 fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()> {
     let fields = fields(sample)?;
     for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
-        if !value.is_null() {
+        if !value.is_null() && *key != "kernel" {
             writeln!(output, "  {key}: {}", plain(value))?;
         }
     }
     Ok(())
 }
 
-/// What the kernel did between the brackets, a line a figure; system calls as `name: count`.
-///
-/// # Errors
-/// Those of `output`.
-pub fn kernel(output: &mut impl Write, record: &KernelRecord) -> io::Result<()> {
+/// What the kernel did between the brackets, a line a figure.
+fn kernel(output: &mut impl Write, record: &KernelRecord) -> io::Result<()> {
     writeln!(output, "  kernel:")?;
     for (part, value) in fields(record)? {
         match value {

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::show::Show;
 
 /// The trace of a run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TraceRecord {
     /// bpftrace, dtrace or strace.
-    pub tracer: &'static str,
+    pub tracer: String,
     /// What was asked for.
     pub shown: Vec<Show>,
     /// Raw clock_gettime calls that the tracer saw: two a sample if nothing was missed.
@@ -29,7 +29,7 @@ pub struct TraceRecord {
 
 /// What the kernel did between the two brackets of one sample. A part is null if it was not asked
 /// for, or if the tracer cannot see it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KernelRecord {
     /// System calls of the benchmark: name -> count.
@@ -49,7 +49,7 @@ pub struct KernelRecord {
 }
 
 /// A bucket of a histogram, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bucket {
     /// Smallest value counted here.
@@ -61,7 +61,7 @@ pub struct Bucket {
 }
 
 /// Requests to a block device.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BlockRecord {
     /// Requests that read.
@@ -80,7 +80,7 @@ pub struct BlockRecord {
 }
 
 /// Page faults.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRecord {
     /// Taken in user mode, as by a copy out of a mapping.
@@ -90,7 +90,7 @@ pub struct FaultRecord {
 }
 
 /// Insertions into the page cache.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheRecord {
     /// Folios inserted.
@@ -104,7 +104,7 @@ pub struct CacheRecord {
 }
 
 /// Context switches away from the benchmark's thread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SchedRecord {
     /// Because it waited.
@@ -116,7 +116,7 @@ pub struct SchedRecord {
 }
 
 /// Operations of io_uring.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UringRecord {
     /// Taken from the submission queue.

@@ -1,0 +1,321 @@
+//! Where the time went, in plain sentences with the figures they rest on (`--explain`).
+//!
+//! Each rule looks at one thing and speaks only when its figures support it. The rules know the
+//! lab's keys: `utime` and `stime` from getrusage(2), `inblock` and `oublock` in units of 512 bytes
+//! (Linux, task_io_account_read and task_io_account_write), the resident fractions from cachestat(2), and
+//! what a tracer saw, if one did.
+
+use super::document::{BenchmarkConfiguration, Document, SampleRecord, UsageRecord};
+use crate::host;
+use crate::trace::record::KernelRecord;
+
+/// getrusage(2) counts whole ticks on some kernels; shorter samples say nothing about the split.
+const SHORTEST_SPLIT_SECONDS: f64 = 0.002;
+/// Blocks up to this size cost the call, not the copy, on every machine we know of.
+const SMALL_BLOCK_BYTES: u64 = 256;
+/// From this size on the copy outweighs the call.
+const LARGE_BLOCK_BYTES: u64 = 64 * 1024;
+/// Unit of `inblock` and `oublock` on Linux.
+const USAGE_BLOCK_BYTES: f64 = 512.0;
+/// Fractions above this are "all", below its complement "nothing".
+const NEARLY_ALL: f64 = 0.99;
+
+/// What the rules look at: one sample and what surrounds it.
+struct Facts<'a> {
+    configuration: &'a BenchmarkConfiguration,
+    host: Option<&'a host::Configuration>,
+    sample: &'a SampleRecord,
+    usage: &'a UsageRecord,
+    kernel: Option<&'a KernelRecord>,
+}
+
+/// Explains the sample of median time. Empty if there is none, or without configuration and `-g`.
+pub fn sentences(document: &Document) -> Vec<String> {
+    let (Some(configuration), Some(sample)) =
+        (document.benchmark_configuration.as_ref(), median_sample(&document.benchmark_samples))
+    else {
+        return Vec::new();
+    };
+    let Some(usage) = sample.usage.as_ref() else { return Vec::new() };
+    let (host, kernel) = (document.host_configuration.as_ref(), sample.kernel.as_ref());
+    let facts = Facts { configuration, host, sample, usage, kernel };
+    let rules = [
+        time_split,
+        nothing_moved,
+        read_from_cache,
+        read_through_cache,
+        read_past_cache,
+        call_or_copy,
+        page_faults,
+        write_without_sync,
+        write_with_sync,
+        waits,
+        preemptions,
+        requests,
+        ring,
+    ];
+    rules.iter().filter_map(|rule| rule(&facts)).collect()
+}
+
+fn median_sample(samples: &[SampleRecord]) -> Option<&SampleRecord> {
+    let mut by_time: Vec<&SampleRecord> = samples.iter().collect();
+    by_time.sort_by(|a, b| a.time.total_cmp(&b.time));
+    by_time.get(by_time.len().checked_sub(1)? / 2).copied()
+}
+
+impl Facts<'_> {
+    fn reads(&self) -> bool {
+        self.configuration.operation == "read" && self.configuration.strategy != "null"
+    }
+
+    fn writes(&self) -> bool {
+        self.configuration.operation != "read" && self.configuration.strategy != "null"
+    }
+
+    fn direct(&self) -> bool {
+        self.configuration.granted.as_ref().is_some_and(|granted| granted.effective.direct)
+    }
+
+    fn mapped(&self) -> bool {
+        self.configuration.strategy == "mmap"
+    }
+
+    fn queued(&self) -> bool {
+        self.configuration.granted.as_ref().is_some_and(|granted| granted.effective.iodepth > 1)
+    }
+
+    fn bytes(&self) -> f64 {
+        self.sample.transferred_bytes as f64
+    }
+
+    fn device_read_bytes(&self) -> f64 {
+        self.usage.inblock as f64 * USAGE_BLOCK_BYTES
+    }
+
+    fn resident_before(&self) -> f64 {
+        self.sample.resident_fraction_before.unwrap_or(f64::NAN)
+    }
+
+    fn seconds_per_io(&self) -> f64 {
+        self.sample.time / self.sample.io_count.max(1) as f64
+    }
+
+    fn cached(&self) -> bool {
+        !self.direct() && self.resident_before() >= NEARLY_ALL && self.usage.inblock == 0
+    }
+}
+
+fn time_split(facts: &Facts) -> Option<String> {
+    let (time, user, system) = (facts.sample.time, facts.usage.utime, facts.usage.stime);
+    if time < SHORTEST_SPLIT_SECONDS || user + system > time * 1.1 {
+        return None;
+    }
+    let percent = |part: f64| (100.0 * part / time).round().clamp(0.0, 100.0);
+    let waiting = (time - user - system).max(0.0);
+    Some(format!(
+        "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {} % off the CPU, waiting \
+         (utime {}, stime {}).",
+        duration(time),
+        percent(user),
+        percent(system),
+        percent(waiting),
+        duration(user),
+        duration(system)
+    ))
+}
+
+fn nothing_moved(facts: &Facts) -> Option<String> {
+    (facts.configuration.strategy == "null").then(|| {
+        format!(
+            "Nothing was moved: {} an I/O is what the loop itself costs.",
+            duration(facts.seconds_per_io())
+        )
+    })
+}
+
+fn read_from_cache(facts: &Facts) -> Option<String> {
+    (facts.reads() && facts.cached()).then(|| {
+        format!(
+            "Every byte came from the page cache: {} of the range was resident before, and no block was read \
+             from the device (inblock 0).",
+            fraction(facts.resident_before())
+        )
+    })
+}
+
+fn read_through_cache(facts: &Facts) -> Option<String> {
+    if !facts.reads() || facts.direct() || facts.usage.inblock == 0 {
+        return None;
+    }
+    let readahead = facts.host.and_then(|host| host.storage.device_read_ahead_bytes);
+    let readahead = readahead.map_or(String::new(), |window| {
+        format!(" The kernel reads ahead up to {} at a time.", size(window as f64))
+    });
+    Some(format!(
+        "{} came from the device into the page cache (inblock {}): only {} of the range was resident before, \
+         {} after.{readahead}",
+        size(facts.device_read_bytes()),
+        facts.usage.inblock,
+        fraction(facts.resident_before()),
+        fraction(facts.sample.resident_fraction_after.unwrap_or(f64::NAN)),
+    ))
+}
+
+fn read_past_cache(facts: &Facts) -> Option<String> {
+    let from_device = facts.device_read_bytes() >= NEARLY_ALL * facts.bytes();
+    (facts.reads() && facts.direct() && from_device).then(|| {
+        format!(
+            "O_DIRECT went past the page cache: each of {} reads of {} went to the device (inblock {}), {} a read.",
+            facts.sample.io_count,
+            size(facts.configuration.buffersize as f64),
+            facts.usage.inblock,
+            duration(facts.seconds_per_io())
+        )
+    })
+}
+
+fn call_or_copy(facts: &Facts) -> Option<String> {
+    let block_bytes = facts.configuration.buffersize;
+    if !facts.reads() || !facts.cached() || facts.mapped() || facts.queued() {
+        return None;
+    }
+    let per_call = duration(facts.seconds_per_io());
+    if block_bytes <= SMALL_BLOCK_BYTES {
+        return Some(format!(
+            "A call moved {block_bytes} byte(s) and took {per_call}: the price is the way into the kernel and back, \
+             {} times, and hardly the bytes; a larger -b divides it.",
+            facts.sample.io_count
+        ));
+    }
+    (block_bytes >= LARGE_BLOCK_BYTES).then(|| {
+        let speed = facts.bytes() / facts.sample.time;
+        format!(
+            "A call moved {} in {per_call}: the price is the copy, at {} a second.",
+            size(block_bytes as f64),
+            size(speed)
+        )
+    })
+}
+
+fn page_faults(facts: &Facts) -> Option<String> {
+    let (minor, major) = (facts.sample.minor_faults?, facts.sample.major_faults?);
+    let faults = minor + major;
+    if faults <= 0 {
+        return None;
+    }
+    let per_mib = faults as f64 / (facts.bytes() / f64::from(1 << 20));
+    let figures = format!("{faults} page faults, {per_mib:.1} a MiB, {major} of them with I/O");
+    Some(match facts.mapped() {
+        true => format!(
+            "No system call moved the data: the copy touched the mapping and took {figures}; each fault made {} \
+             visible on average.",
+            size(facts.bytes() / faults as f64)
+        ),
+        false => format!("The buffer was touched for the first time inside the bracket: {figures}."),
+    })
+}
+
+fn write_without_sync(facts: &Facts) -> Option<String> {
+    (facts.writes() && !facts.direct() && !facts.configuration.sync).then(|| {
+        format!(
+            "The bytes were put into the page cache at {} a second and no further: when they reach the device \
+             is not in this figure; -s waits for it.",
+            size(facts.bytes() / facts.sample.time)
+        )
+    })
+}
+
+fn write_with_sync(facts: &Facts) -> Option<String> {
+    let (transfer_ns, sync_ns) = (facts.sample.transfer_time_ns?, facts.sample.sync_time_ns?);
+    let (transfer, sync) = (transfer_ns as f64 / 1e9, sync_ns as f64 / 1e9);
+    facts.writes().then(|| {
+        format!(
+            "The writes returned after {}; the sync then took {}, {:.0} % of the whole, until the device had the \
+             bytes: {} a second from end to end.",
+            duration(transfer),
+            duration(sync),
+            100.0 * sync / facts.sample.time,
+            size(facts.bytes() / facts.sample.time)
+        )
+    })
+}
+
+fn waits(facts: &Facts) -> Option<String> {
+    let count = facts.usage.nvcsw;
+    if count <= 0 {
+        return None;
+    }
+    let off_cpu = facts.kernel.and_then(|kernel| kernel.sched);
+    let off_cpu = off_cpu
+        .map_or(String::new(), |sched| format!(", {} in all", duration(sched.off_cpu_ns as f64 / 1e9)));
+    Some(format!(
+        "The thread gave up the CPU {count} times to wait{off_cpu}, once for every {} moved (nvcsw).",
+        size(facts.bytes() / count as f64)
+    ))
+}
+
+/// One or two happen in any run; only a rate that others would notice is worth a sentence.
+const PREEMPTIONS_PER_SECOND: f64 = 100.0;
+
+fn preemptions(facts: &Facts) -> Option<String> {
+    let count = facts.usage.nivcsw;
+    let rate = count as f64 / facts.sample.time;
+    (count > 2 && rate > PREEMPTIONS_PER_SECOND).then(|| {
+        format!("It was preempted {count} times (nivcsw): other work ran on its CPU, and its time is in these figures.")
+    })
+}
+
+fn requests(facts: &Facts) -> Option<String> {
+    let block = facts.kernel?.block.as_ref()?;
+    let requests = block.read_requests + block.write_requests;
+    if requests == 0 {
+        return None;
+    }
+    let average = (block.read_bytes + block.write_bytes) as f64 / requests as f64;
+    let limit = facts.host.and_then(|host| host.storage.device_max_request_bytes);
+    let limit =
+        limit.map_or(String::new(), |bytes| format!("; the device takes up to {}", size(bytes as f64)));
+    Some(format!(
+        "The device saw {requests} requests of {} on average, where the program moved {} at a time{limit}.",
+        size(average),
+        size(facts.configuration.buffersize as f64)
+    ))
+}
+
+fn ring(facts: &Facts) -> Option<String> {
+    let granted = &facts.configuration.granted.as_ref()?.effective;
+    granted.ring_flags.as_ref()?;
+    let punted = facts.kernel.and_then(|kernel| kernel.uring).map_or(0, |uring| uring.punted);
+    let punted = match punted {
+        0 => String::new(),
+        count => format!(" {count} of them would have blocked and went to worker threads."),
+    };
+    Some(format!(
+        "Up to {} operations were in flight, and one system call waited for {} of them.{punted}",
+        granted.iodepth, granted.batch
+    ))
+}
+
+/// A duration in the unit in which it has one to three digits before the point.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s if s >= 1e-6 => format!("{:.1} us", s * 1e6),
+        s => format!("{:.1} ns", s * 1e9),
+    }
+}
+
+/// A size in bytes, KiB, MiB or GiB.
+fn size(bytes: f64) -> String {
+    match bytes {
+        b if b >= 1024.0 * 1024.0 * 1024.0 => format!("{:.1} GiB", b / 1024.0 / 1024.0 / 1024.0),
+        b if b >= 1024.0 * 1024.0 => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+        b if b >= 1024.0 => format!("{:.1} KiB", b / 1024.0),
+        b => format!("{b:.0} bytes"),
+    }
+}
+
+fn fraction(part: f64) -> String {
+    if part.is_nan() { "an unknown part".to_owned() } else { format!("{:.0} %", part * 100.0) }
+}
