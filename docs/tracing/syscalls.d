@@ -8,24 +8,40 @@
  * expect, name them instead of syscall:::entry (syscall::read:entry, syscall::write:entry); then what you
  * did not expect stays unseen.
  *
- * The bracket: each sample lies between two raw clock_gettime calls of one thread. Odd calls open, even
- * ones close; self->sample is the sample's number from the return of the opening call to the entry of
- * the closing one, and 0 everywhere else.
+ * The bracket: each sample lies between two raw clock_gettime calls. Odd calls open, even ones close,
+ * counted from the start of the program in its first thread: self->sample is the sample's number from the
+ * return of the opening call to the entry of the closing one, and 0 everywhere else. A program that already
+ * runs when the tracer comes, or another thread of it, is left alone: it might be anywhere.
  * The lab's script takes the return of the closing call for another opening: it goes on counting what the
  * program does after its loop (write, close, munmap, brk, exit_group ...). Here a closing call only closes.
  */
 
 #pragma D option quiet
 
-syscall::clock_gettime:entry
+proc:::exec-success
 /execname == "io-benchmark" || execname == "iobench"/
+{
+	self->ours = 1;
+	self->calls = 0;
+	self->sample = 0;
+}
+
+/* The program of -c has been started, and stopped, before there were probes. */
+syscall::clock_gettime:entry
+/pid == $target && (execname == "io-benchmark" || execname == "iobench")/
+{
+	self->ours = 1;
+}
+
+syscall::clock_gettime:entry
+/self->ours/
 {
 	self->calls++;
 	self->sample = 0;
 }
 
 syscall::clock_gettime:return
-/self->calls % 2 == 1/
+/self->ours && self->calls % 2 == 1/
 {
 	self->sample = (self->calls + 1) / 2;
 }
@@ -34,11 +50,11 @@ syscall::clock_gettime:return
 syscall:::entry
 /self->sample/
 {
-	@syscalls[self->sample, probefunc] = count();
+	@syscalls[pid, self->sample, probefunc] = count();
 }
 
 END
 {
-	printf("%8s  %-24s %10s\n", "SAMPLE", "SYSTEM CALL", "COUNT");
-	printa("%8d  %-24s %@10d\n", @syscalls);
+	printf("%8s %8s  %-24s %10s\n", "PID", "SAMPLE", "SYSTEM CALL", "COUNT");
+	printa("%8d %8d  %-24s %@10d\n", @syscalls);
 }
