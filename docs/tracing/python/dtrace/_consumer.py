@@ -99,8 +99,7 @@ class DTraceConsumerThread(threading.Thread):
         mark = uuid.uuid4().hex
         self._ready = f"attached-{mark}\n"
         self._results = f"aggregation-{mark} "
-        self._epilogue = self._print_all()
-        self._script = script + self._epilogue
+        self._script = script + self._print_all()
         self._process: subprocess.Popen[str] | None = None
         # A file and not a pipe: nobody reads it before the end, and a pipe can fill up.
         self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 (it lives as long as the thread)
@@ -120,19 +119,23 @@ class DTraceConsumerThread(threading.Thread):
         fed comes back when DTrace is ready, and closing its input ends it and so DTrace, without a signal
         and even when this process dies.
         """
-        self._process = subprocess.Popen(
-            [find_dtrace(), "-n", self._script, "-c", "cat"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            text=True,
-            errors="replace",
-        )
-        assert self._process.stdin is not None
-        self._process.stdin.write(self._ready)
-        self._process.stdin.flush()
-        super().start()
-        self._attached.wait()
+        # A file: the command reads a script given in an argument by another grammar, without declarations.
+        with tempfile.NamedTemporaryFile("w", suffix=".d") as script:
+            script.write(self._script)
+            script.flush()
+            self._process = subprocess.Popen(
+                [find_dtrace(), "-s", script.name, "-c", "cat"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                text=True,
+                errors="replace",
+            )
+            assert self._process.stdin is not None
+            self._process.stdin.write(self._ready)
+            self._process.stdin.flush()
+            super().start()
+            self._attached.wait()
         if not self._was_attached and self._process.returncode != 0:
             self.join()
             raise DTraceError(self._complaint() or f"dtrace ended with {self._process.returncode}")
@@ -197,8 +200,7 @@ class DTraceConsumerThread(threading.Thread):
     def _complaint(self) -> str:
         """What DTrace wrote on its standard error, without its reports of success."""
         self._complaints.seek(0)
-        # DTrace quotes the script; the part that was added is none of the reader's business.
-        lines = self._complaints.read().replace(self._epilogue, "").splitlines()
+        lines = self._complaints.read().splitlines()
         return "\n".join(line for line in lines if line.strip() and not re.search(r" matched \d+ probe", line))
 
     def _warn_of_loss(self) -> None:

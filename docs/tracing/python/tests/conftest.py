@@ -17,7 +17,7 @@ import re, subprocess, sys
 if sys.argv[1:] == ["-V"]:
     print("dtrace: D 2.0.7")
     sys.exit()
-script = sys.argv[sys.argv.index("-n") + 1]
+script = open(sys.argv[sys.argv.index("-s") + 1]).read()
 mark = re.search(r"aggregation-[0-9a-f]+ ", script)[0]
 {before}
 subprocess.run([sys.argv[sys.argv.index("-c") + 1]])
