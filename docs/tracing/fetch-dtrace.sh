@@ -33,8 +33,8 @@ folder=$(cd "$folder" && pwd) || fail "cannot enter $folder" 'name a folder that
 case "$folder" in *[[:space:]]*) fail "apt cannot read a path with a space in it ($folder)" 'name another folder' ;; esac
 
 # The command is written last: where it is, everything before it has succeeded.
-if "$folder/dtrace" -V >/dev/null 2>&1; then
-    echo "already there: $folder/dtrace ($("$folder/dtrace" -V))"
+if version=$("$folder/dtrace" -V 2>/dev/null); then
+    echo "$folder/dtrace ($version)"
     exit 0
 fi
 
