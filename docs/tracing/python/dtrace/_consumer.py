@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -132,8 +133,9 @@ class DTraceConsumerThread(threading.Thread):
                 errors="replace",
             )
             assert self._process.stdin is not None
-            self._process.stdin.write(self._ready)
-            self._process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):  # It has died at once: run() sees its end.
+                self._process.stdin.write(self._ready)
+                self._process.stdin.flush()
             super().start()
             self._attached.wait()
         if not self._was_attached and self._process.returncode != 0:
@@ -188,10 +190,8 @@ class DTraceConsumerThread(threading.Thread):
         """Ask DTrace to end. It prints its aggregations then: join() waits for that."""
         self._should_stop.set()
         if self._process is not None and self._process.stdin is not None:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # The script has ended by itself.
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass  # The script has ended by itself.
 
     def stopped(self) -> bool:
         """Tell whether stop() was called."""
