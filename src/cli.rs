@@ -10,7 +10,7 @@ use crate::engine::affinity::CpuChoice;
 use crate::engine::buffer::Fill;
 use crate::engine::cache::CacheState;
 use crate::engine::offsets::Access;
-use crate::trace::show::Show;
+use crate::trace::show::{Show, TracerName};
 
 /// Usage of the lab's program, printed by `io-benchmark` without arguments.
 pub const LAB_USAGE: &str = "\
@@ -83,7 +83,7 @@ pub struct TraceArgs {
     /// Print what would be run, and stop
     #[arg(long)]
     pub print_script: bool,
-    /// Interleave traced and untraced samples, and print what tracing costs
+    /// Interleave traced and untraced samples (-n pairs, or 10), and print what tracing costs
     #[arg(long, conflicts_with_all = ["print_script", "script"])]
     pub probe_effect: bool,
     /// JSON on standard output
@@ -103,18 +103,6 @@ pub struct TracedRun {
     pub run: RunArgs,
 }
 
-/// A tracer (`--with`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-#[value(rename_all = "lowercase")]
-pub enum TracerName {
-    /// bpftrace: everything, as root.
-    Bpftrace,
-    /// DTrace: system calls and their latency, as root.
-    Dtrace,
-    /// strace: system calls and their latency, without root, slowly.
-    Strace,
-}
-
 /// Arguments of `iobench strategies`.
 #[derive(Debug, Args)]
 pub struct StrategiesArgs {
@@ -128,7 +116,7 @@ pub struct StrategiesArgs {
 
 /// Arguments of a benchmark run. Sizes are still text: a bad one is reported like every other
 /// bad input, as JSON too.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Create (or truncate) the file and write it; implies -B -v
     #[arg(short = 'c')]

@@ -7,24 +7,21 @@ use std::path::Path;
 use std::process::Command;
 
 use clap::Parser;
-use nix::sys::signal::Signal;
-use nix::unistd::geteuid;
 
 use super::output::Output;
 use super::run;
-use crate::cli::{RunArgs, TraceArgs, TracedRun, TracerName};
+use crate::cli::{self, RunArgs, TraceArgs, TracedRun};
 use crate::engine::interrupt;
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::host;
 use crate::report::document::{Document, ErrorRecord};
 use crate::report::explain;
-use crate::trace::attach;
-use crate::trace::bpftrace::{self, Counts, MAP_KEYS, Subject};
-use crate::trace::process::{Finished, Tracer};
-use crate::trace::record::{KernelRecord, TraceRecord};
-use crate::trace::show::Show;
-use crate::trace::strace;
+use crate::stats;
+use crate::trace::bpftrace::Subject;
+use crate::trace::program::Program;
+use crate::trace::record::ProbeEffect;
+use crate::trace::show::{Show, TracerName};
 
 /// Runs a benchmark under a tracer and prints one result.
 ///
@@ -34,33 +31,41 @@ use crate::trace::strace;
 pub fn run(args: &TraceArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
     let mut benchmark = TracedRun::try_parse_from(&args.benchmark).map_err(|error| usage(&error))?.run;
     benchmark.json |= args.json;
-    let show = shown(args, &benchmark, strategies);
-    let program = Program::new(args, &show, &benchmark)?;
+    let program = match &args.script {
+        Some(path) => Program::own(args.with, path)?,
+        None => Program::showing(args.with, shown(args, &benchmark, strategies), &subject(&benchmark))?,
+    };
     if args.print_script {
         return io::stdout().write_all(program.text().as_bytes()).map_err(Error::Output);
     }
-    let mut document = Document::default();
     let output = Output::deferred(&benchmark);
-    let outcome = traced(&program, &show, &benchmark, argv, strategies, &mut document, &output);
+    let mut document = Document::default();
+    if args.probe_effect {
+        let outcome = probe_effect(&program, &benchmark, &argv, strategies, &mut document, &output);
+        document.error = outcome.as_ref().err().map(ErrorRecord::new);
+        let written = output.end(document);
+        return outcome.and(written);
+    }
+    let outcome = traced(&program, &mut document, |document| match &args.script {
+        Some(_) => run_apart(args, document),
+        None => run::run(&benchmark, argv, strategies, document, &output),
+    });
     document.explanation = benchmark.explain.then(|| explain::sentences(&document));
     document.error = outcome.as_ref().err().map(ErrorRecord::new);
     let written = output.end(document);
     outcome.and(written)
 }
 
+/// Runs `benchmark` while the tracer of `program` watches, and puts what it saw into the document.
 fn traced(
     program: &Program,
-    show: &BTreeSet<Show>,
-    benchmark: &RunArgs,
-    argv: Vec<String>,
-    strategies: &[&'static dyn Strategy],
     document: &mut Document,
-    output: &Output,
+    benchmark: impl FnOnce(&mut Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     interrupt::install();
     let tracer = program.start()?;
-    let outcome = run::run(benchmark, argv, strategies, document, output);
-    let (records, trace) = program.finish(tracer, document.benchmark_samples.len(), show);
+    let outcome = benchmark(document);
+    let (records, trace) = program.finish(tracer, document.benchmark_samples.len());
     for (sample, record) in document.benchmark_samples.iter_mut().zip(records) {
         sample.kernel = Some(record);
     }
@@ -76,15 +81,77 @@ fn traced(
     })
 }
 
+/// Pairs of a probe effect where `-n` does not say otherwise: enough for an interval.
+const PAIRS: u64 = 10;
+
+/// One traced and one untraced sample in turn, who goes first alternating, so that a drift of the
+/// machine falls on both. The tracer is started and ended for each traced sample: while it is
+/// attached every process pays for its probes.
+fn probe_effect(
+    program: &Program,
+    benchmark: &RunArgs,
+    argv: &[String],
+    strategies: &[&'static dyn Strategy],
+    document: &mut Document,
+    output: &Output,
+) -> Result<(), Error> {
+    let pairs = cli::count(&benchmark.iterations).unwrap_or(1);
+    let pairs = if pairs == 1 { PAIRS } else { pairs };
+    let single = RunArgs { iterations: "1".to_owned(), ..benchmark.clone() };
+    let mut sample = |with_tracer: bool| -> Result<f64, Error> {
+        let mut own = Document::default();
+        let run = |own: &mut Document| run::run(&single, argv.to_vec(), strategies, own, output);
+        if with_tracer { traced(program, &mut own, run) } else { run(&mut own) }?;
+        let seconds = own.benchmark_samples.first().map(|sample| sample.time);
+        own.benchmark_samples.splice(0..0, document.benchmark_samples.drain(..));
+        *document = own;
+        Ok(seconds.unwrap_or(f64::NAN))
+    };
+    let (mut traced_seconds, mut untraced_seconds) = (Vec::new(), Vec::new());
+    for pair in 0..pairs {
+        for with_tracer in [pair % 2 == 0, pair % 2 == 1] {
+            let seconds = sample(with_tracer)?;
+            if with_tracer { &mut traced_seconds } else { &mut untraced_seconds }.push(seconds);
+        }
+    }
+    let times = traced_seconds.iter().zip(&untraced_seconds);
+    let ratios: Vec<f64> = times.map(|(traced, untraced)| traced / untraced).collect();
+    document.probe_effect = Some(ProbeEffect {
+        ratio_median: stats::median(&ratios).unwrap_or(f64::NAN),
+        ratio_interval: stats::median_interval(&ratios),
+        traced_seconds,
+        untraced_seconds,
+    });
+    Ok(())
+}
+
+/// The benchmark as a process of its own: scripts follow a program from its start, by its name.
+fn run_apart(args: &TraceArgs, document: &mut Document) -> Result<(), Error> {
+    let failed = |reason: String| Error::System {
+        call: "the benchmark",
+        reason,
+        remedy: "run it without trace first".to_owned(),
+    };
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let child = Command::new(program).args(&args.benchmark).args(["-j", "-v"]).output();
+    let child = child.map_err(|error| failed(error.to_string()))?;
+    *document = serde_json::from_slice(&child.stdout).map_err(|_| {
+        let sentence = String::from_utf8_lossy(&child.stderr);
+        failed(sentence.trim().trim_start_matches("iobench: ").to_owned())
+    })?;
+    document.error.take().map_or(Ok(()), |error| Err(failed(error.message)))
+}
+
 fn usage(error: &clap::Error) -> Error {
     let text = error.to_string();
     let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
     Error::Usage(format!("behind --: {sentence}"))
 }
 
+/// What is shown if nothing was asked for: system calls, and the operations behind those of a ring.
 fn shown(args: &TraceArgs, benchmark: &RunArgs, strategies: &[&'static dyn Strategy]) -> BTreeSet<Show> {
     if !args.show.is_empty() {
-        return Show::expand(&args.show);
+        return Show::expand(&args.show, args.with);
     }
     let queued = strategies
         .iter()
@@ -95,185 +162,13 @@ fn shown(args: &TraceArgs, benchmark: &RunArgs, strategies: &[&'static dyn Strat
     }
 }
 
-/// What is run beside the benchmark.
-enum Program {
-    Bpftrace { text: String, own: bool },
-    Strace { log: tempfile::TempPath },
-}
-
-impl Program {
-    fn new(args: &TraceArgs, show: &BTreeSet<Show>, benchmark: &RunArgs) -> Result<Program, Error> {
-        match args.with {
-            TracerName::Bpftrace => match &args.script {
-                Some(path) => Ok(Program::Bpftrace { text: own_script(path)?, own: true }),
-                None => {
-                    let subject = Subject { pid: std::process::id(), disks: disks(benchmark) };
-                    Ok(Program::Bpftrace { text: bpftrace::program(show, &subject), own: false })
-                }
-            },
-            TracerName::Strace => strace_program(args, show),
-            TracerName::Dtrace => Err(Error::Usage("--with dtrace: not yet".to_owned())),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Program::Bpftrace { text, own: true } => text.clone(),
-            Program::Bpftrace { text, own: false } => bpftrace::annotated(text),
-            Program::Strace { log } => format!("{:?}\n", strace::command(std::process::id(), log)),
-        }
-    }
-
-    fn start(&self) -> Result<Tracer, Error> {
-        match self {
-            Program::Bpftrace { text, .. } => {
-                check_bpf()?;
-                let mut command = Command::new("bpftrace");
-                command.env("BPFTRACE_MAP_KEYS_MAX", MAP_KEYS.to_string());
-                command.args(["-f", "json", "-B", "line", "-e", text]);
-                let mut tracer = Tracer::start("bpftrace", &mut command)?;
-                tracer.wait_attached(attach::ATTACHED)?;
-                Ok(tracer)
-            }
-            Program::Strace { log } => {
-                strace::allow_attaching();
-                let mut tracer = Tracer::start("strace", &mut strace::command(std::process::id(), log))?;
-                tracer.wait_attached(strace::ATTACHED)?;
-                Ok(tracer)
-            }
-        }
-    }
-
-    /// Ends the tracer and reads what it saw of `samples` samples.
-    fn finish(
-        &self,
-        tracer: Tracer,
-        samples: usize,
-        show: &BTreeSet<Show>,
-    ) -> (Vec<KernelRecord>, TraceRecord) {
-        let finished = tracer.stop(Signal::SIGINT);
-        let (name, records, clock_calls_seen, lost_events, script_output) = match self {
-            Program::Bpftrace { own: true, .. } => {
-                ("bpftrace", Vec::new(), 0, 0, Some(finished.output.clone()))
-            }
-            Program::Bpftrace { .. } => {
-                let counts = Counts::parse(&finished.output);
-                let records = (1..=samples as u64).map(|number| counts.sample(number, show)).collect();
-                ("bpftrace", records, counts.clock_calls, counts.lost_events, None)
-            }
-            Program::Strace { log } => {
-                let (records, clock_calls) = strace::parse(&std::fs::read_to_string(log).unwrap_or_default());
-                let kept = records.into_iter().map(|record| only(record, show)).collect();
-                ("strace", kept, clock_calls, 0, None)
-            }
-        };
-        let own_script = script_output.is_some();
-        let mut problems: Vec<String> = finished.problem.iter().cloned().collect();
-        if !own_script {
-            problems.extend(missed(name, samples, clock_calls_seen, lost_events, &finished));
-        }
-        let trace = TraceRecord {
-            tracer: name.to_owned(),
-            shown: if own_script { Vec::new() } else { show.iter().copied().collect() },
-            clock_calls_seen,
-            lost_events,
-            complete: problems.is_empty(),
-            problems,
-            script_output,
-        };
-        (records, trace)
-    }
-}
-
-/// What the tracer says, or its figures show, that it did not see.
-fn missed(
-    name: &str,
-    samples: usize,
-    clock_calls: u64,
-    lost_events: u64,
-    finished: &Finished,
-) -> Option<String> {
-    if clock_calls != 2 * samples as u64 {
-        return Some(format!(
-            "{name} saw {clock_calls} clock calls where {samples} samples make {}",
-            2 * samples
-        ));
-    }
-    if lost_events > 0 {
-        return Some(format!("{name} lost {lost_events} events"));
-    }
-    // Only what concerns events: bpftrace also calls harmless things errors, such as a memlock
-    // limit that a newer kernel does not look at.
-    let complaint = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
-    complaint.map(|line| format!("{name} complained: {}", line.trim()))
-}
-
-/// The parts of a record that were asked for.
-fn only(record: KernelRecord, show: &BTreeSet<Show>) -> KernelRecord {
-    KernelRecord {
-        syscalls: record.syscalls.filter(|_| show.contains(&Show::Syscalls)),
-        latency_ns: record.latency_ns.filter(|_| show.contains(&Show::Latency)),
-        ..record
-    }
-}
-
-fn own_script(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|error| Error::Open {
-        path: path.to_owned(),
-        reason: error.to_string(),
-        remedy: "name a script for the tracer".to_owned(),
-    })
-}
-
-fn strace_program(args: &TraceArgs, show: &BTreeSet<Show>) -> Result<Program, Error> {
-    if args.script.is_some() {
-        return Err(Error::Usage("--script: strace takes no scripts; use --with bpftrace".to_owned()));
-    }
-    if show.iter().any(|part| !matches!(part, Show::Syscalls | Show::Latency)) {
-        return Err(Error::Usage(
-            "--show: strace sees system calls and their latency only; use --with bpftrace for the rest"
-                .to_owned(),
-        ));
-    }
-    let log = tempfile::NamedTempFile::new().map_err(|error| Error::System {
-        call: "mkstemp",
-        reason: error.to_string(),
-        remedy: "set TMPDIR to a folder that can be written to".to_owned(),
-    })?;
-    Ok(Program::Strace { log: log.into_temp_path() })
-}
-
-/// The disks beneath the file, for the block part: those that the host names, by their numbers.
-fn disks(benchmark: &RunArgs) -> Vec<(u64, u64)> {
-    let Some(path) = benchmark.words.last() else { return Vec::new() };
-    let names = host::configuration(Some(path)).storage.device_disks.unwrap_or_default();
+/// This process, and the disks beneath the file that it will use.
+fn subject(benchmark: &RunArgs) -> Subject {
+    let storage = benchmark.words.last().map(|path| host::configuration(Some(path)).storage);
+    let names = storage.and_then(|storage| storage.device_disks).unwrap_or_default();
     let number = |name: &String| {
         let device = std::fs::metadata(Path::new("/dev").join(name)).ok()?.rdev();
         Some((nix::sys::stat::major(device), nix::sys::stat::minor(device)))
     };
-    names.iter().filter_map(number).collect()
-}
-
-/// Says in one sentence what bpftrace would say in many lines.
-fn check_bpf() -> Result<(), Error> {
-    let refuse = |reason: &str, remedy: &str| {
-        Err(Error::System { call: "bpftrace", reason: reason.to_owned(), remedy: remedy.to_owned() })
-    };
-    if !geteuid().is_root() {
-        return refuse("only root may trace the kernel", "run as root (sudo), or use --with strace");
-    }
-    let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
-    if !events.iter().any(|folder| Path::new(folder).is_dir()) {
-        return refuse(
-            "no tracing events are mounted",
-            "mount them: mount -t tracefs tracefs /sys/kernel/tracing; mount -t debugfs debugfs /sys/kernel/debug",
-        );
-    }
-    if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
-        return refuse(
-            "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace",
-        );
-    }
-    Ok(())
+    Subject { pid: std::process::id(), disks: names.iter().filter_map(number).collect() }
 }

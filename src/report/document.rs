@@ -16,7 +16,7 @@ use crate::engine::strategy::Effective;
 use crate::engine::usage::Usage;
 use crate::error::Error;
 use crate::host;
-use crate::trace::record::{KernelRecord, TraceRecord};
+use crate::trace::record::{KernelRecord, ProbeEffect, TraceRecord};
 
 /// Version of this document's form. It changes when a key changes its name or meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -45,6 +45,9 @@ pub struct Document {
     /// What a tracer says about the run as a whole (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceRecord>,
+    /// What tracing costs (iobench trace --probe-effect).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_effect: Option<ProbeEffect>,
     /// Where the time went, in sentences (--explain).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Vec<String>>,
@@ -64,6 +67,7 @@ impl Default for Document {
             benchmark_configuration: None,
             benchmark_samples: Vec::new(),
             trace: None,
+            probe_effect: None,
             explanation: None,
             error: None,
         }

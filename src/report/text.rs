@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord};
 use crate::host;
-use crate::trace::record::KernelRecord;
+use crate::trace::record::{KernelRecord, ProbeEffect};
 
 /// The block that describes the machine.
 ///
@@ -69,6 +69,9 @@ pub fn conclusion(output: &mut impl Write, document: &Document) -> io::Result<()
     if let Some(script_output) = document.trace.as_ref().and_then(|trace| trace.script_output.as_ref()) {
         write!(output, "{script_output}")?;
     }
+    if let Some(effect) = &document.probe_effect {
+        probe_effect(output, effect)?;
+    }
     for sentence in document.explanation.iter().flatten() {
         writeln!(output, "{sentence}")?;
     }
@@ -84,6 +87,18 @@ fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+fn probe_effect(output: &mut impl Write, effect: &ProbeEffect) -> io::Result<()> {
+    let (pairs, ratio) = (effect.traced_seconds.len(), effect.ratio_median);
+    let interval = match effect.ratio_interval {
+        Some((low, high)) => format!("95 % interval [{low:.3}, {high:.3}]"),
+        None => "no interval below six pairs".to_owned(),
+    };
+    writeln!(
+        output,
+        "Traced samples took {ratio:.3} times as long as untraced ones: median of {pairs} pairs, {interval}."
+    )
 }
 
 /// What the kernel did between the brackets, a line a figure.

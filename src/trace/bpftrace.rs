@@ -8,11 +8,12 @@
 //! Sources: bpftrace's reference guide; the kernel's `events/*/format` files.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
-use super::attach::{ATTACHED, MARK, MARK_CALL};
+use super::names::call_name;
 use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, SchedRecord, UringRecord};
 use super::show::Show;
 
@@ -26,7 +27,22 @@ pub struct Subject {
 }
 
 /// Maps hold this many keys; a key is a sample and a system call.
-pub const MAP_KEYS: u32 = 65536;
+const MAP_KEYS: &str = "65536";
+
+/// bpftrace running the script at `path`; it starts `cat` when its probes are in place. Options go
+/// before the script: what follows it belongs to the script.
+pub fn command(options: &[&str], path: &Path) -> Command {
+    let mut command = Command::new("bpftrace");
+    command.env("BPFTRACE_MAP_KEYS_MAX", MAP_KEYS).args(options).arg("-c").arg(cat()).arg(path);
+    command
+}
+
+/// The whole path: bpftrace refuses a name that it finds in two folders of the path.
+fn cat() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join("cat")).filter(|cat| cat.is_file());
+    found.next().unwrap_or_else(|| PathBuf::from("/bin/cat"))
+}
 
 /// The program that shows these parts.
 pub fn program(show: &BTreeSet<Show>, subject: &Subject) -> String {
@@ -42,7 +58,7 @@ pub fn program(show: &BTreeSet<Show>, subject: &Subject) -> String {
             Show::Syscalls | Show::Latency | Show::All => String::new(),
         };
     }
-    // The bracket stands last: probes are attached in this order, and it reports the mark.
+    // The bracket stands last: probes are attached and removed in this order.
     let every_call = show.contains(&Show::Syscalls) || show.contains(&Show::Latency);
     text += &if every_call { bracket_and_calls(pid, show) } else { bracket(pid) };
     text
@@ -67,8 +83,7 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
              if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{exit}}}\n\
          tracepoint:raw_syscalls:sys_enter /tid == {pid}/ {{\n    \
              if (args->id == {clock}) {{\n        @clocks++;\n        @sample = 0;\n    }}\n    \
-             else if (@sample) {{\n{count}{enter}    }}\n    \
-             else if (args->id == {MARK_CALL} && args->args[0] == {MARK}) {{ printf(\"{ATTACHED}\\n\"); }}\n}}\n"
+             else if (@sample) {{\n{count}{enter}    }}\n}}\n"
     )
 }
 
@@ -76,8 +91,7 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
 fn bracket(pid: u32) -> String {
     format!(
         "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ {{ @sample = (@clocks + 1) / 2; }}\n\
-         tracepoint:syscalls:sys_enter_clock_gettime /tid == {pid}/ {{ @clocks++; @sample = 0; }}\n\
-         tracepoint:syscalls:sys_enter_getpriority /tid == {pid} && args->which == {MARK}/ {{ printf(\"{ATTACHED}\\n\"); }}\n"
+         tracepoint:syscalls:sys_enter_clock_gettime /tid == {pid}/ {{ @clocks++; @sample = 0; }}\n"
     )
 }
 
@@ -223,11 +237,6 @@ impl Counts {
     }
 }
 
-fn call_name(number: &str) -> String {
-    let known = number.trim().parse().ok().and_then(syscalls::Sysno::new);
-    known.map_or_else(|| format!("syscall_{}", number.trim()), |call| call.name().to_owned())
-}
-
 fn buckets(value: &Value) -> Vec<Bucket> {
     let bucket = |entry: &Value| {
         let count = entry["count"].as_u64().filter(|count| *count > 0)?;
@@ -236,16 +245,4 @@ fn buckets(value: &Value) -> Vec<Bucket> {
         Some(Bucket { min, max: entry["max"].as_u64().unwrap_or(u64::MAX), count })
     };
     value.as_array().map(|entries| entries.iter().filter_map(bucket).collect()).unwrap_or_default()
-}
-
-/// The program as a file to learn from: with a head that says how to run it.
-pub fn annotated(program: &str) -> String {
-    let mut text = String::from("#!/usr/bin/env bpftrace\n");
-    let _ = writeln!(
-        text,
-        "// @sample is the number of the open sample, 0 outside a bracket; @clocks counts its calls."
-    );
-    let _ =
-        writeln!(text, "// iobench starts this, makes getpriority({MARK}) until it is seen, and then runs.");
-    text + program
 }

@@ -1,6 +1,11 @@
 //! A tracer as a process: started, known to be attached, ended, and its output collected.
+//!
+//! A tracer says that it "attaches" before it has. But bpftrace and DTrace start the program of their
+//! option `-c` only when every probe is in place, and end with it. That program is a `cat` here: the line
+//! that it is fed comes back when the tracer is ready, and closing its input ends the tracer, without a
+//! signal and even if this process dies. strace prints that it has attached when it has.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,16 +15,18 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::attach::mark;
 use crate::engine::interrupt;
 use crate::error::Error;
 
-/// How often the mark is made while a tracer attaches.
-const MARK_INTERVAL: Duration = Duration::from_millis(20);
+/// How often to look whether a tracer has attached or ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// A tracer that is not attached by then never will be; a probe on every system call takes six seconds.
 const ATTACH_LIMIT: Duration = Duration::from_secs(60);
 /// Removing a probe on every system call takes half a minute.
 const STOP_LIMIT: Duration = Duration::from_secs(90);
+
+/// What goes through the `cat` of a tracer.
+const READY: &str = "iobench: the tracer is attached";
 
 /// A running tracer.
 #[derive(Debug)]
@@ -49,7 +56,7 @@ impl Tracer {
     /// # Errors
     /// [`Error::System`] if it cannot be started.
     pub fn start(name: &'static str, command: &mut Command) -> Result<Tracer, Error> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|error| Error::System {
             call: name,
             reason: format!("it cannot be started: {error}"),
@@ -66,17 +73,22 @@ impl Tracer {
         Ok(Tracer { name, child, lines, output: String::new(), readers })
     }
 
-    /// Makes the mark until the tracer prints a line that contains `sign`.
+    /// Waits until the tracer is attached: until the line through its `cat` comes back, or it
+    /// prints one that contains `sign`.
     ///
     /// # Errors
     /// [`Error::System`] with what the tracer said, if it ends or takes too long;
     /// [`Error::Interrupted`] after a signal.
-    pub fn wait_attached(&mut self, sign: &str) -> Result<(), Error> {
+    pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
+        if let Some(cat) = &mut self.child.stdin {
+            // A tracer that is gone already is found out below.
+            let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
+        }
+        let sign = sign.unwrap_or(READY);
         let deadline = Instant::now() + ATTACH_LIMIT;
         while Instant::now() < deadline {
             interrupt::check()?;
-            mark();
-            match self.lines.recv_timeout(MARK_INTERVAL) {
+            match self.lines.recv_timeout(LOOK_INTERVAL) {
                 Ok(line) if line.contains(sign) => return Ok(()),
                 Ok(line) => self.output += &line,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -90,19 +102,22 @@ impl Tracer {
         })
     }
 
-    /// Ends the tracer with `signal`, waits for it, and collects what it printed.
-    pub fn stop(mut self, signal: Signal) -> Finished {
+    /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
+    pub fn stop(mut self, signal: Option<Signal>) -> Finished {
         let died = self.child.try_wait().ok().flatten();
-        let pid = Pid::from_raw(self.child.id() as i32);
-        // If it is gone already, that is what `died` says.
-        let _ = kill(pid, signal);
+        drop(self.child.stdin.take());
+        if let Some(signal) = signal {
+            // If it is gone already, that is what `died` says.
+            let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
+        }
         let status = died.or_else(|| wait(&mut self.child));
         if status.is_none() {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
         let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
-        let (output, messages) = (streams.next().unwrap_or_default(), streams.next().unwrap_or_default());
+        let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
+        let messages = streams.next().unwrap_or_default();
         drop(streams);
         let problem = match (died, status) {
             (Some(status), _) => Some(format!(
@@ -145,7 +160,7 @@ fn wait(child: &mut Child) -> Option<ExitStatus> {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
         }
-        std::thread::sleep(MARK_INTERVAL);
+        std::thread::sleep(LOOK_INTERVAL);
     }
     None
 }

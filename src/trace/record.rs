@@ -27,6 +27,20 @@ pub struct TraceRecord {
     pub script_output: Option<String>,
 }
 
+/// What tracing costs: samples with and without the tracer, in pairs.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeEffect {
+    /// Seconds of each traced sample, in order.
+    pub traced_seconds: Vec<f64>,
+    /// Seconds of the untraced sample of the same pair.
+    pub untraced_seconds: Vec<f64>,
+    /// Median over the pairs of traced by untraced time.
+    pub ratio_median: f64,
+    /// Order-statistic interval of that median, at least 95 %; null below six pairs.
+    pub ratio_interval: Option<(f64, f64)>,
+}
+
 /// What the kernel did between the two brackets of one sample. A part is null if it was not asked
 /// for, or if the tracer cannot see it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,9 +1,32 @@
-//! What a trace can show (`--show`).
+//! What can be asked of a trace: which tracer (`--with`), and what it shows (`--show`).
 
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// A tracer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub enum TracerName {
+    /// Everything, as root.
+    Bpftrace,
+    /// System calls and their latency, as root.
+    Dtrace,
+    /// System calls and their latency, without root, slowly.
+    Strace,
+}
+
+impl TracerName {
+    /// The name of its command.
+    pub fn name(self) -> &'static str {
+        match self {
+            TracerName::Bpftrace => "bpftrace",
+            TracerName::Dtrace => "dtrace",
+            TracerName::Strace => "strace",
+        }
+    }
+}
 
 /// A part of a kernel record.
 #[derive(
@@ -30,12 +53,13 @@ pub enum Show {
 }
 
 impl Show {
-    /// The parts that a list stands for: `all` is every one.
-    pub fn expand(list: &[Show]) -> BTreeSet<Show> {
+    /// The parts that a list stands for: `all` is every one that the tracer can see.
+    pub fn expand(list: &[Show], tracer: TracerName) -> BTreeSet<Show> {
         use Show::{All, Block, Cache, Faults, Latency, Sched, Syscalls, Uring};
-        match list.contains(&All) {
-            true => [Syscalls, Latency, Block, Faults, Cache, Sched, Uring].into(),
-            false => list.iter().copied().collect(),
+        match (list.contains(&All), tracer) {
+            (false, _) => list.iter().copied().collect(),
+            (true, TracerName::Bpftrace) => [Syscalls, Latency, Block, Faults, Cache, Sched, Uring].into(),
+            (true, _) => [Syscalls, Latency].into(),
         }
     }
 }

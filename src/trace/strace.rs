@@ -1,11 +1,12 @@
 //! strace(1): no root, no BPF, and every system call stops the program twice; for learning, and
 //! where nothing else runs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use super::record::{Bucket, KernelRecord};
+use super::show::Show;
 
 /// What strace prints on standard error once it sees every call.
 pub const ATTACHED: &str = "attached";
@@ -23,8 +24,8 @@ pub fn allow_attaching() {
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
 }
 
-/// The records of the samples in a log, and the number of clock calls in it.
-pub fn parse(log: &str) -> (Vec<KernelRecord>, u64) {
+/// The parts asked for of the samples in a log, and the number of clock calls in it.
+pub fn parse(log: &str, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
     let mut samples = Vec::new();
     let mut open: Option<KernelRecord> = None;
     let mut clock_calls = 0;
@@ -43,8 +44,9 @@ pub fn parse(log: &str) -> (Vec<KernelRecord>, u64) {
         }
     }
     for sample in &mut samples {
-        sample.syscalls.get_or_insert_default();
-        sample.latency_ns.get_or_insert(BTreeMap::new());
+        sample.syscalls = show.contains(&Show::Syscalls).then(|| sample.syscalls.take().unwrap_or_default());
+        sample.latency_ns =
+            show.contains(&Show::Latency).then(|| sample.latency_ns.take().unwrap_or_default());
     }
     (samples, clock_calls)
 }
@@ -69,6 +71,8 @@ fn count_into(histogram: &mut Vec<Bucket>, value: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -82,7 +86,7 @@ mod tests {
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    exit_group(0) = ?\n";
-        let (samples, clock_calls) = parse(log);
+        let (samples, clock_calls) = parse(log, &BTreeSet::from([Show::Syscalls]));
         assert_eq!(clock_calls, 4);
         assert_eq!(samples.len(), 2);
         assert_eq!(samples[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));

@@ -1,0 +1,143 @@
+//! Programs for DTrace, and what they print.
+//!
+//! Two probes of the `rawtp` provider see every system call by number; a probe for each call by name
+//! takes half a minute to remove again. `sample` is the number of the open sample, 0 outside a
+//! bracket, as in the programs for bpftrace.
+//!
+//! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::names::call_name;
+use super::record::{Bucket, KernelRecord};
+use super::show::Show;
+
+/// The program that shows these parts of the thread `pid`.
+pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
+    let ours = format!("pid == {pid} && tid == {pid}");
+    let clock = libc::SYS_clock_gettime;
+    let mut text = format!(
+        "#pragma D option quiet\n\
+         int clocks; int sample; int call; uint64_t entered;\n\
+         syscall::clock_gettime:entry /{ours}/ {{ clocks++; sample = 0; }}\n\
+         syscall::clock_gettime:return /{ours} && clocks % 2 == 1/ {{ sample = (clocks + 1) / 2; }}\n\
+         rawtp:::sys_enter /{ours} && sample && arg1 != {clock}/\n\
+         {{ @calls[sample, (int)arg1] = count(); call = (int)arg1; entered = timestamp; }}\n"
+    );
+    if show.contains(&Show::Latency) {
+        text += &format!(
+            "rawtp:::sys_exit /{ours} && sample && entered/\n\
+             {{ @latency[sample, call] = quantize(timestamp - entered); entered = 0; }}\n"
+        );
+    }
+    text += "dtrace:::END { printf(\"clocks %d\\n\", clocks); printa(\"calls %d %d %@d\\n\", @calls); }\n";
+    if show.contains(&Show::Latency) {
+        text += "dtrace:::END { printa(\"latency %d %d%@d\\n\", @latency); }\n";
+    }
+    text
+}
+
+/// The `dtrace` command: `IOBENCH_DTRACE`, the one on the path, or the one that
+/// `docs/tracing/fetch-dtrace.sh` leaves in the user's cache.
+pub fn find() -> Option<PathBuf> {
+    let named = std::env::var_os("IOBENCH_DTRACE").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(home);
+    let fetched = cache.map(|cache| cache.join("iobench/dtrace/dtrace"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let installed = std::env::split_paths(&path).map(|folder| folder.join("dtrace"));
+    // SystemTap installs a script of the same name, which is no DTrace.
+    let installed = installed.filter(|candidate| is_program(candidate));
+    named.into_iter().chain(installed).chain(fetched).find(|candidate| candidate.is_file())
+}
+
+fn is_program(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
+}
+
+/// DTrace running the script at `path`; it starts `cat` when its probes are in place.
+pub fn command(dtrace: &Path, path: &Path) -> Command {
+    let mut command = Command::new(dtrace);
+    command.arg("-s").arg(path).args(["-c", "cat"]);
+    command
+}
+
+/// The records of `samples` samples, and the number of clock calls.
+pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
+    let empty = KernelRecord {
+        syscalls: show.contains(&Show::Syscalls).then(BTreeMap::new),
+        latency_ns: show.contains(&Show::Latency).then(BTreeMap::new),
+        ..KernelRecord::default()
+    };
+    let mut records = vec![empty; samples];
+    let mut clock_calls = 0;
+    let mut table: Option<(usize, String)> = None;
+    for line in output.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["clocks", count] => clock_calls = count.parse().unwrap_or(0),
+            ["calls", sample, call, count] => {
+                let calls = index(sample).and_then(|at| records.get_mut(at)?.syscalls.as_mut());
+                if let (Some(calls), Ok(count)) = (calls, count.parse()) {
+                    calls.insert(call_name(call), count);
+                }
+            }
+            ["latency", sample, call] => table = index(sample).map(|at| (at, call_name(call))),
+            _ => {
+                let place = table.as_ref().and_then(|(at, call)| Some((records.get_mut(*at)?, call)));
+                if let (Some((record, call)), Some(bucket)) = (place, bucket(line)) {
+                    let latency = record.latency_ns.get_or_insert_default();
+                    latency.entry(call.clone()).or_default().push(bucket);
+                }
+            }
+        }
+    }
+    (records, clock_calls)
+}
+
+/// Samples count from 1.
+fn index(sample: &str) -> Option<usize> {
+    sample.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// A line of quantize()'s table, such as `512 |@@@@@@@@    2702`.
+fn bucket(line: &str) -> Option<Bucket> {
+    let (value, rest) = line.split_once('|')?;
+    let min: u64 = value.trim().parse().ok()?;
+    let count = rest.split_whitespace().last()?.parse().ok().filter(|count| *count > 0)?;
+    let max = if min == 0 { 0 } else { min.checked_mul(2).map_or(u64::MAX, |next| next - 1) };
+    Some(Bucket { min, max, count })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_of_dtrace_2_is_understood() {
+        let output = "clocks 4\ncalls 1 0 4096\ncalls 2 426 1\nlatency 2 0\n           \
+                      value  ------------- Distribution ------------- count    \n             \
+                      256 |                                         0        \n             \
+                      512 |@@@@@@@@@@@@@@@@@@@@@@@@@@               2702     \n            \
+                      1024 |@@@@@@@@@@@@@                            1353     \n\n";
+        let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
+        let (records, clock_calls) = parse(output, 2, &show);
+        assert_eq!(clock_calls, 4);
+        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 4096)])));
+        assert_eq!(records[0].latency_ns, Some(BTreeMap::new()));
+        assert_eq!(records[1].syscalls, Some(BTreeMap::from([("io_uring_enter".to_owned(), 1)])));
+        let read =
+            vec![Bucket { min: 512, max: 1023, count: 2702 }, Bucket { min: 1024, max: 2047, count: 1353 }];
+        assert_eq!(records[1].latency_ns, Some(BTreeMap::from([("read".to_owned(), read)])));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_passed_over() {
+        let (records, clock_calls) =
+            parse("calls 9 0 1\ncalls x 0 1\nnoise | 3\n", 1, &BTreeSet::from([Show::Syscalls]));
+        assert_eq!((records.len(), clock_calls), (1, 0));
+        assert_eq!(records[0].syscalls, Some(BTreeMap::new()));
+    }
+}

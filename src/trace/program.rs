@@ -1,0 +1,225 @@
+//! What is run beside a benchmark: a tracer with a program of ours, or with a script of the user's.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use nix::unistd::geteuid;
+use tempfile::TempPath;
+
+use super::bpftrace::{self, Counts, Subject};
+use super::process::{Finished, Tracer};
+use super::record::{KernelRecord, TraceRecord};
+use super::show::{Show, TracerName};
+use super::{dtrace, strace};
+use crate::error::Error;
+
+/// A tracer and what it will do.
+#[derive(Debug)]
+pub struct Program {
+    tracer: TracerName,
+    show: BTreeSet<Show>,
+    /// The script, for tracers that take one.
+    text: String,
+    /// The script as a file, or strace's log.
+    file: TempPath,
+    /// Whether the script is the user's.
+    own: bool,
+}
+
+impl Program {
+    /// A program of ours that shows these parts of what `subject` does.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if this tracer cannot see them, [`Error::System`] without a place for files.
+    pub fn showing(tracer: TracerName, show: BTreeSet<Show>, subject: &Subject) -> Result<Program, Error> {
+        let blind = show.iter().find(|part| !matches!(part, Show::Syscalls | Show::Latency));
+        let text = match (tracer, blind) {
+            (TracerName::Bpftrace, _) => bpftrace::program(&show, subject),
+            (TracerName::Dtrace, None) => dtrace::program(&show, subject.pid),
+            (TracerName::Strace, None) => String::new(),
+            (_, Some(_)) => {
+                return Err(Error::Usage(format!(
+                    "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
+                    tracer.name()
+                )));
+            }
+        };
+        let file = file_with(&text)?;
+        Ok(Program { tracer, show, text, file, own: false })
+    }
+
+    /// The user's script at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for strace, which takes none; [`Error::Open`] if it cannot be read.
+    pub fn own(tracer: TracerName, path: &Path) -> Result<Program, Error> {
+        if tracer == TracerName::Strace {
+            return Err(Error::Usage("--script: strace takes no scripts; use --with bpftrace".to_owned()));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| Error::Open {
+            path: path.to_owned(),
+            reason: error.to_string(),
+            remedy: "name a script for the tracer".to_owned(),
+        })?;
+        let file = file_with(&text)?;
+        Ok(Program { tracer, show: BTreeSet::new(), text, file, own: true })
+    }
+
+    /// What would be run, to learn from and to edit.
+    pub fn text(&self) -> String {
+        match self.tracer {
+            TracerName::Strace => format!("{:?}\n", strace::command(std::process::id(), Path::new("LOG"))),
+            _ => self.text.clone(),
+        }
+    }
+
+    /// Starts the tracer and waits until it is attached.
+    ///
+    /// # Errors
+    /// [`Error::System`] with reason and remedy if it cannot run here, or does not attach.
+    pub fn start(&self) -> Result<Tracer, Error> {
+        let sign = (self.tracer == TracerName::Strace).then_some(strace::ATTACHED);
+        let mut tracer = Tracer::start(self.tracer.name(), &mut self.command()?)?;
+        tracer.wait_attached(sign)?;
+        Ok(tracer)
+    }
+
+    fn command(&self) -> Result<Command, Error> {
+        match self.tracer {
+            TracerName::Bpftrace => {
+                check_kernel("bpftrace")?;
+                let format: &[&str] = if self.own { &[] } else { &["-f", "json"] };
+                Ok(bpftrace::command(format, &self.file))
+            }
+            TracerName::Dtrace => {
+                check_kernel("dtrace")?;
+                let found: PathBuf = dtrace::find().ok_or_else(|| {
+                    refused(
+                        "dtrace",
+                        "there is no dtrace here",
+                        "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace",
+                    )
+                })?;
+                Ok(dtrace::command(&found, &self.file))
+            }
+            TracerName::Strace => {
+                strace::allow_attaching();
+                Ok(strace::command(std::process::id(), &self.file))
+            }
+        }
+    }
+
+    /// Ends the tracer and reads what it saw of `samples` samples.
+    pub fn finish(&self, tracer: Tracer, samples: usize) -> (Vec<KernelRecord>, TraceRecord) {
+        let finished = tracer.stop((self.tracer == TracerName::Strace).then_some(Signal::SIGINT));
+        let (records, clock_calls_seen, lost_events) =
+            if self.own { (Vec::new(), 0, 0) } else { self.read(&finished, samples) };
+        let mut problems: Vec<String> = finished.problem.iter().cloned().collect();
+        if !self.own {
+            problems.extend(missed(self.tracer.name(), samples, clock_calls_seen, lost_events, &finished));
+        }
+        let trace = TraceRecord {
+            tracer: self.tracer.name().to_owned(),
+            shown: self.show.iter().copied().collect(),
+            clock_calls_seen,
+            lost_events,
+            complete: problems.is_empty(),
+            problems,
+            script_output: self.own.then_some(finished.output),
+        };
+        (records, trace)
+    }
+
+    fn read(&self, finished: &Finished, samples: usize) -> (Vec<KernelRecord>, u64, u64) {
+        match self.tracer {
+            TracerName::Bpftrace => {
+                let counts = Counts::parse(&finished.output);
+                let records = (1..=samples as u64).map(|number| counts.sample(number, &self.show)).collect();
+                (records, counts.clock_calls, counts.lost_events)
+            }
+            TracerName::Dtrace => {
+                let (records, clock_calls) = dtrace::parse(&finished.output, samples, &self.show);
+                (records, clock_calls, dtrace_drops(&finished.messages))
+            }
+            TracerName::Strace => {
+                let log = std::fs::read_to_string(&self.file).unwrap_or_default();
+                let (records, clock_calls) = strace::parse(&log, &self.show);
+                (records, clock_calls, 0)
+            }
+        }
+    }
+}
+
+/// `dtrace: 17 drops on CPU 0` and `... aggregation drops ...` on standard error.
+fn dtrace_drops(messages: &str) -> u64 {
+    let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
+    drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
+}
+
+fn file_with(text: &str) -> Result<TempPath, Error> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(text.as_bytes())?;
+        Ok(file.into_temp_path())
+    };
+    write().map_err(|error: std::io::Error| Error::System {
+        call: "mkstemp",
+        reason: error.to_string(),
+        remedy: "set TMPDIR to a folder that can be written to".to_owned(),
+    })
+}
+
+/// What the tracer says, or its figures show, that it did not see.
+fn missed(
+    name: &str,
+    samples: usize,
+    clock_calls: u64,
+    lost_events: u64,
+    finished: &Finished,
+) -> Option<String> {
+    if lost_events > 0 {
+        return Some(format!("{name} lost {lost_events} events"));
+    }
+    // Only what concerns events: bpftrace also calls harmless things errors, such as a memlock
+    // limit that a newer kernel does not look at.
+    let complaint = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
+    if let Some(line) = complaint {
+        return Some(format!("{name} complained: {}", line.trim()));
+    }
+    (clock_calls != 2 * samples as u64)
+        .then(|| format!("{name} saw {clock_calls} clock calls where {samples} samples make {}", 2 * samples))
+}
+
+/// Says in one sentence what a tracer would say in many lines.
+fn check_kernel(tracer: &'static str) -> Result<(), Error> {
+    if !geteuid().is_root() {
+        return Err(refused(
+            tracer,
+            "only root may trace the kernel",
+            "run as root (sudo), or use --with strace",
+        ));
+    }
+    let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
+    if !events.iter().any(|folder| Path::new(folder).is_dir()) {
+        return Err(refused(
+            tracer,
+            "no tracing events are mounted",
+            "mount them: mount -t debugfs debugfs /sys/kernel/debug",
+        ));
+    }
+    if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
+        return Err(refused(
+            tracer,
+            "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
+            "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace",
+        ));
+    }
+    Ok(())
+}
+
+fn refused(tracer: &'static str, reason: &str, remedy: &str) -> Error {
+    Error::System { call: tracer, reason: reason.to_owned(), remedy: remedy.to_owned() }
+}
