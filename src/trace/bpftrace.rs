@@ -29,6 +29,9 @@ pub struct Subject {
 /// Maps hold this many keys; a key is a sample and a system call.
 const MAP_KEYS: &str = "65536";
 
+/// Calls whose third argument is a number of bytes: read, write, pread64, pwrite64.
+const SIZED_CALLS: [i64; 4] = [libc::SYS_read, libc::SYS_write, libc::SYS_pread64, libc::SYS_pwrite64];
+
 /// bpftrace running the script at `path`; it starts `cat` when its probes are in place. Options go
 /// before the script: what follows it belongs to the script.
 pub fn command(options: &[&str], path: &Path) -> Command {
@@ -67,8 +70,12 @@ pub fn program(show: &BTreeSet<Show>, subject: &Subject) -> String {
 fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
     let clock = libc::SYS_clock_gettime;
     let count = match show.contains(&Show::Syscalls) {
-        true => "        @syscalls[@sample, args->id] = count();\n",
-        false => "",
+        true => format!(
+            "        @syscalls[@sample, args->id] = count();\n        \
+             if ({}) {{ @asked[@sample] = sum(args->args[2]); }}\n",
+            SIZED_CALLS.map(|call| format!("args->id == {call}")).join(" || ")
+        ),
+        false => String::new(),
     };
     let (enter, exit) = match show.contains(&Show::Latency) {
         true => (
@@ -147,7 +154,9 @@ fn sched(pid: u32) -> String {
 fn uring(pid: u32) -> String {
     format!(
         "tracepoint:io_uring:io_uring_submit_req /pid == {pid} && @sample/ {{ @submitted[@sample] = count(); }}\n\
-         tracepoint:io_uring:io_uring_complete /pid == {pid} && @sample/ {{ @completed[@sample] = count(); }}\n\
+         tracepoint:io_uring:io_uring_complete /pid == {pid} && @sample/ {{\n    \
+             @completed[@sample] = count();\n    \
+             if (args->res > 0) {{ @completed_bytes[@sample] = sum(args->res); }}\n}}\n\
          tracepoint:io_uring:io_uring_queue_async_work /pid == {pid} && @sample/ {{ @punted[@sample] = count(); }}\n"
     )
 }
@@ -187,6 +196,7 @@ impl Counts {
                 let count = |value: &Value| value.as_u64();
                 self.by_call("@syscalls", number, count)
             }),
+            asked_bytes: show.contains(&Show::Syscalls).then(|| of("@asked", &key)),
             latency_ns: show.contains(&Show::Latency).then(|| {
                 let histogram = |value: &Value| Some(buckets(value));
                 self.by_call("@latency", number, histogram)
@@ -216,6 +226,7 @@ impl Counts {
             uring: show.contains(&Show::Uring).then(|| UringRecord {
                 submitted: of("@submitted", &key),
                 completed: of("@completed", &key),
+                completed_bytes: of("@completed_bytes", &key),
                 punted: of("@punted", &key),
             }),
         }

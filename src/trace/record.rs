@@ -48,6 +48,9 @@ pub struct ProbeEffect {
 pub struct KernelRecord {
     /// System calls of the benchmark: name -> count.
     pub syscalls: Option<BTreeMap<String, u64>>,
+    /// Bytes that read, write, pread64 and pwrite64 were asked to move; null where the tracer does
+    /// not see arguments.
+    pub asked_bytes: Option<u64>,
     /// Time inside each system call: name -> histogram.
     pub latency_ns: Option<BTreeMap<String, Vec<Bucket>>>,
     /// Requests issued to the disks that carry the file, by whomever, while the bracket was open.
@@ -137,6 +140,8 @@ pub struct UringRecord {
     pub submitted: u64,
     /// Put into the completion queue.
     pub completed: u64,
+    /// Bytes that completions reported as moved.
+    pub completed_bytes: u64,
     /// Handed to a worker thread, because they would have blocked.
     pub punted: u64,
 }
