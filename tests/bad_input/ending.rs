@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use iobench::strategies::ALL;
@@ -245,9 +245,14 @@ fn a_signal_while_the_machine_writes_out_is_not_followed_by_the_pause() {
         return;
     }
     let scratch = Filesystem::scratch();
-    data_file(scratch.folder(), MIB);
-    let mut strace = injecting("sync", "signal=SIGINT:when=1", None);
-    strace.args([iobench().get_program().to_str().unwrap(), "-rjt1M", "--settle", "86400", "iofile"]);
-    strace.current_dir(scratch.folder()).stdin(Stdio::null());
+    let folder = scratch.folder();
+    data_file(folder, MIB);
+    let log = folder.join("strace.log");
+    let mut strace = Command::new("strace");
+    strace.args(["-qqq", "-f", "-e", "trace=sync,nanosleep,clock_nanosleep"]).arg("-o").arg(&log);
+    strace.args(["-e", "inject=sync:signal=SIGINT:when=1"]).arg(iobench().get_program());
+    strace.args(["-rjt1M", "--settle", "0.001", "iofile"]).current_dir(folder).stdin(Stdio::null());
     assert_error(&finish(&mut strace), (130, "interrupted"));
+    let trace = std::fs::read_to_string(log).unwrap();
+    assert!(trace.contains("sync()") && !trace.contains("nanosleep"), "{trace}");
 }
