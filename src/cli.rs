@@ -114,8 +114,8 @@ pub struct StrategiesArgs {
     pub path: PathBuf,
 }
 
-/// Arguments of a benchmark run. Sizes are still text: a bad one is reported like every other
-/// bad input, as JSON too.
+/// Arguments of a benchmark run. Sizes are still text, and may begin with a hyphen: a bad one is
+/// reported like every other bad input, as JSON too.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
     /// Create (or truncate) the file and write it; implies -B -v
@@ -149,31 +149,31 @@ pub struct RunArgs {
     #[arg(short = 'v')]
     pub verbose: bool,
     /// Buffer size: bytes moved by one I/O
-    #[arg(short = 'b', value_name = "SIZE", default_value = "16384", allow_negative_numbers = true)]
+    #[arg(short = 'b', value_name = "SIZE", default_value = "16384", allow_hyphen_values = true)]
     pub block_size: String,
     /// Number of iterations
-    #[arg(short = 'n', value_name = "N", default_value = "1", allow_negative_numbers = true)]
+    #[arg(short = 'n', value_name = "N", default_value = "1", allow_hyphen_values = true)]
     pub iterations: String,
     /// Total size: bytes moved by one iteration
-    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", allow_negative_numbers = true)]
+    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", allow_hyphen_values = true)]
     pub total_size: String,
     /// I/O path; `iobench strategies` lists them
     #[arg(long, value_name = "NAME", default_value = "readwrite")]
     pub strategy: String,
     /// Operations in flight, for strategies with a queue [default: 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub iodepth: Option<String>,
     /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub batch: Option<String>,
     /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
-    #[arg(long, value_name = "N|none", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N|none", allow_hyphen_values = true)]
     pub cpu: Option<String>,
     /// State of the buffer's pages when the bracket opens
     #[arg(long, value_enum, default_value_t = Fill::Prefault)]
     pub buffer: Fill,
     /// Pause before each bracket
-    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_hyphen_values = true)]
     pub settle: String,
     /// With -r or -w: make a missing file first; an existing one is never touched
     #[arg(long)]
@@ -185,7 +185,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Access::Sequential)]
     pub access: Access,
     /// Seed of a random order
-    #[arg(long, value_name = "N", default_value = "0", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub seed: String,
     /// Say where the time went, in sentences; implies -g
     #[arg(long)]

@@ -47,9 +47,9 @@ pub enum Error {
     /// The file holds less than the run would move: exit 74, before anything is moved.
     #[error(
         "{}: the file holds {size_bytes} bytes, the run needs {total_bytes}; \
-         use -t {} or make it anew with -c -t {total_bytes}",
+         {}make it anew with -c -t {total_bytes}",
         path.display(),
-        largest_total(*size_bytes, *block_bytes)
+        fitting_total(*size_bytes, *block_bytes)
     )]
     Short {
         /// The file.
@@ -85,9 +85,12 @@ pub enum Error {
     },
 }
 
-/// The largest multiple of `block_bytes` that fits into the file, but at least one block.
-fn largest_total(size_bytes: u64, block_bytes: u64) -> u64 {
-    (size_bytes / block_bytes * block_bytes).max(block_bytes)
+/// Proposes the largest total that fits into the file; nothing if not even one block does.
+fn fitting_total(size_bytes: u64, block_bytes: u64) -> String {
+    match size_bytes / block_bytes * block_bytes {
+        0 => String::new(),
+        total_bytes => format!("use -t {total_bytes} or "),
+    }
 }
 
 fn left_behind(path: &std::path::Path, removed: bool) -> String {

@@ -62,10 +62,15 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
         Err(error) => return not_parsed(&error, &printable),
     };
     let outcome = match &cli.command {
-        Some(Command::Strategies(args)) => command::strategies::run(args, strategies),
+        Some(Command::Strategies(args)) => list(args, strategies),
         Some(Command::Trace(args)) => command::trace::run(args, printable, strategies),
         None => run(&cli.run, printable, strategies),
     };
+    exit(outcome)
+}
+
+/// The exit code of an outcome; an error is said on standard error.
+fn exit(outcome: Result<(), Error>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -73,6 +78,23 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// `iobench strategies`. With `-j` standard output is one document here too, whatever happens.
+fn list(args: &cli::StrategiesArgs, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
+    let outcome = command::strategies::run(args, strategies);
+    match &outcome {
+        Err(error) if args.json && !matches!(error, Error::Output(_)) => print_error(error),
+        _ => {}
+    }
+    outcome
+}
+
+/// The document of a run that did not begin. That it cannot be written changes nothing: the
+/// error itself is what ends the program.
+fn print_error(error: &Error) {
+    let document = Document { error: Some(ErrorRecord::new(error)), ..Document::default() };
+    let _ = report::json::write(&mut std::io::stdout().lock(), &document);
 }
 
 /// A benchmark, with its one document on standard output whatever happens.
@@ -89,19 +111,21 @@ fn run(args: &cli::RunArgs, argv: Vec<String>, strategies: &[&'static dyn Strate
 /// Help and version on standard output; anything else is a usage error, in JSON too if asked for.
 fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
     if !error.use_stderr() {
-        return match error.print() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => ExitCode::from(Error::Output(error).exit_code()),
-        };
+        return exit(error.print().map_err(Error::Output));
     }
-    let _ = error.print();
+    let usage_error = Error::Usage(in_one_sentence(&error.to_string()));
     if argv.iter().any(|word| asks_for_json(word)) {
-        let first_line = error.to_string().lines().next().unwrap_or_default().to_owned();
-        let error = Error::Usage(first_line);
-        let document = Document { error: Some(ErrorRecord::new(&error)), ..Document::default() };
-        let _ = report::json::write(&mut std::io::stdout().lock(), &document);
+        print_error(&usage_error);
     }
-    ExitCode::from(64)
+    exit(Err(usage_error))
+}
+
+/// What clap says on several lines: the error and its tips, without usage and heading.
+fn in_one_sentence(message: &str) -> String {
+    let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
+    let clauses: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    format!("{}; see iobench --help", clauses.join("; ").trim_start_matches("error: "))
 }
 
 /// Whether a word of a command line that could not be parsed is `-j`, alone or in a bundle.

@@ -91,10 +91,7 @@ impl Queued for Uring {
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open(spec)?;
-        let (ring, flags) = build(spec.depth).map_err(|errno| {
-            let refusal = refusal(errno);
-            Error::System { call: "io_uring_setup", reason: refusal.explanation, remedy: refusal.remedy }
-        })?;
+        let (ring, flags) = build(spec.depth).map_err(|errno| setup_error(errno, spec))?;
         ring.submitter()
             .register_files(&[file.as_raw_fd()])
             .map_err(|error| Error::system("io_uring_register", errno_of(&error), "use another strategy"))?;
@@ -218,29 +215,65 @@ fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<(), Error> {
     // SAFETY: the blocks are valid, and the session shares ownership of them with the engine.
     let registered = unsafe { ring.submitter().register_buffers(&blocks) };
     registered.map_err(|error| match errno_of(&error) {
-        Errno::ENOMEM => memlock_error(spec),
+        Errno::ENOMEM => memlock_error("io_uring_register", spec),
         errno => Error::system("io_uring_register", errno, "use a smaller -b or --iodepth"),
     })
 }
 
-fn memlock_error(spec: &OpenSpec) -> Error {
-    let limit_bytes = getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft);
-    let block_bytes = spec.buffer.block_bytes() as u64;
-    let fitting = limit_bytes / block_bytes.max(1);
-    let depth = match fitting {
-        0 => "use a smaller -b".to_owned(),
-        _ => format!("use --iodepth {} or less", fitting.min(u64::from(spec.depth) - 1).max(1)),
-    };
-    let wanted_bytes = block_bytes * u64::from(spec.depth);
-    Error::System {
-        call: "io_uring_register",
-        reason: format!(
-            "{} blocks of {block_bytes} bytes are {wanted_bytes} bytes to lock in memory, and the limit \
-             (memlock, RLIMIT_MEMLOCK) is {limit_bytes} (ENOMEM)",
-            spec.depth
-        ),
-        remedy: format!("{depth}, or raise the limit with ulimit -l"),
+fn setup_error(errno: Errno, spec: &OpenSpec) -> Error {
+    if errno == Errno::ENOMEM {
+        return memlock_error("io_uring_setup", spec);
     }
+    let Refusal { explanation, remedy, .. } = refusal(errno);
+    Error::System { call: "io_uring_setup", reason: explanation, remedy }
+}
+
+fn memlock_error(call: &'static str, spec: &OpenSpec) -> Error {
+    let limit_bytes = memlock_bytes();
+    let (block_bytes, depth) = (spec.buffer.block_bytes() as u64, u64::from(spec.depth));
+    Error::System {
+        call,
+        reason: format!(
+            "{depth} blocks of {block_bytes} bytes and the ring are more than may be locked in memory: the \
+             limit (memlock, RLIMIT_MEMLOCK) is {limit_bytes} bytes (ENOMEM)"
+        ),
+        remedy: format!(
+            "{}, or raise the limit with ulimit -l",
+            within_memlock(limit_bytes, block_bytes, depth)
+        ),
+    }
+}
+
+fn memlock_bytes() -> u64 {
+    getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft)
+}
+
+/// What to ask for so that ring and blocks can be locked.
+fn within_memlock(limit_bytes: u64, block_bytes: u64, depth: u64) -> String {
+    let fitting = lockable_depth(limit_bytes, block_bytes).min(depth.saturating_sub(1));
+    match (fitting, lockable_depth(limit_bytes, PAGE_BYTES)) {
+        (0, 0) => "use another strategy".to_owned(),
+        (0, fitting) => format!("use -b {PAGE_BYTES} --iodepth {fitting} or less"),
+        (fitting, _) => format!("use --iodepth {fitting} or less"),
+    }
+}
+
+/// Unit in which memory is locked; larger pages only make the estimate of [`lockable_depth`] wrong.
+const PAGE_BYTES: u64 = 4096;
+/// A small ring locks two pages, and the ring of the probe may not be gone yet (it is freed
+/// by a worker of the kernel).
+const RINGS_BYTES: u64 = 4 * PAGE_BYTES;
+/// An entry of the submission queue (64 bytes) and two of the completion queue (16 bytes each),
+/// doubled because the queues are rounded up to powers of two.
+const ENTRY_BYTES: u64 = 192;
+
+/// A depth at which ring and blocks fit into `limit_bytes` of locked memory; there may be more.
+/// Every block counts for the pages that it touches, the ring since Linux 6.14.
+fn lockable_depth(limit_bytes: u64, block_bytes: u64) -> u64 {
+    let straddles =
+        u64::from(!PAGE_BYTES.is_multiple_of(block_bytes) && !block_bytes.is_multiple_of(PAGE_BYTES));
+    let pages = block_bytes.div_ceil(PAGE_BYTES) + straddles;
+    limit_bytes.saturating_sub(RINGS_BYTES) / (pages * PAGE_BYTES + ENTRY_BYTES)
 }
 
 /// Which of the reasons for having no io_uring this errno of io_uring_setup(2) stands for.
@@ -266,9 +299,12 @@ fn refusal(errno: Errno) -> Refusal {
         },
         Errno::ENOMEM => (
             Reason::Memlock,
-            "the ring does not fit into the memory that may be locked (memlock, RLIMIT_MEMLOCK; ENOMEM)"
-                .to_owned(),
-            "raise the limit with ulimit -l, or use a smaller --iodepth",
+            format!(
+                "the smallest ring is more than may be locked in memory: the limit (memlock, \
+                 RLIMIT_MEMLOCK) is {} bytes (ENOMEM)",
+                memlock_bytes()
+            ),
+            "raise the limit with ulimit -l, or use another strategy",
         ),
         errno => return system_refusal("io_uring_setup", errno, "use another strategy"),
     };

@@ -186,11 +186,14 @@ fn mode_and_path(args: &RunArgs) -> Result<(Mode, PathBuf), Error> {
         [(args.create_mode, Mode::Create), (args.read_mode, Mode::Read), (args.write_mode, Mode::Write)];
     let mut modes = flags.iter().filter(|(given, _)| *given).map(|(_, mode)| *mode);
     let usage = |message: &str| Err(Error::Usage(message.to_owned()));
+    let two_modes = || usage("two modes: give exactly one of -c, -r and -w, or one verb");
+    let two_paths = || usage("more than one path: a run measures one file or device");
     match (modes.next(), modes.next(), args.words.as_slice()) {
-        (_, Some(_), _) => usage("two modes: give exactly one of -c, -r and -w"),
+        (_, Some(_), _) => two_modes(),
+        (Some(_), None, [verb, _]) if verb_mode(verb).is_some() => two_modes(),
         (Some(mode), None, [path]) => Ok((mode, path.clone())),
         (Some(_), None, []) => usage("no path: name the file or device behind the mode"),
-        (Some(_), None, [_, ..]) => usage("more than one path: a run measures one file or device"),
+        (Some(_), None, [_, ..]) => two_paths(),
         (None, None, [verb, path]) => match verb_mode(verb) {
             Some(mode) => Ok((mode, path.clone())),
             None => usage(NO_MODE),
@@ -198,6 +201,7 @@ fn mode_and_path(args: &RunArgs) -> Result<(Mode, PathBuf), Error> {
         (None, None, [verb]) if verb_mode(verb).is_some() => {
             usage("no path: name the file or device behind the mode")
         }
+        (None, None, [verb, ..]) if verb_mode(verb).is_some() => two_paths(),
         (None, None, _) => usage(NO_MODE),
     }
 }

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::request::{Mode, Request};
 use crate::cli::RunArgs;
 use crate::engine::affinity::{self, CpuChoice};
+use crate::engine::buffer::{Buffer, Fill};
 use crate::engine::cache::CacheState;
 use crate::engine::create;
 use crate::engine::extents;
@@ -39,6 +40,8 @@ pub fn run(
 ) -> Result<(), Error> {
     let request = Request::new(args, strategies)?;
     interrupt::install();
+    // Before a file is made or truncated: a run that is refused leaves everything as it was.
+    let cpu = affinity::pin(request.cpu)?;
     let created = make_file(&request)?;
     let direction = request.mode.direction();
     let target = Target::open(&request.path, direction, request.allow_device_write)?;
@@ -47,7 +50,6 @@ pub fn run(
     }
     let limits = probe(&request, &target)?;
     let plan = plan(&request, limits, output);
-    let cpu = affinity::pin(request.cpu)?;
     prepare::touch_program();
 
     let mut configuration = configuration(&request, argv, created);
@@ -67,13 +69,28 @@ pub fn run(
     outcome
 }
 
-/// Makes the file where the request says so. Returns whether this run made it.
+/// Makes the file where the request says so, unless the run could not go on from there. Returns
+/// whether this run made it.
 fn make_file(request: &Request) -> Result<bool, Error> {
-    match request.mode {
-        Mode::Create => create::truncate(&request.path, request.total_bytes).map(|()| true),
-        _ if request.create_missing => create::if_missing(&request.path, request.total_bytes),
-        _ => Ok(false),
+    if request.mode == Mode::Create {
+        check_memory(request)?;
+        return create::truncate(&request.path, request.total_bytes).map(|()| true);
     }
+    if !request.create_missing || request.path.exists() {
+        return Ok(false);
+    }
+    check_memory(request)?;
+    // An unnamed file in the same folder answers as the new one would. Where there are none
+    // (O_TMPFILE is not known to every filesystem), the new one is asked.
+    if let Ok(unnamed) = Target::scratch(create::folder_of(&request.path)) {
+        probe(request, &unnamed)?;
+    }
+    create::if_missing(&request.path, request.total_bytes)
+}
+
+/// Maps one block and gives it back.
+fn check_memory(request: &Request) -> Result<(), Error> {
+    Buffer::map(request.block_bytes, 1, 1, Fill::Fresh).map(drop)
 }
 
 fn probe(request: &Request, target: &Target) -> Result<Limits, Error> {
@@ -167,12 +184,15 @@ impl Benchmark<'_> {
     /// what it encloses in write mode, and the file still holds no zeros.
     fn create_file(&mut self, granted: impl Fn(&Effective) -> Granted) -> Result<(), Error> {
         let Request { path, total_bytes, .. } = self.request;
-        self.iterate(granted).and_then(|()| create::lay_pattern(path, *total_bytes)).map_err(|error| {
-            match error {
-                // The file is whole; only its description was not read to the end.
-                Error::Output(_) => error,
-                error => create::half_made(path, error),
-            }
+        let measured = self.iterate(granted);
+        let made = match &measured {
+            // The file was asked for too: it is made even if its description is not read to the end.
+            Ok(()) | Err(Error::Output(_)) => create::lay_pattern(path, *total_bytes).and(measured),
+            Err(_) => measured,
+        };
+        made.map_err(|error| match error {
+            Error::Output(_) => error,
+            error => create::half_made(path, error),
         })
     }
 }

@@ -64,7 +64,9 @@ impl Buffer {
             )
         };
         let base = NonNull::new(base.cast::<u8>()).filter(|_| base != libc::MAP_FAILED);
-        let base = base.ok_or_else(|| too_large(mapped_bytes as u64, describe(Errno::last())))?;
+        let base = base.ok_or_else(|| {
+            too_large(mapped_bytes as u64, format!("the kernel says {}", describe(Errno::last())))
+        })?;
         let buffer = Buffer {
             base,
             mapped_bytes,

@@ -62,7 +62,8 @@ pub fn lay_pattern(path: &Path, total_bytes: u64) -> Result<(), Error> {
 
 /// Removes what there is of a file that could not be finished, and makes that part of the error.
 pub fn half_made(path: &Path, cause: Error) -> Error {
-    let removed = std::fs::remove_file(path).is_ok();
+    // Behind a symbolic link it is the file that is half-made, not the link.
+    let removed = path.canonicalize().and_then(std::fs::remove_file).is_ok();
     Error::HalfMade { cause: Box::new(cause), path: path.to_owned(), removed }
 }
 
@@ -85,10 +86,18 @@ fn fill(file: &File, path: &Path, total_bytes: u64) -> Result<(), Error> {
     file.sync_all().map_err(|error| failed("sync", None, errno_of(&error)))
 }
 
+/// The folder that holds `path`, or will.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Asks the filesystem for its free space first: a full one is found before anything is lost.
 fn check_room(path: &Path, total_bytes: u64) -> Result<(), Error> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(stat) = nix::sys::statvfs::statvfs(folder) else { return Ok(()) };
+    let Ok(stat) = nix::sys::statvfs::statvfs(folder_of(path)) else { return Ok(()) };
+    // A filesystem that does not count its blocks (ramfs) is not a full one.
+    if stat.blocks() == 0 {
+        return Ok(());
+    }
     let free_bytes = stat.blocks_available().saturating_mul(stat.fragment_size());
     // st_blocks counts units of 512 bytes (stat(2)); truncating gives them back.
     let own_bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.blocks() * 512);

@@ -28,6 +28,8 @@ pub fn write_out(target: &Target) {
 /// Those of [`CacheState::establish`]; [`Error::Interrupted`] after a signal.
 pub fn settle(target: &Target, state: CacheState, total_bytes: u64, settle: Duration) -> Result<(), Error> {
     state.establish(target, total_bytes)?;
+    // A signal may have come while files were written out: then there is nothing to settle for.
+    interrupt::check()?;
     sleep(settle);
     interrupt::check()
 }

@@ -92,7 +92,7 @@ pub fn data_file(folder: &Path, total_bytes: u64) -> PathBuf {
 
 /// A filesystem to run on, unmounted when dropped.
 pub struct Filesystem {
-    /// ext4, xfs, btrfs or tmpfs; `scratch` for the one that holds the build.
+    /// ext4, xfs, btrfs, tmpfs or ramfs; `scratch` for the one that holds the build.
     pub name: &'static str,
     folder: PathBuf,
     mounted: bool,
@@ -112,17 +112,19 @@ impl Filesystem {
         Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
     }
 
-    /// A fresh ext4, xfs, btrfs or tmpfs; `None` (said loudly) if that cannot be had here.
+    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs; `None` (said loudly) if that cannot be had here.
     pub fn mount(name: &'static str, size_bytes: u64) -> Option<Filesystem> {
-        if !have_root() || (name != "tmpfs" && !have_program(&format!("mkfs.{name}"))) {
+        let in_memory = ["tmpfs", "ramfs"].contains(&name);
+        if !have_root() || (!in_memory && !have_program(&format!("mkfs.{name}"))) {
             return None;
         }
         let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let folder = scratch.path().join("mount");
         std::fs::create_dir(&folder).unwrap();
         let mut mount = Command::new("mount");
-        if name == "tmpfs" {
-            mount.args(["-t", "tmpfs", "-o", &format!("size={size_bytes}"), "tmpfs"]);
+        if in_memory {
+            // ramfs has no size, and overlooks the option.
+            mount.args(["-t", name, "-o", &format!("size={size_bytes}"), name]);
         } else {
             let image = scratch.path().join("image");
             std::fs::File::create(&image).unwrap().set_len(size_bytes).unwrap();
