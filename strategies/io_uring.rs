@@ -68,6 +68,7 @@ impl Queued for Uring {
         name: "io_uring",
         summary: "batches of operations through a ring shared with the kernel",
         random: true,
+        moves_data: true,
         // Registered buffers are limited to 16384 (Linux 5.13); beyond a few thousand nothing is gained.
         deepest_queue: 4096,
         direct: DirectIo::OnRequest,
