@@ -284,7 +284,7 @@ pub trait Session {
     /// Brings what was written to stable storage (`-s`; inside the bracket).
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// The kernel's answer; `EINTR` is counted and the call is made again.
     fn sync(&mut self) -> Result<(), Errno>;
 
     /// What was granted.
