@@ -29,6 +29,8 @@ impl Blocking for Mine {
         summary: "pread(2) and pwrite(2), to start from",
         // Whether op.offset_bytes may jump: --access random.
         random: true,
+        // False only for a strategy that measures the harness: checks of the data pass it over.
+        moves_data: true,
         // 1: a call returns when the bytes have moved. Rings implement Queued instead.
         deepest_queue: 1,
         // What -d means: OnRequest, Always, or Never with the reason.

@@ -36,6 +36,7 @@ impl Blocking for Splice {
         name: "splice",
         summary: "splice(2) through a pipe",
         random: true,
+        moves_data: true,
         deepest_queue: 1,
         direct: DirectIo::OnRequest,
         max_block_bytes: MAX_CALL_BYTES,

@@ -44,7 +44,7 @@ pub enum Error {
         failure: Failure,
     },
 
-    /// The file holds less than the run would move: exit 74, before anything is moved.
+    /// The file holds less than the run would move, or no longer holds what it moved: exit 74.
     #[error(
         "{}: the file holds {size_bytes} bytes, the run needs {total_bytes}; \
          {}make it anew with -c -t {total_bytes}",

@@ -26,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod host;
 pub mod report;
+pub mod selftest;
 pub mod stats;
 #[path = "../strategies/mod.rs"]
 pub mod strategies;

@@ -52,6 +52,8 @@ pub struct Uring {
     buffer: Arc<Buffer>,
     /// Operations that the kernel has not completed.
     in_flight: u32,
+    /// An fsync is queued or under way: a signal interrupted the wait for it.
+    syncing: bool,
     effective: Effective,
     _file: File,
 }
@@ -68,6 +70,7 @@ impl Queued for Uring {
         name: "io_uring",
         summary: "batches of operations through a ring shared with the kernel",
         random: true,
+        moves_data: true,
         // Registered buffers are limited to 16384 (Linux 5.13); beyond a few thousand nothing is gained.
         deepest_queue: 4096,
         direct: DirectIo::OnRequest,
@@ -105,7 +108,14 @@ impl Queued for Uring {
             // Registering pins the pages, which faults them in.
             buffer: Fill::Prefault,
         };
-        Ok(Uring { ring, buffer: Arc::clone(spec.buffer), in_flight: 0, effective, _file: file })
+        Ok(Uring {
+            ring,
+            buffer: Arc::clone(spec.buffer),
+            in_flight: 0,
+            syncing: false,
+            effective,
+            _file: file,
+        })
     }
 
     #[inline]
@@ -140,16 +150,16 @@ impl Queued for Uring {
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
-        let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
-        // SAFETY: an fsync refers to no memory.
-        unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
+        if !self.syncing {
+            let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
+            // SAFETY: an fsync refers to no memory.
+            unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
+            self.syncing = true;
+        }
         loop {
-            match self.ring.submit_and_wait(1) {
-                Err(error) if errno_of(&error) == Errno::EINTR => {}
-                Err(error) => return Err(errno_of(&error)),
-                Ok(_) => {}
-            }
+            self.ring.submit_and_wait(1).map_err(|error| errno_of(&error))?;
             if let Some(entry) = self.ring.completion().find(|entry| entry.user_data() == FSYNC) {
+                self.syncing = false;
                 return moved(entry.result()).map(drop);
             }
         }

@@ -41,6 +41,7 @@ impl Blocking for Mmap {
         name: "mmap",
         summary: "copies out of and into a shared mapping of the file",
         random: true,
+        moves_data: true,
         deepest_queue: 1,
         direct: DirectIo::Never("a mapping is the page cache itself, so O_DIRECT has no meaning for mmap"),
         max_block_bytes: u64::MAX,

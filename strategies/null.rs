@@ -25,6 +25,7 @@ impl Blocking for Null {
         name: "null",
         summary: "moves nothing: the cost of the harness itself",
         random: true,
+        moves_data: false,
         deepest_queue: 1,
         direct: DirectIo::Never("null opens no descriptor"),
         max_block_bytes: u64::MAX,

@@ -33,6 +33,7 @@ impl Blocking for Pread {
         name: "pread",
         summary: "pread(2) and pwrite(2) at explicit offsets",
         random: true,
+        moves_data: true,
         deepest_queue: 1,
         direct: DirectIo::OnRequest,
         max_block_bytes: MAX_CALL_BYTES,

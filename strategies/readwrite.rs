@@ -29,6 +29,7 @@ impl Blocking for ReadWrite {
         name: "readwrite",
         summary: "read(2) and write(2) at the file's own position",
         random: false,
+        moves_data: true,
         deepest_queue: 1,
         direct: DirectIo::OnRequest,
         max_block_bytes: MAX_CALL_BYTES,

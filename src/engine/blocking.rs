@@ -45,7 +45,7 @@ pub trait Blocking: Sized + 'static {
     /// Brings what was written to stable storage; inside the bracket with `-s`.
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// The kernel's answer; `EINTR` is counted and the call is made again.
     fn flush(&mut self) -> Result<(), Errno>;
 }
 

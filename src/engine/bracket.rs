@@ -6,7 +6,10 @@
 
 use std::mem::MaybeUninit;
 
-use super::strategy::{Pass, Session};
+use nix::errno::Errno;
+
+use super::interrupt;
+use super::strategy::{Pass, Session, Tally};
 use crate::error::{Failure, Fault};
 
 /// How long a pass took.
@@ -37,11 +40,7 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
     let mut transferred_ns = None;
     if sync && outcome.is_ok() {
         transferred_ns = Some(vdso_monotonic_ns());
-        outcome = session.sync().map_err(|errno| Failure {
-            operation: "sync",
-            offset_bytes: None,
-            fault: Fault::Errno(errno),
-        });
+        outcome = sync_through(session, &mut pass.tally);
     }
     let closed_ns = raw_monotonic_ns();
     Enclosed {
@@ -50,6 +49,22 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
             transfer_ns: transferred_ns.map(|at_ns| at_ns.saturating_sub(opened_ns)),
         },
         outcome,
+    }
+}
+
+/// [`Session::sync`], made again when a signal interrupts it, as a transfer is.
+fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Failure> {
+    loop {
+        let fault = match session.sync() {
+            Ok(()) => return Ok(()),
+            Err(Errno::EINTR) if !interrupt::requested() => {
+                tally.interrupted_calls += 1;
+                continue;
+            }
+            Err(Errno::EINTR) => Fault::Interrupted,
+            Err(errno) => Fault::Errno(errno),
+        };
+        return Err(Failure { operation: "sync", offset_bytes: None, fault });
     }
 }
 

@@ -92,7 +92,7 @@ pub struct Sample {
 ///
 /// # Errors
 /// [`Error::Open`] and [`Error::System`] from the set-up, [`Error::Io`] from the pass,
-/// [`Error::Interrupted`] after a signal.
+/// [`Error::Short`] if the file shrank meanwhile, [`Error::Interrupted`] after a signal.
 pub fn run(
     strategy: &dyn Strategy,
     target: &Target,
@@ -122,6 +122,7 @@ pub fn run(
     let Enclosed { elapsed, outcome } = enclose(session.as_mut(), &mut pass, plan.sync);
     let usage = usage_before.map(|before| Usage::now().since(before));
     outcome.map_err(|failure| run_error(target, failure))?;
+    target.check_still_holds(plan.total_bytes, plan.block_bytes)?;
     Ok(Sample {
         elapsed,
         tally: pass.tally,

@@ -80,7 +80,7 @@ pub trait Queued: Sized + 'static {
     /// Brings what was written to stable storage; inside the bracket with `-s`.
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// The kernel's answer; `EINTR` is counted and the call is made again.
     fn flush(&mut self) -> Result<(), Errno>;
 
     /// What was granted.

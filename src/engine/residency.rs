@@ -13,6 +13,12 @@ pub fn fraction(target: &Target, total_bytes: u64) -> Option<f64> {
     system::resident_pages(target, total_bytes).map(|(resident, pages)| resident as f64 / pages as f64)
 }
 
+/// Pages of the first `total_bytes` bytes of `target` that are not on the device yet: dirty, or
+/// on their way; `None` where that cannot be known. From cachestat(2) (Linux 6.5).
+pub fn unwritten_pages(target: &Target, total_bytes: u64) -> Option<u64> {
+    system::unwritten_pages(target, total_bytes)
+}
+
 #[cfg(target_os = "linux")]
 mod system {
     use std::os::fd::AsRawFd;
@@ -47,18 +53,23 @@ mod system {
     pub(super) fn resident_pages(target: &Target, total_bytes: u64) -> Option<(u64, u64)> {
         let page_bytes = u64::try_from(sysconf(SysconfVar::PAGE_SIZE).ok()??).ok()?;
         let pages = total_bytes.div_ceil(page_bytes);
-        let resident =
-            by_cachestat(target, total_bytes).or_else(|| by_mincore(target, total_bytes, page_bytes))?;
+        let resident = cachestat(target, total_bytes).map(|counts| counts.cached);
+        let resident = resident.or_else(|| by_mincore(target, total_bytes, page_bytes))?;
         Some((resident.min(pages), pages))
     }
 
-    fn by_cachestat(target: &Target, total_bytes: u64) -> Option<u64> {
+    /// Dirty pages, and those being written.
+    pub(super) fn unwritten_pages(target: &Target, total_bytes: u64) -> Option<u64> {
+        cachestat(target, total_bytes).map(|counts| counts.dirty + counts.writeback)
+    }
+
+    fn cachestat(target: &Target, total_bytes: u64) -> Option<Counts> {
         let range = Range { offset_bytes: 0, length_bytes: total_bytes };
         let mut counts = Counts::default();
         // SAFETY: both structures are laid out as the kernel's and live across the call.
         let status =
             unsafe { libc::syscall(SYS_CACHESTAT, target.control().as_raw_fd(), &range, &mut counts, 0) };
-        (status == 0).then_some(counts.cached)
+        (status == 0).then_some(counts)
     }
 
     fn by_mincore(target: &Target, total_bytes: u64, page_bytes: u64) -> Option<u64> {
@@ -85,6 +96,11 @@ mod system {
 
     /// FreeBSD's mincore(2) tells about mapped pages of the process, not about the file's cache.
     pub(super) fn resident_pages(_: &Target, _: u64) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Nor is there a cachestat(2).
+    pub(super) fn unwritten_pages(_: &Target, _: u64) -> Option<u64> {
         None
     }
 }

@@ -53,6 +53,9 @@ pub struct Info {
     pub summary: &'static str,
     /// Whether offsets may jump (`--access random`), or only follow each other.
     pub random: bool,
+    /// Whether bytes really move. Only a strategy that measures the harness itself does without:
+    /// whatever looks at data passes it over.
+    pub moves_data: bool,
     /// Most operations in flight at once; 1 for calls that return when the bytes have moved.
     pub deepest_queue: u32,
     /// Whether `-d` has a meaning for it.
@@ -281,7 +284,7 @@ pub trait Session {
     /// Brings what was written to stable storage (`-s`; inside the bracket).
     ///
     /// # Errors
-    /// The kernel's answer.
+    /// The kernel's answer; `EINTR` is counted and the call is made again.
     fn sync(&mut self) -> Result<(), Errno>;
 
     /// What was granted.

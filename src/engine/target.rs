@@ -102,6 +102,24 @@ impl Target {
         self.size_bytes
     }
 
+    /// Asks a regular file for its size again, after a pass. A file that lost the end of its last
+    /// page reads as zeros through a mapping, without an error (mmap(2), NOTES).
+    ///
+    /// # Errors
+    /// [`Error::Short`] if it no longer holds the `total_bytes` bytes of the pass.
+    pub fn check_still_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
+        match self.control.metadata() {
+            Ok(now) if self.kind == Kind::Regular && now.len() < total_bytes => {
+                Err(self.short(now.len(), total_bytes, block_bytes))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn short(&self, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
+        Error::Short { path: self.path.clone(), size_bytes, total_bytes, block_bytes }
+    }
+
     /// Checks that the target holds the `total_bytes` bytes that a run will cover.
     ///
     /// # Errors
@@ -109,7 +127,7 @@ impl Target {
     pub fn check_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
         match self.size_bytes {
             Some(size_bytes) if size_bytes < total_bytes => {
-                Err(Error::Short { path: self.path.clone(), size_bytes, total_bytes, block_bytes })
+                Err(self.short(size_bytes, total_bytes, block_bytes))
             }
             _ => Ok(()),
         }

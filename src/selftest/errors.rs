@@ -1,0 +1,203 @@
+//! What cannot be done is an error that says where, and never wrong data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::scratch::DataFile;
+use super::trial::{Shape, Trial};
+use super::{Outcome, Subject, Verdict};
+use crate::engine::buffer::Fill;
+use crate::engine::cache::CacheState;
+use crate::engine::iteration::{self, Plan};
+use crate::engine::strategy::{Direction, Tally};
+use crate::error::{Error, Failure, Fault};
+
+/// A multiple of every page size and alignment that there is: whole pages go when a file is cut
+/// off between two blocks.
+const BLOCK_BYTES: u64 = 65_536;
+const BLOCKS: u64 = 8;
+/// Blocks that are left when a file is cut off.
+const BLOCKS_LEFT: u64 = 4;
+
+/// A file that is gone is an error when it is opened.
+pub(super) fn missing_file(subject: &Subject) -> Verdict {
+    for direction in [Direction::Read, Direction::Write] {
+        let shape = Shape::plain(BLOCK_BYTES, 1);
+        let file = DataFile::new(subject.folder, shape.file_bytes())?;
+        let target = file.target(direction)?;
+        file.unlink()?;
+        match Trial::open_target(subject, target, shape, direction)? {
+            Err(Error::Open { .. }) => {}
+            Err(error) => return Err(format!("a missing file is not said to be one: {error}")),
+            Ok(_) => return Err("a file that is gone was opened".to_owned()),
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// A file that shrinks after it was opened.
+pub(super) fn short_file(subject: &Subject) -> Verdict {
+    let deep = subject.limits.deepest_queue.min(BLOCKS as u32);
+    for (depth, batch) in [(1, 1), (deep, 1), (deep, deep)] {
+        let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
+        for blocks_left in [BLOCKS_LEFT, 0] {
+            let read = read_cut(subject, shape, blocks_left);
+            read.map_err(|fault| format!("reading {shape}, {blocks_left} left: {fault}"))?;
+        }
+        write_cut(subject, shape).map_err(|fault| format!("writing {shape}, cut: {fault}"))?;
+    }
+    // Between two blocks, inside one, and inside the last page.
+    let half_bytes = BLOCKS_LEFT * BLOCK_BYTES;
+    for left_bytes in [half_bytes, half_bytes + BLOCK_BYTES / 4 + 1, BLOCKS * BLOCK_BYTES - 100] {
+        whole_run_cut(subject, left_bytes).map_err(|fault| format!("{left_bytes} bytes left: {fault}"))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Reading past the new end: the failure names the first block that is not there.
+fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), String> {
+    let file = DataFile::new(subject.folder, shape.file_bytes())?;
+    let mut trial = Trial::open(subject, &file, shape, Direction::Read)?;
+    let left_bytes = blocks_left * shape.block_bytes;
+    file.truncate(left_bytes)?;
+    let (outcome, tally) = trial.attempt(&shape.offsets());
+    let Err(failure) = outcome else {
+        return Err("the pass succeeded".to_owned());
+    };
+    // Of a queue any operation beyond the end may be the first to come back.
+    let possible = match shape.depth {
+        1 => left_bytes..left_bytes + 1,
+        _ => left_bytes..shape.total_bytes(),
+    };
+    let at_block = |offset: u64| possible.contains(&offset) && offset.is_multiple_of(shape.block_bytes);
+    if !failure.offset_bytes.is_some_and(at_block) {
+        return Err(format!("the file ends at {left_bytes}, and the failure is: {failure}"));
+    }
+    check_fault(&failure, 0, shape.block_bytes)?;
+    check_count(tally, blocks_left, shape.depth)
+}
+
+/// A short transfer says how much was moved; an errno need not.
+fn check_fault(failure: &Failure, moved: u64, wanted: u64) -> Result<(), String> {
+    let fault_is_right = match failure.fault {
+        Fault::Errno(_) => true,
+        Fault::Partial { moved_bytes, wanted_bytes } => (moved_bytes, wanted_bytes) == (moved, wanted),
+        Fault::Interrupted => false,
+    };
+    if fault_is_right && failure.operation == Direction::Read.name() {
+        return Ok(());
+    }
+    Err(format!("{moved} of {wanted} bytes could be read, and the failure is: {failure}"))
+}
+
+/// The blocks before the failure were counted; of a queue perhaps not all had been started.
+fn check_count(tally: Tally, blocks: u64, depth: u32) -> Result<(), String> {
+    let io_count = tally.io_count;
+    if io_count == blocks || (depth > 1 && io_count < blocks) {
+        return Ok(());
+    }
+    Err(format!("{blocks} blocks were there, and {io_count} were counted"))
+}
+
+/// Writing past the new end: an error, or the file has grown and holds the blocks.
+fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
+    let file = DataFile::new(subject.folder, shape.file_bytes())?;
+    let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
+    file.truncate(BLOCKS_LEFT * shape.block_bytes)?;
+    let written = trial.slots();
+    let (outcome, _) = trial.attempt(&shape.offsets());
+    match outcome {
+        Err(Failure { operation: "write", offset_bytes: Some(_), .. }) => Ok(()),
+        Err(failure) => Err(format!("the failure does not say which write: {failure}")),
+        Ok(()) => {
+            let last = file.found(shape.total_bytes() - shape.block_bytes, shape.block_bytes as usize)?;
+            match written.contains(&last) {
+                true => Ok(()),
+                false => Err("the pass succeeded, and the last block is not in the file".to_owned()),
+            }
+        }
+    }
+}
+
+/// A whole iteration, the file cut off between opening and bracket, not only between pages.
+fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
+    let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
+    let file = DataFile::new(subject.folder, shape.file_bytes())?;
+    let target = file.target(Direction::Read)?;
+    let mut cut = Ok(());
+    let run = iteration::run(subject.strategy, &target, &plan(subject, shape), |_| {
+        cut = file.truncate(left_bytes);
+        Ok(())
+    });
+    cut?;
+    match run {
+        Ok(_) => Err("the run succeeded".to_owned()),
+        Err(Error::Short { .. }) => Ok(()),
+        Err(Error::Io { failure, .. }) => {
+            let first_bytes = left_bytes / BLOCK_BYTES * BLOCK_BYTES;
+            if failure.offset_bytes != Some(first_bytes) {
+                return Err(format!("the failure is not at offset {first_bytes}: {failure}"));
+            }
+            check_fault(&failure, left_bytes - first_bytes, BLOCK_BYTES)
+        }
+        Err(error) => Err(format!("this is not an I/O error: {error}")),
+    }
+}
+
+fn plan(subject: &Subject, shape: Shape) -> Plan {
+    Plan {
+        direction: Direction::Read,
+        block_bytes: shape.block_bytes,
+        total_bytes: shape.total_bytes(),
+        offsets: Arc::new(shape.offsets()),
+        direct: subject.direct,
+        memory_align_bytes: subject.memory_align_bytes(),
+        depth: shape.depth,
+        batch: shape.batch,
+        fill: Fill::Prefault,
+        write_out: false,
+        settle: Duration::ZERO,
+        cache: CacheState::AsIs,
+        sync: false,
+        usage: false,
+    }
+}
+
+/// Sizes that O_DIRECT does not take: refused beforehand; forced, an error or the right data.
+pub(super) fn misalignment(subject: &Subject) -> Verdict {
+    let name = subject.info().name;
+    let Some(alignment) = subject.limits.alignment else {
+        return Ok(Outcome::DoesNotApply("nothing need be aligned".to_owned()));
+    };
+    let unit_bytes = alignment.offset_bytes;
+    if unit_bytes == 1 {
+        return Ok(Outcome::DoesNotApply("every size is aligned".to_owned()));
+    }
+    for block_bytes in [1, unit_bytes / 2, unit_bytes + 1, 3 * unit_bytes - 1] {
+        match alignment.check(name, block_bytes) {
+            Err(Error::Usage(sentence)) if sentence.contains(&unit_bytes.to_string()) => {}
+            Err(error) => return Err(format!("the refusal does not name the alignment: {error}")),
+            Ok(()) => {
+                return Err(format!("blocks of {block_bytes} bytes are taken for multiples of {unit_bytes}"));
+            }
+        }
+        forced(subject, block_bytes).map_err(|fault| format!("blocks of {block_bytes} bytes: {fault}"))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Past the check, straight into the strategy.
+fn forced(subject: &Subject, block_bytes: u64) -> Result<(), String> {
+    let shape = Shape::plain(block_bytes, BLOCKS);
+    let file = DataFile::new(subject.folder, shape.file_bytes())?;
+    let target = file.target(Direction::Read)?;
+    let Ok(mut trial) = Trial::open_target(subject, target, shape, Direction::Read)? else {
+        return Ok(());
+    };
+    let (outcome, _) = trial.attempt(&shape.offsets());
+    let last = file.expected(shape.total_bytes() - block_bytes, block_bytes as usize);
+    match outcome {
+        Ok(()) if trial.slots()[0] != last => Err("moved without an error, and the data is wrong".to_owned()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,88 @@
+//! What a strategy says was granted is what it does.
+
+use super::scratch::DataFile;
+use super::trial::{Shape, Trial};
+use super::{Outcome, Subject, Verdict, said};
+use crate::engine::cache::CacheState;
+use crate::engine::residency;
+use crate::engine::strategy::Direction;
+
+/// A multiple of every page size and alignment that there is.
+const BLOCK_BYTES: u64 = 65_536;
+const BLOCKS: u64 = 8;
+
+/// After a sync nothing of the file waits to be written out.
+pub(super) fn syncs(subject: &Subject) -> Verdict {
+    let mut known = true;
+    for direction in [Direction::Read, Direction::Write] {
+        let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
+        let file = DataFile::new(subject.folder, shape.file_bytes())?;
+        // A sync answers for what was written through it, not for what others wrote.
+        file.write_out()?;
+        let mut trial = Trial::open(subject, &file, shape, direction)?;
+        trial.pass_over_all()?;
+        let synced = trial.session().sync();
+        synced.map_err(|errno| format!("sync after a {} failed: {errno}", direction.name()))?;
+        match residency::unwritten_pages(&trial.target, shape.total_bytes()) {
+            Some(0) => {}
+            Some(pages) => return Err(format!("after the sync {pages} pages are not written out")),
+            None => known = false,
+        }
+    }
+    match known {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::DoesNotApply("this kernel does not tell dirty pages (cachestat)".to_owned())),
+    }
+}
+
+/// Depth, batch and O_DIRECT are as asked, or the result says what was granted instead.
+pub(super) fn grants(subject: &Subject) -> Verdict {
+    let deepest = subject.limits.deepest_queue;
+    for (depth, batch) in [(1, 1), (2, 1), (4, 4)].into_iter().filter(|(depth, _)| *depth <= deepest) {
+        let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
+        let file = DataFile::new(subject.folder, shape.file_bytes())?;
+        let granted = Trial::open(subject, &file, shape, Direction::Read)?.session().effective();
+        if granted.direct != subject.direct {
+            return Err(format!("O_DIRECT asked: {}, granted: {}", subject.direct, granted.direct));
+        }
+        if (granted.iodepth, granted.batch) != (depth, batch) {
+            let (iodepth, waits) = (granted.iodepth, granted.batch);
+            return Err(format!(
+                "depth {depth} and batch {batch} were within the limits, but {iodepth} and {waits} granted"
+            ));
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// With O_DIRECT the page cache holds no more of the file after a pass than before.
+pub(super) fn bypasses(subject: &Subject) -> Verdict {
+    if !subject.direct {
+        return Ok(Outcome::DoesNotApply("without O_DIRECT the page cache is the path".to_owned()));
+    }
+    for direction in [Direction::Read, Direction::Write] {
+        let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
+        let file = DataFile::new(subject.folder, shape.file_bytes())?;
+        file.write_out()?;
+        let mut trial = Trial::open(subject, &file, shape, direction)?;
+        CacheState::Cold.establish(&trial.target, shape.total_bytes()).map_err(said)?;
+        let resident = |trial: &Trial| residency::fraction(&trial.target, shape.total_bytes());
+        let Some(before) = resident(&trial) else {
+            return Ok(Outcome::DoesNotApply(
+                "this kernel does not tell what is in the page cache".to_owned(),
+            ));
+        };
+        trial.pass_over_all()?;
+        let after = resident(&trial).unwrap_or(before);
+        if after > before {
+            return Err(format!(
+                "O_DIRECT was granted, but the {} went through the page cache: {:.0} % of the file is there now, \
+                 {:.0} % was before",
+                direction.name(),
+                after * 100.0,
+                before * 100.0
+            ));
+        }
+    }
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,436 @@
+//! The two adapters over fakes in memory that misbehave on purpose: what the engine makes of
+//! interruptions, short transfers, errors, and completions in any order.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use common::Filesystem;
+use iobench::Errno;
+use iobench::engine::blocking::{Blocking, blocking};
+use iobench::engine::buffer::{Buffer, Fill};
+use iobench::engine::offsets::{Access, Offsets};
+use iobench::engine::queued::{Completion, Queued, Slot, queued};
+use iobench::engine::strategy::{
+    Call, DirectIo, Direction, Effective, Info, Limits, Op, OpenSpec, Pass, Strategy, Support, Tally, Work,
+};
+use iobench::engine::target::Target;
+use iobench::error::{Error, Failure, Fault};
+
+const BLOCK_BYTES: u64 = 64;
+
+const INFO: Info = Info {
+    name: "fake",
+    summary: "answers as it is told",
+    random: true,
+    moves_data: false,
+    deepest_queue: 64,
+    direct: DirectIo::Never("it has no file"),
+    max_block_bytes: u64::MAX,
+};
+
+/// What a fake answers, and what it was asked; each test has a thread of its own.
+#[derive(Default)]
+struct Script {
+    /// Answers by offset, each used once; an operation without one moves its whole block.
+    answers: Vec<(u64, Result<usize, Errno>)>,
+    /// Answers to the calls of `reap` as a whole, used once each, then `Ok`.
+    reaps: VecDeque<Result<(), Errno>>,
+    /// Whether completions come back in the reverse order.
+    reversed: bool,
+    /// At most this many completions a call beyond those that are waited for.
+    surplus: usize,
+    /// Offsets in the order in which they were asked for.
+    asked: Vec<u64>,
+    /// Offsets that moved whole.
+    done: Vec<u64>,
+    /// Operations that were pushed and not handed back.
+    in_flight: usize,
+    deepest: usize,
+    /// Smallest and largest number of completions that were waited for.
+    waits: Vec<u32>,
+}
+
+thread_local! {
+    static SCRIPT: RefCell<Script> = RefCell::default();
+}
+
+fn script<R>(use_it: impl FnOnce(&mut Script) -> R) -> R {
+    SCRIPT.with(|script| use_it(&mut script.borrow_mut()))
+}
+
+impl Script {
+    fn answer(&mut self, op: Op, wanted: usize) -> Result<usize, Errno> {
+        let scripted = self.answers.iter().position(|(offset, _)| *offset == op.offset_bytes);
+        let answer = scripted.map_or(Ok(wanted), |index| self.answers.remove(index).1);
+        if answer == Ok(wanted) {
+            self.done.push(op.offset_bytes);
+        }
+        answer
+    }
+}
+
+struct FakeCall;
+
+impl Blocking for FakeCall {
+    const INFO: Info = Info { deepest_queue: 1, ..INFO };
+
+    fn calls(_: &Work) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn open(_: &OpenSpec) -> Result<Self, Error> {
+        Ok(FakeCall)
+    }
+
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        script(|script| {
+            script.asked.push(op.offset_bytes);
+            script.answer(op, block.len())
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+struct FakeRing {
+    queue: Vec<(Op, Slot)>,
+    effective: Effective,
+}
+
+impl Queued for FakeRing {
+    const INFO: Info = INFO;
+
+    fn probe(_: &Target, _: bool) -> Support {
+        Support::Yes(Limits { alignment: None, deepest_queue: 64, max_block_bytes: u64::MAX })
+    }
+
+    fn calls(_: &Work) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        let effective = Effective { iodepth: spec.depth, batch: spec.batch, ..Effective::blocking(spec) };
+        Ok(FakeRing { queue: Vec::new(), effective })
+    }
+
+    fn push(&mut self, op: Op, slot: Slot) {
+        assert!(
+            self.queue.iter().all(|(_, other)| other.index() != slot.index()),
+            "slot {} is pushed while it is in flight",
+            slot.index()
+        );
+        self.queue.push((op, slot));
+        script(|script| {
+            script.asked.push(op.offset_bytes);
+            script.in_flight += 1;
+            script.deepest = script.deepest.max(script.in_flight);
+        });
+    }
+
+    fn reap(&mut self, min: u32, sink: &mut impl FnMut(Completion)) -> Result<(), Errno> {
+        script(|script| script.waits.push(min));
+        script(|script| script.reaps.pop_front()).unwrap_or(Ok(()))?;
+        assert!(min as usize <= self.queue.len(), "waits for {min} of {}: for ever", self.queue.len());
+        for _ in 0..self.queue.len().min(min as usize + script(|script| script.surplus)) {
+            let last = script(|script| script.reversed);
+            let (op, slot) = self.queue.remove(if last { self.queue.len() - 1 } else { 0 });
+            let moved = script(|script| {
+                script.in_flight -= 1;
+                script.answer(op, BLOCK_BYTES as usize)
+            });
+            sink(Completion { slot, moved });
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn effective(&self) -> Effective {
+        self.effective.clone()
+    }
+}
+
+/// One pass of a fake over `blocks` blocks.
+fn pass(
+    strategy: &dyn Strategy,
+    blocks: u64,
+    (depth, batch): (u32, u32),
+    access: Access,
+) -> (Result<(), Failure>, Tally) {
+    let scratch = Filesystem::scratch();
+    let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
+    let buffer = Buffer::map(BLOCK_BYTES, depth, 1, Fill::Prefault).unwrap();
+    let total_bytes = blocks * BLOCK_BYTES;
+    let mut session = strategy
+        .open(&OpenSpec {
+            target: &target,
+            direction: Direction::Read,
+            direct: false,
+            total_bytes,
+            depth,
+            batch,
+            buffer: &buffer,
+        })
+        .unwrap();
+    let offsets = Offsets::cover(access, total_bytes, BLOCK_BYTES, 1);
+    let mut pass =
+        Pass { direction: Direction::Read, offsets: &offsets, buffer: &buffer, tally: Tally::default() };
+    let outcome = session.run(&mut pass);
+    (outcome, pass.tally)
+}
+
+fn call(blocks: u64) -> (Result<(), Failure>, Tally) {
+    pass(&blocking::<FakeCall>(), blocks, (1, 1), Access::Sequential)
+}
+
+fn ring(blocks: u64, depth: u32, batch: u32) -> (Result<(), Failure>, Tally) {
+    pass(&queued::<FakeRing>(), blocks, (depth, batch), Access::Sequential)
+}
+
+fn at(block: u64) -> u64 {
+    block * BLOCK_BYTES
+}
+
+fn failure(block: u64, fault: Fault) -> Result<(), Failure> {
+    Err(Failure { operation: "read", offset_bytes: Some(at(block)), fault })
+}
+
+fn partial(moved_bytes: u64) -> Fault {
+    Fault::Partial { moved_bytes, wanted_bytes: BLOCK_BYTES }
+}
+
+/// Each of `blocks` blocks moved once, no more and no less.
+fn assert_all_done(blocks: u64) {
+    let mut done = script(|script| std::mem::take(&mut script.done));
+    done.sort_unstable();
+    assert_eq!(done, (0..blocks).map(at).collect::<Vec<_>>());
+    assert_eq!(script(|script| script.in_flight), 0, "something was left in flight");
+}
+
+#[test]
+fn a_call_is_made_once_a_block_in_order() {
+    assert_eq!(call(5), (Ok(()), Tally { io_count: 5, interrupted_calls: 0 }));
+    assert_eq!(script(|script| script.asked.clone()), (0..5).map(at).collect::<Vec<_>>());
+    assert_all_done(5);
+}
+
+#[test]
+fn an_interrupted_call_is_made_again_at_the_same_offset() {
+    let interrupted = Err(Errno::EINTR);
+    script(|script| script.answers = vec![(at(1), interrupted), (at(1), interrupted), (at(4), interrupted)]);
+    assert_eq!(call(5), (Ok(()), Tally { io_count: 5, interrupted_calls: 3 }));
+    assert_eq!(script(|script| script.asked.clone()), [0, 1, 1, 1, 2, 3, 4, 4].map(at));
+    assert_all_done(5);
+}
+
+#[test]
+fn a_short_call_ends_the_pass_and_what_was_before_is_counted() {
+    for moved in [0, 1, BLOCK_BYTES - 1] {
+        script(|script| script.answers = vec![(at(3), Ok(moved as usize))]);
+        assert_eq!(
+            call(5),
+            (failure(3, partial(moved)), Tally { io_count: 3, interrupted_calls: 0 }),
+            "{moved}"
+        );
+    }
+}
+
+#[test]
+fn a_failed_call_ends_the_pass_with_its_errno() {
+    script(|script| script.answers = vec![(at(0), Err(Errno::EINTR)), (at(2), Err(Errno::ENOSPC))]);
+    let tally = Tally { io_count: 2, interrupted_calls: 1 };
+    assert_eq!(call(5), (failure(2, Fault::Errno(Errno::ENOSPC)), tally));
+    assert_eq!(script(|script| script.asked.clone()), [0, 0, 1, 2].map(at), "nothing is asked for after it");
+}
+
+#[test]
+fn a_ring_moves_every_block_once_whatever_the_depth_and_order() {
+    for (blocks, depth, batch) in [
+        (1, 1, 1),
+        (1, 1, 1),
+        (7, 1, 1),
+        (7, 3, 1),
+        (7, 3, 2),
+        (7, 3, 3),
+        (64, 64, 64),
+        (65, 64, 64),
+        (200, 64, 7),
+    ] {
+        for reversed in [false, true] {
+            for surplus in [0, 1, 64] {
+                for access in [Access::Sequential, Access::Random] {
+                    script(|script| *script = Script { reversed, surplus, ..Script::default() });
+                    let ran = pass(&queued::<FakeRing>(), blocks, (depth, batch), access);
+                    assert_eq!(ran, (Ok(()), Tally { io_count: blocks, interrupted_calls: 0 }));
+                    assert_all_done(blocks);
+                    script(|script| {
+                        assert_eq!(script.deepest as u64, u64::from(depth).min(blocks), "the queue is used");
+                        assert!(
+                            script.waits.iter().all(|min| (1..=batch).contains(min)),
+                            "{:?}",
+                            script.waits
+                        );
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_operation_is_pushed_again() {
+    for (depth, batch) in [(1, 1), (4, 1), (4, 4)] {
+        for reversed in [false, true] {
+            let answers = [0, 3, 3, 8, 9].map(|block| (at(block), Err(Errno::EINTR))).to_vec();
+            script(|script| *script = Script { answers, reversed, surplus: 1, ..Script::default() });
+            assert_eq!(ring(10, depth, batch), (Ok(()), Tally { io_count: 10, interrupted_calls: 5 }));
+            assert_all_done(10);
+            assert_eq!(script(|script| script.asked.len()), 15);
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_wait_is_made_again_and_nothing_is_pushed_twice() {
+    let reaps = VecDeque::from([Err(Errno::EINTR), Ok(()), Err(Errno::EINTR), Err(Errno::EINTR)]);
+    script(|script| script.reaps = reaps);
+    assert_eq!(ring(10, 4, 2), (Ok(()), Tally { io_count: 10, interrupted_calls: 3 }));
+    assert_all_done(10);
+    assert_eq!(script(|script| script.asked.len()), 10);
+}
+
+#[test]
+fn a_short_completion_ends_the_pass_and_the_rest_is_drained() {
+    for reversed in [false, true] {
+        let answers = vec![(at(5), Ok(7))];
+        script(|script| *script = Script { answers, reversed, ..Script::default() });
+        let (outcome, tally) = ring(100, 4, 1);
+        assert_eq!(outcome, failure(5, partial(7)));
+        assert_drained(tally);
+    }
+}
+
+#[test]
+fn the_first_of_several_failures_is_the_one_that_is_told_and_all_are_drained() {
+    let answers = vec![(at(4), Err(Errno::EIO)), (at(5), Err(Errno::ENOSPC)), (at(6), Ok(0))];
+    script(|script| *script = Script { answers, ..Script::default() });
+    let (outcome, tally) = ring(100, 4, 4);
+    assert_eq!(outcome, failure(4, Fault::Errno(Errno::EIO)));
+    assert_drained(tally);
+    assert_eq!(tally.io_count, 5, "blocks 0 to 3, and 7 of the second wave");
+}
+
+#[test]
+fn after_a_failure_an_interrupted_operation_is_not_pushed_again() {
+    let answers = vec![(at(0), Err(Errno::EINTR)), (at(1), Err(Errno::EIO)), (at(2), Err(Errno::EINTR))];
+    script(|script| *script = Script { answers, ..Script::default() });
+    let (outcome, tally) = ring(100, 4, 4);
+    assert_eq!(outcome, failure(1, Fault::Errno(Errno::EIO)));
+    assert_drained(tally);
+    assert_eq!(script(|script| script.asked.len()), 4, "one wave, and nothing after the failure");
+}
+
+/// Nothing is in flight, and what moved is what was counted.
+fn assert_drained(tally: Tally) {
+    script(|script| {
+        assert_eq!(script.in_flight, 0, "something was left in flight");
+        assert_eq!(script.done.len() as u64, tally.io_count);
+        let mut asked = script.asked.clone();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), script.asked.len(), "something was asked for twice");
+    });
+}
+
+#[test]
+fn a_ring_that_cannot_submit_ends_the_pass_at_once() {
+    script(|script| script.reaps = VecDeque::from([Ok(()), Err(Errno::EBADF)]));
+    let (outcome, tally) = ring(10, 4, 4);
+    let fault = Fault::Errno(Errno::EBADF);
+    assert_eq!(outcome, Err(Failure { operation: "submission", offset_bytes: None, fault }));
+    assert_eq!(tally.io_count, 4);
+}
+
+/// A ring that goes away while the kernel still may write to its buffer must not give the memory
+/// back: a read from a terminal that nobody types on is in flight for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
+    use std::io::Write;
+    let Some(strategy) = common_ring() else { return };
+    let (terminal, path) = pseudo_terminal();
+    let target = Target::open(&path, Direction::Read, false).unwrap();
+    let buffer = Buffer::map(4096, 2, 1, Fill::Prefault).unwrap();
+    let block = buffer.block_ptr(0) as usize;
+    let spec = OpenSpec {
+        target: &target,
+        direction: Direction::Read,
+        direct: false,
+        total_bytes: 8192,
+        depth: 2,
+        batch: 1,
+        buffer: &buffer,
+    };
+    let mut ring = strategy(&spec).unwrap();
+    // SAFETY: slot 0 is pushed once, and nothing else uses its block.
+    ring.push(Op { direction: Direction::Read, offset_bytes: 0 }, unsafe { Slot::returned(0) });
+    let mut completed = 0;
+    ring.reap(0, &mut |_| completed += 1).unwrap();
+    assert_eq!(completed, 0, "the read is in flight");
+    let observer = Arc::downgrade(&buffer);
+    drop(ring);
+    drop(buffer);
+    assert!(observer.strong_count() > 0, "the buffer was freed under an operation in flight");
+
+    // New memory is other memory, and the late answer does not reach it.
+    let fresh = Buffer::map(4096, 2, 1, Fill::Prefault).unwrap();
+    assert_ne!(fresh.block_ptr(0) as usize, block);
+    std::fs::File::from(terminal).write_all(b"too late\n").unwrap();
+    // SAFETY: no ring knows this buffer.
+    assert_eq!(unsafe { fresh.block_mut(0) }, common::pattern(0, 4096));
+}
+
+#[cfg(target_os = "linux")]
+type OpenRing = fn(&OpenSpec) -> Result<iobench::strategies::io_uring::Uring, Error>;
+
+/// How to open an io_uring, where there is one.
+#[cfg(target_os = "linux")]
+fn common_ring() -> Option<OpenRing> {
+    use iobench::strategies::io_uring::Uring;
+    let scratch = Filesystem::scratch();
+    let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
+    let found = Uring::probe(&target, false);
+    let open: OpenRing = Uring::open;
+    common::have("io_uring", matches!(found, Support::Yes(_)), &format!("{found:?}")).then_some(open)
+}
+
+/// The master of a new terminal, and the path of its other end.
+#[cfg(target_os = "linux")]
+fn pseudo_terminal() -> (std::os::fd::OwnedFd, std::path::PathBuf) {
+    use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+    // SAFETY: posix_openpt takes flags, and its answer is checked.
+    let master = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY) };
+    assert!(master >= 0, "{}", Errno::last());
+    // SAFETY: the descriptor is new, and nobody else owns it.
+    let master = unsafe { OwnedFd::from_raw_fd(master) };
+    let mut name = [0; 128];
+    // SAFETY: the descriptor is a master, and the name is written within the length given.
+    let named = unsafe {
+        libc::grantpt(master.as_raw_fd());
+        libc::unlockpt(master.as_raw_fd());
+        libc::ptsname_r(master.as_raw_fd(), name.as_mut_ptr(), name.len())
+    };
+    assert_eq!(named, 0);
+    // SAFETY: ptsname_r ended the name with a null byte.
+    let name = unsafe { std::ffi::CStr::from_ptr(name.as_ptr()) };
+    (master, name.to_str().unwrap().into())
+}

@@ -1,0 +1,180 @@
+//! Every strategy keeps every promise on every filesystem: the checks of `iobench::selftest` over
+//! the registry, and what takes the whole program to see.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use common::{Filesystem, Outcome, have};
+use iobench::engine::direct;
+use iobench::engine::strategy::{Direction, Reason, Strategy, Support};
+use iobench::engine::target::Target;
+use iobench::selftest::{CHECKS, Found, Subject, modes};
+use iobench::strategies::ALL;
+
+/// What is wrong with one strategy on one filesystem.
+fn faults(strategy: &dyn Strategy, filesystem: &Filesystem, direct: bool) -> Vec<String> {
+    let name = strategy.info().name;
+    let place = format!("{name}{} on {}", if direct { " -d" } else { "" }, filesystem.name);
+    let subject = match Subject::find(strategy, filesystem.folder(), direct) {
+        Ok(Found::Runs(subject)) => subject,
+        // That a filesystem has no O_DIRECT is its nature; anything else is this machine's.
+        Ok(Found::Refused(refusal)) if refusal.reason == Reason::Filesystem => {
+            eprintln!("{place}: {}", refusal.explanation);
+            return Vec::new();
+        }
+        Ok(Found::Refused(refusal)) => {
+            have(name, false, &refusal.explanation);
+            return Vec::new();
+        }
+        Err(fault) => return vec![format!("{place}: {fault}")],
+    };
+    let verdicts = CHECKS.iter().map(|check| (check.name, check.verdict(&subject)));
+    verdicts.filter_map(|(check, verdict)| Some(format!("{place}: {check}: {}", verdict.err()?))).collect()
+}
+
+/// Runs everything on one filesystem, if it can be had.
+fn conforms(filesystem: Option<Filesystem>) {
+    let Some(filesystem) = filesystem else { return };
+    let mut all = Vec::new();
+    for strategy in ALL {
+        for direct in modes(strategy.info()) {
+            all.extend(faults(*strategy, &filesystem, *direct));
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// The least that mkfs.xfs takes is 300 MiB.
+const SIZE_BYTES: u64 = 320 << 20;
+
+#[test]
+fn every_strategy_conforms_where_the_build_is() {
+    conforms(Some(Filesystem::scratch()));
+}
+
+#[test]
+fn every_strategy_conforms_on_ext4() {
+    conforms(Filesystem::mount("ext4", SIZE_BYTES));
+}
+
+#[test]
+fn every_strategy_conforms_on_xfs() {
+    conforms(Filesystem::mount("xfs", SIZE_BYTES));
+}
+
+#[test]
+fn every_strategy_conforms_on_btrfs() {
+    conforms(Filesystem::mount("btrfs", SIZE_BYTES));
+}
+
+#[test]
+fn every_strategy_conforms_on_tmpfs() {
+    conforms(Filesystem::mount("tmpfs", SIZE_BYTES));
+}
+
+/// The program with `-B -j` and these arguments on a file.
+fn run(file: &Path, args: &[&str]) -> Outcome {
+    let args = args.iter().map(OsStr::new).chain([OsStr::new("-B"), OsStr::new("-j"), file.as_os_str()]);
+    common::run(args)
+}
+
+/// Asserts that a run was refused for a reason that names `word`, and moved nothing.
+fn assert_refused(outcome: &Outcome, word: &str) {
+    assert_eq!(outcome.code, Some(64), "{outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "one sentence: {outcome:?}");
+    assert!(outcome.stderr.contains(word), "{word}: {outcome:?}");
+    let document = outcome.json();
+    assert_eq!(document["error"]["kind"], "usage");
+    assert_eq!(document["benchmark_samples"], serde_json::json!([]));
+}
+
+#[test]
+fn random_offsets_are_refused_by_strategies_that_follow_the_position() {
+    let scratch = Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), 1 << 16);
+    for strategy in ALL {
+        let info = strategy.info();
+        let (cannot_run, word) = (!runs(*strategy, &file, false), "--access random");
+        let outcome =
+            run(&file, &["-r", "-t", "64k", "-b", "4k", "--access", "random", "--strategy", info.name]);
+        match info.random {
+            false => assert_refused(&outcome, word),
+            true => assert!(outcome.code == Some(0) || cannot_run, "{outcome:?}"),
+        }
+    }
+}
+
+fn runs(strategy: &dyn Strategy, file: &Path, direct: bool) -> bool {
+    let target = Target::open(file, Direction::Read, false).unwrap();
+    matches!(strategy.probe(&target, direct), Support::Yes(_))
+}
+
+#[test]
+fn a_size_that_o_direct_does_not_take_is_refused_with_the_alignment_named() {
+    let scratch = Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), 1 << 20);
+    let target = Target::open(&file, Direction::Read, false).unwrap();
+    let alignment = direct::alignment(&target);
+    if !have("O_DIRECT", alignment.is_ok(), "the build lies on a filesystem without it") {
+        return;
+    }
+    let unit_bytes = alignment.unwrap().offset_bytes;
+    for strategy in ALL.iter().filter(|strategy| modes(strategy.info()).contains(&true)) {
+        if !have(strategy.info().name, runs(*strategy, &file, true), "probe refuses it here") {
+            continue;
+        }
+        for (mode, block_bytes) in [("-r", unit_bytes + 1), ("-w", unit_bytes / 2), ("-r", 1)] {
+            let (block, total) = (block_bytes.to_string(), (block_bytes * 16).to_string());
+            let args = [mode, "-d", "-b", &block, "-t", &total, "--strategy", strategy.info().name];
+            assert_refused(&run(&file, &args), &format!("multiples of {unit_bytes} bytes"));
+        }
+    }
+    assert_eq!(std::fs::read(&file).unwrap(), common::pattern(0, 1 << 20), "nothing was written");
+}
+
+/// Runs the program with a pause before the bracket, and cuts the file off in that pause: the
+/// description of the run is printed when the file is open.
+fn cut_while_running(name: &str, file: &Path, left_bytes: u64) -> Outcome {
+    use std::io::Read;
+    let mut child = common::iobench()
+        .args(["-r", "-v", "-t", "1M", "-b", "64k", "--settle", "1", "--strategy", name])
+        .arg(file)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    std::fs::OpenOptions::new().write(true).open(file).unwrap().set_len(left_bytes).unwrap();
+    common::outcome(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_file_that_shrinks_under_a_run_ends_it_with_exit_74() {
+    let faulty = |strategy: &&dyn Strategy| {
+        let scratch = Filesystem::scratch();
+        let file = common::data_file(scratch.folder(), 1 << 20);
+        let name = strategy.info().name;
+        if !strategy.info().moves_data || !have(name, runs(*strategy, &file, false), "probe refuses it here")
+        {
+            return None;
+        }
+        let outcome = cut_while_running(name, &file, 1 << 19);
+        let right = outcome.code == Some(74)
+            && outcome.stderr.lines().count() == 1
+            && outcome.stderr.contains(file.to_str().unwrap())
+            // Of a queue any operation behind the end may be the first to come back.
+            && (outcome.stderr.contains("at offset 524288") || strategy.info().deepest_queue > 1);
+        (!right).then(|| format!("{name}: {outcome:?}"))
+    };
+    // Side by side, for each waits out the pause.
+    let found: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = ALL.iter().map(|strategy| scope.spawn(move || faulty(strategy))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
