@@ -12,9 +12,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("engine", &["host"]),
     ("strategies", &["engine"]),
     ("selftest", &["engine"]),
-    ("report", &["stats", "engine", "host"]),
-    ("cli", &["engine"]),
-    ("command", &["cli", "engine", "host", "report", "selftest", "stats"]),
+    ("trace", &["engine"]),
+    ("report", &["stats", "engine", "host", "trace"]),
+    ("cli", &["engine", "trace"]),
+    ("command", &["cli", "engine", "host", "report", "selftest", "stats", "trace"]),
 ];
 
 fn sources(place: &Path) -> Vec<PathBuf> {
