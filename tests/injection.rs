@@ -136,8 +136,16 @@ fn sample_of(trace: &[String], line: usize) -> Option<usize> {
     (clocks % 2 == 1).then_some(clocks / 2)
 }
 
-/// Counts from 1, as strace's `when=` does, the call that is to be hit in the last sample.
-fn ordinal(way: &Way, name: &str, which: Which, trace: &[String]) -> usize {
+/// How many calls `name` were made before a line in its bracket; `None` outside brackets.
+fn place_inside(trace: &[String], name: &str, line: usize) -> Option<(usize, usize)> {
+    let sample = sample_of(trace, line)?;
+    let before = (0..line).filter(|earlier| is_call(&trace[*earlier], name));
+    Some((sample, before.filter(|earlier| sample_of(trace, *earlier) == Some(sample)).count()))
+}
+
+/// The call that is to be hit in the last sample: counted from 1 over the whole run, as strace's
+/// `when=` does, and its place inside the bracket.
+fn ordinal(way: &Way, name: &str, which: Which, trace: &[String]) -> (usize, Option<(usize, usize)>) {
     let calls: Vec<usize> = (0..trace.len()).filter(|line| is_call(&trace[*line], name)).collect();
     let inside = |line: &usize| sample_of(trace, *line) == Some(way.iterations - 1);
     let hits: Vec<usize> = (1..=calls.len()).filter(|ordinal| inside(&calls[ordinal - 1])).collect();
@@ -145,7 +153,8 @@ fn ordinal(way: &Way, name: &str, which: Which, trace: &[String]) -> usize {
         Which::Second => hits.get(1),
         Which::Last => hits.last(),
     };
-    *hit.unwrap_or_else(|| panic!("{way:?}: {name} is declared and not seen: {trace:#?}"))
+    let hit = *hit.unwrap_or_else(|| panic!("{way:?}: {name} is declared and not seen: {trace:#?}"));
+    (hit, place_inside(trace, name, calls[hit - 1]))
 }
 
 /// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the last bracket.
@@ -154,11 +163,11 @@ fn ordinal(way: &Way, name: &str, which: Which, trace: &[String]) -> usize {
 fn injected(way: &Way, name: &str, which: Which, answer: &str, file: &Path) -> Outcome {
     for _ in 0..5 {
         let (_, trace) = traced(way, name, file, None);
-        let when = ordinal(way, name, which, &trace);
+        let (when, wanted) = ordinal(way, name, which, &trace);
         lay_zeros(file);
         let (outcome, trace) = traced(way, name, file, Some(&format!("{name}:{answer}:when={when}")));
         let hit = trace.iter().position(|line| line.contains("(INJECTED)"));
-        if hit.and_then(|line| sample_of(&trace, line)) == Some(way.iterations - 1) {
+        if hit.and_then(|line| place_inside(&trace, name, line)) == wanted {
             return outcome;
         }
     }
