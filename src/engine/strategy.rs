@@ -16,7 +16,7 @@ use super::target::Target;
 use crate::error::{Error, Failure};
 
 /// Which way the bytes move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From the file into the buffer.

@@ -220,9 +220,25 @@ pub struct SampleRecord {
     pub resident_fraction_after: Option<f64>,
     /// Whether the state asked for with --cache was reached; null if none was, or if unknown.
     pub cache_reached: Option<bool>,
+    /// Whether the sample counts (sweep and ab only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Place of the sample among all samples of the experiment, from 0 (sweep and ab only).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_index: Option<u64>,
     /// What the kernel did between the brackets (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelRecord>,
+}
+
+/// Whether a sample counts. Warm-up is kept and labelled, not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Taken before the point had settled.
+    Warmup,
+    /// Counts.
+    Measured,
 }
 
 /// The lab's getrusage(2) keys.
@@ -277,6 +293,8 @@ impl From<&Sample> for SampleRecord {
             resident_fraction_before: sample.resident_fraction_before,
             resident_fraction_after: sample.resident_fraction_after,
             cache_reached: sample.cache_reached,
+            role: None,
+            order_index: None,
             kernel: None,
         }
     }

@@ -3,4 +3,5 @@
 pub mod document;
 pub mod explain;
 pub mod json;
+pub mod sweep;
 pub mod text;

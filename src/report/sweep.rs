@@ -1,0 +1,205 @@
+//! The document of a sweep: every run is a document of the lab, with what the statistics say of it.
+//!
+//! `docs/sweep.schema.json` is generated from these types.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::{BenchmarkConfiguration, ErrorRecord, SCHEMA_VERSION, SampleRecord};
+use crate::engine::cache::CacheState;
+use crate::engine::strategy::Direction;
+use crate::host;
+
+/// The result of a sweep.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Result of an iobench sweep")]
+pub struct SweepDocument {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// The machine.
+    pub host_configuration: host::Configuration,
+    /// Load and pressure when the sweep began.
+    pub conditions_before: host::Conditions,
+    /// Load and pressure when it ended, or when the last finished round was written.
+    pub conditions_after: host::Conditions,
+    /// What was swept.
+    pub sweep_configuration: SweepConfiguration,
+    /// One object a point (strategy x buffer size), in the order strategy, size.
+    pub runs: Vec<SweepRun>,
+    /// What a bare system call and a memory copy cost here, for the sizes of the sweep.
+    pub floors: Floors,
+    /// The cost model of each strategy that could be fitted.
+    pub models: Vec<CostModel>,
+    /// Knees of the curves.
+    pub knees: Vec<Knee>,
+    /// Sentences about the whole: a drift, samples that were not cold, points below the floor.
+    pub warnings: Vec<String>,
+    /// What ended the sweep early; null if nothing did.
+    pub error: Option<ErrorRecord>,
+}
+
+/// What was swept.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SweepConfiguration {
+    /// The file or device.
+    pub path: String,
+    /// Which way the bytes move.
+    pub direction: Direction,
+    /// Strategies, in order.
+    pub strategies: Vec<String>,
+    /// Buffer sizes in bytes, ascending.
+    pub block_sizes_bytes: Vec<u64>,
+    /// Bytes a sample covers; null if each point has its own.
+    pub total_bytes: Option<u64>,
+    /// Half-width of the interval by the median at which a point is done.
+    pub precision: f64,
+    /// Time that the sweep may take, in seconds.
+    pub budget_seconds: f64,
+    /// Order of the points within a round.
+    pub order: Order,
+    /// Seed of that order.
+    pub seed: u64,
+    /// Cache state before each sample.
+    pub cache: CacheState,
+    /// Version of iobench.
+    pub version: String,
+    /// The command line.
+    pub argv: Vec<String>,
+    /// When the sweep began: RFC 3339, UTC.
+    pub start_time: String,
+    /// How long it took, in seconds.
+    pub elapsed_seconds: f64,
+    /// Complete rounds.
+    pub rounds: u64,
+}
+
+/// Order of the points within a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// A fresh random order each round: drift becomes noise.
+    Random,
+    /// By size, small first.
+    Ascending,
+    /// By size, large first.
+    Descending,
+}
+
+/// A point of the sweep.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SweepRun {
+    /// What was run, as `iobench -jv` writes it.
+    pub benchmark_configuration: BenchmarkConfiguration,
+    /// One object an iteration, in order; warm-up included and labelled.
+    pub benchmark_samples: Vec<SampleRecord>,
+    /// What the measured samples say; null if the point could not run or has no sample.
+    pub summary: Option<Summary>,
+    /// Why the point could not run; null if it could.
+    pub error: Option<ErrorRecord>,
+}
+
+/// Statistics of the bandwidth over the measured samples of a point, in KiB per second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// Measured samples.
+    pub n: u64,
+    /// Median, in KiB/s.
+    pub median_kib_per_second: f64,
+    /// Order-statistic interval of the median, at least 95 %, in KiB/s; null below six samples.
+    pub interval_kib_per_second: Option<(f64, f64)>,
+    /// First quartile, in KiB/s.
+    pub q1_kib_per_second: f64,
+    /// Third quartile, in KiB/s.
+    pub q3_kib_per_second: f64,
+    /// Smallest, in KiB/s.
+    pub min_kib_per_second: f64,
+    /// Largest, in KiB/s.
+    pub max_kib_per_second: f64,
+    /// Why no more samples were taken.
+    pub stop_reason: StopReason,
+    /// Whether the interval is as narrow as was asked for.
+    pub converged: bool,
+}
+
+/// Why a point got no more samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The interval is narrow enough.
+    Precision,
+    /// As many samples as are ever taken.
+    LargestN,
+    /// The time budget was spent.
+    Budget,
+    /// A signal.
+    Interrupted,
+}
+
+/// Floors beside the results, in nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Floors {
+    /// A raw system call that does nothing (getppid(2)).
+    pub system_call_ns: Option<f64>,
+    /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).
+    pub memory_copy_ns: Vec<(u64, f64)>,
+}
+
+/// time = calls x per_call + bytes x per_byte.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CostModel {
+    /// The strategy.
+    pub strategy: String,
+    /// Nanoseconds a call.
+    pub per_call_ns: Estimate,
+    /// Nanoseconds a byte.
+    pub per_byte_ns: Estimate,
+}
+
+/// A fitted value with its 95 % bootstrap interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+/// A change of slope of a curve of bandwidth over buffer size, both as logarithms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Knee {
+    /// The strategy.
+    pub strategy: String,
+    /// Buffer size at the knee, in bytes.
+    pub block_bytes: Estimate,
+    /// Slope below it (1: bandwidth grows with the size; 0: it does not).
+    pub slope_before: f64,
+    /// Slope above it.
+    pub slope_after: f64,
+    /// Constants of this host that lie within the interval: name and bytes. A suggestion, not a finding.
+    pub candidates: Vec<HostConstant>,
+}
+
+/// A size that this host treats in a special way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostConstant {
+    /// What it is: page size, L2 cache, readahead ...
+    pub name: String,
+    /// How large, in bytes.
+    pub bytes: u64,
+}
+
+impl SweepDocument {
+    /// The version that this program writes and reads.
+    pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
+}
