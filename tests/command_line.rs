@@ -698,7 +698,8 @@ fn strategies_lists_each_path_and_whether_it_runs_here() {
         assert_eq!(refused["direct_refusal"]["reason"], "strategy");
         assert!(text.contains("with -d: no, a mapping is the page cache itself"), "{text}");
     }
-    assert!(exactly(&["strategies"]).ok().stdout.starts_with("On .:\n"));
+    let here = finish(iobench().arg("strategies").current_dir(scratch.folder())).ok();
+    assert!(here.stdout.starts_with("On .:\n"), "{here:?}");
 }
 
 #[test]
