@@ -16,6 +16,7 @@ use crate::engine::interrupt;
 use crate::engine::iteration::{self, Plan, Sample};
 use crate::engine::offsets::{Access, Offsets};
 use crate::engine::prepare;
+use crate::engine::probes;
 use crate::engine::strategy::{Direction, Effective, Limits, Strategy, Support};
 use crate::engine::target::Target;
 use crate::error::Error;
@@ -50,6 +51,7 @@ pub fn run(
     }
     let limits = probe(&request, &target)?;
     let plan = plan(&request, limits, output);
+    probes::register();
     prepare::touch_program();
 
     let mut configuration = configuration(&request, argv, created);

@@ -1,6 +1,7 @@
 //! One iteration, in the order of the lab's contract, the same for every strategy.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::bracket::{Elapsed, Enclosed, enclose};
@@ -9,6 +10,7 @@ use super::cache::CacheState;
 use super::interrupt;
 use super::offsets::Offsets;
 use super::prepare;
+use super::probes;
 use super::residency;
 use super::strategy::{Direction, Effective, OpenSpec, Pass, Strategy, Tally, Work};
 use super::target::Target;
@@ -87,6 +89,9 @@ pub struct Sample {
     pub cache_reached: Option<bool>,
 }
 
+/// Samples begun in this process, for the static probes.
+static SAMPLES: AtomicU64 = AtomicU64::new(0);
+
 /// Runs one iteration: map the buffer, open, prepare, bracket, and only then look at the result.
 /// `opened` is told what was granted, before the preparation: the time for output that comes first.
 ///
@@ -118,9 +123,12 @@ pub fn run(
     let resident_fraction_before = residency::fraction(target, plan.total_bytes);
     let mut pass =
         Pass { direction: plan.direction, offsets: &plan.offsets, buffer: &buffer, tally: Tally::default() };
+    let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
+    probes::sample_start(number, strategy.info().name, plan.block_bytes);
     let usage_before = plan.usage.then(Usage::now);
     let Enclosed { elapsed, outcome } = enclose(session.as_mut(), &mut pass, plan.sync);
     let usage = usage_before.map(|before| Usage::now().since(before));
+    probes::sample_end(number, elapsed.total_ns);
     outcome.map_err(|failure| run_error(target, failure))?;
     target.check_still_holds(plan.total_bytes, plan.block_bytes)?;
     Ok(Sample {

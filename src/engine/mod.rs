@@ -19,6 +19,7 @@ pub mod mapping_guard;
 pub mod offsets;
 pub mod pattern;
 pub mod prepare;
+pub mod probes;
 pub mod queued;
 pub mod residency;
 pub mod strategy;
