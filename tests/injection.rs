@@ -157,11 +157,14 @@ fn ordinal(way: &Way, name: &str, which: Which, trace: &[String]) -> (usize, Opt
     (hit, place_inside(trace, name, calls[hit - 1]))
 }
 
+/// Tries to hit one call by its number; a busy machine needs several.
+const ATTEMPTS: usize = 20;
+
 /// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the last bracket.
-/// Where the call is also made outside the bracket, the count may differ from run to run: then
-/// again.
+/// Where the call is also made outside the bracket, the count differs from run to run, with every
+/// filesystem that something else mounts meanwhile: then again.
 fn injected(way: &Way, name: &str, which: Which, answer: &str, file: &Path) -> Outcome {
-    for _ in 0..5 {
+    for _ in 0..ATTEMPTS {
         let (_, trace) = traced(way, name, file, None);
         let (when, wanted) = ordinal(way, name, which, &trace);
         lay_zeros(file);

@@ -1,6 +1,7 @@
 //! Whether reading a file is reading: bytes that lie in holes or unwritten extents come from
 //! nowhere, at a speed that says nothing about any path.
 
+use super::residency;
 use super::target::{Kind, Target};
 
 /// Bytes of a range for which the filesystem stores no data.
@@ -8,7 +9,8 @@ use super::target::{Kind, Target};
 pub struct Unstored {
     /// In holes, by lseek(2) SEEK_HOLE; some filesystems count unwritten extents here too.
     pub hole_bytes: u64,
-    /// Allocated but never written, by FIEMAP; `None` where the filesystem does not say.
+    /// Allocated but never written, by FIEMAP; `None` where the filesystem does not say, or
+    /// cannot say yet: what waits in the page cache to be written out is still called unwritten.
     pub unwritten_bytes: Option<u64>,
 }
 
@@ -19,7 +21,10 @@ pub fn unstored(target: &Target, total_bytes: u64) -> Option<Unstored> {
         return None;
     }
     let hole_bytes = hole_bytes(target, i64::try_from(total_bytes).ok()?)?;
-    Some(Unstored { hole_bytes, unwritten_bytes: fiemap::unwritten_bytes(target, total_bytes) })
+    // Asked first: pages written out in between would leave a stale answer behind.
+    let settled = residency::unwritten_pages(target, total_bytes).unwrap_or(0) == 0;
+    let unwritten_bytes = settled.then(|| fiemap::unwritten_bytes(target, total_bytes)).flatten();
+    Some(Unstored { hole_bytes, unwritten_bytes })
 }
 
 fn hole_bytes(target: &Target, end: i64) -> Option<u64> {
