@@ -56,6 +56,7 @@ pub fn run(
 
     let mut configuration = configuration(&request, argv, created);
     describe_extents(&request, &target, &mut configuration, output);
+    warn_of_buffered_writes(&request, output);
     let granted =
         |effective: &Effective| Granted { effective: effective.clone(), cpu, alignment: limits.alignment };
     document.host_configuration = Some(host::configuration(Some(target.path())));
@@ -259,6 +260,19 @@ fn describe_extents(
             "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
             target.path().display(),
             request.total_bytes
+        ));
+    }
+}
+
+/// btrfs takes O_DIRECT for writing and still copies into the page cache when the
+/// file has data checksums (seen on Linux 6.18): nothing that the program can ask for tells.
+fn warn_of_buffered_writes(request: &Request, output: &Output) {
+    let writes = request.direct && request.mode.direction() == Direction::Write;
+    if writes && host::filesystem(&request.path).is_some_and(|filesystem| filesystem.kind == "btrfs") {
+        output.warn(&format!(
+            "{}: btrfs may write through the page cache in spite of O_DIRECT, because it checksums data; \
+             chattr +C on an empty file switches that off",
+            request.path.display()
         ));
     }
 }
