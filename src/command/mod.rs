@@ -1,6 +1,7 @@
 //! What a person types, carried out: one file a command.
 
 pub mod output;
+pub mod prepared;
 pub mod request;
 pub mod run;
 pub mod strategies;
