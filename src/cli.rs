@@ -10,6 +10,7 @@ use crate::engine::affinity::CpuChoice;
 use crate::engine::buffer::Fill;
 use crate::engine::cache::CacheState;
 use crate::engine::offsets::Access;
+use crate::report::sweep::Order;
 use crate::trace::show::{Show, TracerName};
 
 /// Usage of the lab's program, printed by `io-benchmark` without arguments.
@@ -64,8 +65,80 @@ pub struct Cli {
 pub enum Command {
     /// List each strategy, and whether it runs here
     Strategies(StrategiesArgs),
+    /// Run every strategy at every buffer size, with statistics that hold
+    Sweep(Box<SweepArgs>),
     /// Run a benchmark under a kernel tracer: what happened between the brackets of each sample
     Trace(TraceArgs),
+}
+
+/// Arguments of `iobench sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Read (the default)
+    #[arg(short = 'r')]
+    pub read_mode: bool,
+    /// Write, over what is there
+    #[arg(short = 'w', conflicts_with = "read_mode")]
+    pub write_mode: bool,
+    /// Strategies, with commas between them, or all
+    #[arg(long, value_name = "A,B|all", default_value = "all")]
+    pub strategy: String,
+    /// Buffer sizes: a range of powers of two, or a list
+    #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M")]
+    pub block_sizes: String,
+    /// Stop a point when half of its interval is within this part of its median
+    #[arg(long, value_name = "PART", default_value = "2%")]
+    pub precision: String,
+    /// Time that the sweep may take
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub budget: String,
+    /// Most samples of a point
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub largest_n: String,
+    /// Order of the points within a round
+    #[arg(long, value_enum, default_value_t = Order::Random)]
+    pub order: Order,
+    /// Seed of the random order [default: the clock]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Cache state to start each sample from
+    #[arg(long, value_enum, default_value_t = CacheState::Warm)]
+    pub cache: CacheState,
+    /// Bytes of each sample [default: 16 MiB, less for small buffers, so that a sample takes 50 ms]
+    #[arg(short = 't', value_name = "SIZE")]
+    pub total_size: Option<String>,
+    /// Open with O_DIRECT
+    #[arg(short = 'd')]
+    pub direct: bool,
+    /// Sync at the end of each sample, inside the bracket
+    #[arg(short = 's')]
+    pub sync: bool,
+    /// Operations in flight, for strategies with a queue [default: 32]
+    #[arg(long, value_name = "N")]
+    pub iodepth: Option<String>,
+    /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<String>,
+    /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
+    #[arg(long, value_name = "N|none")]
+    pub cpu: Option<String>,
+    /// Make a missing file first; an existing one is never touched
+    #[arg(long)]
+    pub create: bool,
+    /// With -w: allow writing to a device that nobody uses
+    #[arg(long)]
+    pub allow_device_write: bool,
+    /// JSON on standard output
+    #[arg(short = 'j', long, conflicts_with = "csv")]
+    pub json: bool,
+    /// One row a sample on standard output
+    #[arg(long)]
+    pub csv: bool,
+    /// Keep the result in this file, replaced after each round
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The file or device
+    pub path: PathBuf,
 }
 
 /// Arguments of `iobench trace`.
@@ -229,6 +302,50 @@ pub fn size_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Buffer sizes: `A..B`, the powers of two from A to B, or a list with commas; ascending.
+///
+/// # Errors
+/// A clause for people.
+pub fn sizes(text: &str) -> Result<Vec<u64>, String> {
+    let mut sizes = match text.split_once("..") {
+        Some((first, last)) => powers_of_two(size_bytes(first)?, size_bytes(last)?),
+        None => text.split(',').map(size_bytes).collect::<Result<Vec<u64>, String>>()?,
+    };
+    sizes.sort_unstable();
+    sizes.dedup();
+    match sizes.is_empty() {
+        true => Err(format!("'{text}' holds no power of two")),
+        false => Ok(sizes),
+    }
+}
+
+fn powers_of_two(first: u64, last: u64) -> Vec<u64> {
+    (0..63).map(|exponent| 1 << exponent).filter(|size| (first..=last).contains(size)).collect()
+}
+
+/// A part of one: `2%` or `0.02`, above 0 and below 1.
+///
+/// # Errors
+/// A clause for people.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let part = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| percent / 100.0),
+        None => number(text),
+    };
+    part.filter(|part| *part > 0.0 && *part < 1.0)
+        .ok_or_else(|| format!("'{text}' is no part of one, such as 2%"))
+}
+
+/// A time with a unit, as `60s` or `2min`.
+///
+/// # Errors
+/// A clause for people.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok().filter(|duration| !duration.is_zero());
+    parsed.ok_or_else(|| format!("'{text}' is not a time, such as 60s or 2min"))
+}
+
 /// A whole number of at least 1.
 ///
 /// # Errors
@@ -310,6 +427,23 @@ mod tests {
     fn the_flags_are_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges_and_lists_of_sizes() {
+        assert_eq!(sizes("1..16M").map(|sizes| sizes.len()), Ok(25));
+        assert_eq!(sizes("4k,64k,4k"), Ok(vec![4096, 65536]));
+        assert_eq!(sizes("3..9"), Ok(vec![4, 8]));
+        assert!(sizes("5..7").is_err() && sizes("9..3").is_err() && sizes("1..x").is_err());
+    }
+
+    #[test]
+    fn parts_and_times() {
+        assert_eq!(fraction("2%"), Ok(0.02));
+        assert_eq!(fraction("0.5"), Ok(0.5));
+        assert!(fraction("0%").is_err() && fraction("100%").is_err() && fraction("x").is_err());
+        assert_eq!(duration("2min"), Ok(Duration::from_secs(120)));
+        assert!(duration("0s").is_err() && duration("5").is_err());
     }
 
     #[test]

@@ -5,4 +5,5 @@ pub mod prepared;
 pub mod request;
 pub mod run;
 pub mod strategies;
+pub mod sweep;
 pub mod trace;

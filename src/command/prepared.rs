@@ -44,40 +44,39 @@ impl Prepared {
     pub fn granted(&self, effective: &Effective) -> Granted {
         Granted { effective: effective.clone(), cpu: self.cpu, alignment: self.limits.alignment }
     }
+}
 
-    /// The configuration as it goes into a document; what was granted is not known yet.
-    pub fn configuration(&self, argv: Vec<String>, created: bool) -> BenchmarkConfiguration {
-        let request = &self.request;
-        BenchmarkConfiguration {
-            buffersize: request.block_bytes,
-            totalsize: request.total_bytes,
-            blockcount: request.total_bytes / request.block_bytes,
-            operation: request.mode.name().to_owned(),
-            path: request.path.display().to_string(),
-            iterations: request.iterations,
-            schema_version: SCHEMA_VERSION,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            strategy: request.strategy.info().name.to_owned(),
-            argv,
-            start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-            access: request.access,
-            seed: (request.access == Access::Random).then_some(request.seed),
-            bare: request.bare,
-            settle_seconds: request.settle.as_secs_f64(),
-            sync: request.sync,
-            cache: request.cache,
-            created,
-            hole_bytes: None,
-            unwritten_bytes: None,
-            requested: Requested {
-                iodepth: request.iodepth,
-                batch: request.batch,
-                direct: request.direct,
-                cpu: cpu_text(request.cpu),
-                buffer: request.buffer,
-            },
-            granted: None,
-        }
+/// The configuration as it goes into a document; what was granted is not known yet.
+pub fn configuration(request: &Request, argv: Vec<String>, created: bool) -> BenchmarkConfiguration {
+    BenchmarkConfiguration {
+        buffersize: request.block_bytes,
+        totalsize: request.total_bytes,
+        blockcount: request.total_bytes / request.block_bytes,
+        operation: request.mode.name().to_owned(),
+        path: request.path.display().to_string(),
+        iterations: request.iterations,
+        schema_version: SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        strategy: request.strategy.info().name.to_owned(),
+        argv,
+        start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        access: request.access,
+        seed: (request.access == Access::Random).then_some(request.seed),
+        bare: request.bare,
+        settle_seconds: request.settle.as_secs_f64(),
+        sync: request.sync,
+        cache: request.cache,
+        created,
+        hole_bytes: None,
+        unwritten_bytes: None,
+        requested: Requested {
+            iodepth: request.iodepth,
+            batch: request.batch,
+            direct: request.direct,
+            cpu: cpu_text(request.cpu),
+            buffer: request.buffer,
+        },
+        granted: None,
     }
 }
 

@@ -45,6 +45,7 @@ impl Mode {
 }
 
 /// A run that makes sense as far as the command line tells.
+#[derive(Clone)]
 pub struct Request {
     /// What to do.
     pub mode: Mode,
@@ -124,7 +125,11 @@ impl Request {
         Ok(request)
     }
 
-    fn check_sizes(&self) -> Result<(), Error> {
+    /// Checks total and buffer size against each other and against the strategy.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check_sizes(&self) -> Result<(), Error> {
         let (total_bytes, block_bytes) = (self.total_bytes, self.block_bytes);
         if !total_bytes.is_multiple_of(block_bytes) {
             // The lab's words.

@@ -44,7 +44,7 @@ pub fn run(
     probes::register();
     prepare::touch_program();
 
-    let mut configuration = prepared.configuration(argv, created);
+    let mut configuration = prepared::configuration(&prepared.request, argv, created);
     warn_of_iodepth(&prepared, output);
     warn_of_buffered_writes(&prepared.request, output);
     describe_extents(&prepared.request, &target, &mut configuration, output);

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interrupt;
+use super::residency;
 use super::target::{Target, errno_of};
 use crate::error::{Error, Failure, Fault};
 
@@ -16,7 +17,7 @@ use crate::error::{Error, Failure, Fault};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheState {
-    /// All of it: the file is read once before each sample.
+    /// All of it: what is not there yet is read once before each sample.
     Warm,
     /// None of it: written out, then dropped by posix_fadvise(2).
     Cold,
@@ -55,6 +56,9 @@ impl CacheState {
 const CHUNK_BYTES: usize = 1 << 20;
 
 fn read_once(target: &Target, total_bytes: u64) -> Result<(), Error> {
+    if residency::fraction(target, total_bytes) == Some(1.0) {
+        return Ok(());
+    }
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut offset_bytes = 0;
     while offset_bytes < total_bytes {

@@ -13,6 +13,7 @@ pub mod create;
 pub mod descriptor;
 pub mod direct;
 pub mod extents;
+pub mod floors;
 pub mod interrupt;
 pub mod iteration;
 pub mod mapping_guard;

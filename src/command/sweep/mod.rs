@@ -1,0 +1,393 @@
+//! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
+//!
+//! Rounds visit every open point once, in a fresh random order; after the rounds at which the
+//! stopping rule looks, the points that are done drop out. The result file is replaced, whole, after
+//! each round.
+
+mod point;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use self::point::{Point, Refused};
+use super::prepared;
+use super::request::{Mode, Request};
+use crate::cli::{self, RunArgs, SweepArgs, TracedRun};
+use crate::engine::affinity;
+use crate::engine::floors;
+use crate::engine::interrupt;
+use crate::engine::prepare;
+use crate::engine::probes;
+use crate::engine::strategy::Strategy;
+use crate::engine::target::Target;
+use crate::error::Error;
+use crate::host;
+use crate::report::document::{ErrorRecord, SCHEMA_VERSION};
+use crate::report::sweep::{Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
+use crate::report::{analysis, csv, file, json, table};
+use crate::stats::Random;
+
+/// Runs a sweep and prints its result.
+///
+/// # Errors
+/// [`Error::Usage`] for arguments that make no sense, the errors of the file, and
+/// [`Error::Interrupted`] after a signal; what was measured until then is printed and kept.
+pub fn run(args: &SweepArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
+    let document = match sweep(args, argv, strategies) {
+        Ok(document) => document,
+        Err(error) => {
+            if args.json {
+                let record = ErrorRecord::new(&error);
+                json::write(&mut std::io::stdout().lock(), &serde_json::json!({ "error": record }))?;
+            }
+            return Err(error);
+        }
+    };
+    print(args, &document)?;
+    match document.error {
+        Some(_) => Err(interrupt::error()),
+        None => Ok(()),
+    }
+}
+
+fn print(args: &SweepArgs, document: &SweepDocument) -> Result<(), Error> {
+    let mut output = std::io::stdout().lock();
+    match (args.json, args.csv) {
+        (true, _) => json::write(&mut output, document),
+        (false, true) => csv::write(&mut output, document).map_err(Error::Output),
+        (false, false) => table::write(&mut output, document).map_err(Error::Output),
+    }
+}
+
+fn sweep(
+    args: &SweepArgs,
+    argv: Vec<String>,
+    strategies: &[&'static dyn Strategy],
+) -> Result<SweepDocument, Error> {
+    let settings = Settings::new(args)?;
+    let mut requests = requests(args, &settings, strategies)?;
+    interrupt::install();
+    let first = requests.first().ok_or_else(|| Error::Usage("nothing to sweep".to_owned()))?;
+    let cpu = affinity::pin(first.cpu)?;
+    let created = prepared::make_file(first)?;
+    let target = Target::open(&first.path, first.mode.direction(), first.allow_device_write)?;
+    settle_totals(args, &mut requests, &target)?;
+    probes::register();
+    prepare::touch_program();
+
+    let mut experiment = Experiment::new(settings, argv, created, requests.as_slice());
+    experiment.prepare(requests, &target, cpu, args.total_size.is_none());
+    let outcome = experiment.rounds(&target, args.output.as_deref());
+    let mut document = experiment.document(true);
+    match outcome {
+        Err(error @ Error::Interrupted { .. }) => document.error = Some(ErrorRecord::new(&error)),
+        other => other?,
+    }
+    if let Some(path) = &args.output {
+        file::replace(path, &document)?;
+    }
+    Ok(document)
+}
+
+/// The arguments that are numbers.
+struct Settings {
+    precision: f64,
+    budget: Duration,
+    largest_n: usize,
+    order: Order,
+    seed: u64,
+}
+
+impl Settings {
+    fn new(args: &SweepArgs) -> Result<Settings, Error> {
+        let named = |flag: &'static str| move |reason| Error::Usage(format!("{flag}: {reason}"));
+        let clock = || {
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_nanos() as u64)
+        };
+        Ok(Settings {
+            precision: cli::fraction(&args.precision).map_err(named("--precision"))?,
+            budget: cli::duration(&args.budget).map_err(named("--budget"))?,
+            largest_n: cli::count(&args.largest_n).map_err(named("--largest-n"))? as usize,
+            order: args.order,
+            seed: args.seed.unwrap_or_else(clock),
+        })
+    }
+}
+
+/// A request for each point: strategies in their order, sizes ascending.
+fn requests(
+    args: &SweepArgs,
+    settings: &Settings,
+    strategies: &[&'static dyn Strategy],
+) -> Result<Vec<Request>, Error> {
+    let sizes = cli::sizes(&args.block_sizes).map_err(|reason| Error::Usage(format!("-b: {reason}")))?;
+    let names: Vec<&str> = match args.strategy.as_str() {
+        "all" => strategies.iter().map(|strategy| strategy.info().name).collect(),
+        list => list.split(',').collect(),
+    };
+    let base = base_arguments(args)?;
+    let mut requests = Vec::new();
+    for name in names {
+        for size in &sizes {
+            let run = RunArgs {
+                strategy: name.to_owned(),
+                block_size: size.to_string(),
+                // One block, until the file's size is known.
+                total_size: size.to_string(),
+                seed: settings.seed.to_string(),
+                ..base.clone()
+            };
+            requests.push(Request::new(&run, strategies)?);
+        }
+    }
+    Ok(requests)
+}
+
+/// What every point has in common, as the arguments of a single run.
+fn base_arguments(args: &SweepArgs) -> Result<RunArgs, Error> {
+    // Writes are written out before each sample, so that one does not pay for another.
+    let mode = if args.write_mode { ["-w", "--settle=0"] } else { ["-r", "-B"] };
+    let mut words: Vec<std::ffi::OsString> = mode.iter().map(Into::into).collect();
+    words.push(args.path.clone().into());
+    let parsed = TracedRun::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?.run;
+    Ok(RunArgs {
+        direct: args.direct,
+        sync: args.sync,
+        iodepth: args.iodepth.clone(),
+        batch: args.batch.clone(),
+        cpu: args.cpu.clone(),
+        cache: args.cache,
+        create: args.create,
+        allow_device_write: args.allow_device_write,
+        ..parsed
+    })
+}
+
+/// The lab's total, where `-t` and the file do not say otherwise.
+const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
+
+/// Gives each request its total: `-t`, or as much of the file as the lab's total and whole blocks.
+fn settle_totals(args: &SweepArgs, requests: &mut [Request], target: &Target) -> Result<(), Error> {
+    let asked = match &args.total_size {
+        Some(text) => Some(cli::size_bytes(text).map_err(|reason| Error::Usage(format!("-t: {reason}")))?),
+        None => None,
+    };
+    for request in requests {
+        let there_bytes = target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES);
+        let most_bytes = asked.unwrap_or(DEFAULT_TOTAL_BYTES.min(there_bytes));
+        let whole_blocks = most_bytes / request.block_bytes * request.block_bytes;
+        request.total_bytes =
+            if asked.is_some() { most_bytes } else { whole_blocks.max(request.block_bytes) };
+        request.check_sizes()?;
+        if asked.is_some() {
+            target.check_holds(request.total_bytes, request.block_bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// A sweep under way.
+struct Experiment {
+    settings: Settings,
+    argv: Vec<String>,
+    created: bool,
+    started: Instant,
+    start_time: String,
+    host: host::Configuration,
+    conditions_before: host::Conditions,
+    points: Vec<Point>,
+    refused: Vec<Refused>,
+    floors: Floors,
+    samples: u64,
+    rounds: u64,
+    unfinished: StopReason,
+    total_bytes: Option<u64>,
+    strategies: Vec<String>,
+    block_sizes_bytes: Vec<u64>,
+    path: PathBuf,
+}
+
+impl Experiment {
+    fn new(settings: Settings, argv: Vec<String>, created: bool, requests: &[Request]) -> Experiment {
+        let mut strategies: Vec<String> =
+            requests.iter().map(|request| request.strategy.info().name.to_owned()).collect();
+        strategies.dedup();
+        let mut block_sizes_bytes: Vec<u64> = requests.iter().map(|request| request.block_bytes).collect();
+        block_sizes_bytes.sort_unstable();
+        block_sizes_bytes.dedup();
+        let path = requests.first().map(|request| request.path.clone()).unwrap_or_default();
+        Experiment {
+            settings,
+            argv,
+            created,
+            started: Instant::now(),
+            start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            host: host::configuration(Some(&path)),
+            conditions_before: host::conditions(),
+            points: Vec::new(),
+            refused: Vec::new(),
+            floors: measure_floors(&block_sizes_bytes),
+            samples: 0,
+            rounds: 0,
+            unfinished: StopReason::Budget,
+            total_bytes: None,
+            strategies,
+            block_sizes_bytes,
+            path,
+        }
+    }
+
+    /// Prepares every point; those that cannot run are kept with their reason.
+    fn prepare(&mut self, requests: Vec<Request>, target: &Target, cpu: Option<usize>, fit: bool) {
+        self.total_bytes = if fit { None } else { requests.first().map(|request| request.total_bytes) };
+        for request in requests {
+            let short = target.check_holds(request.total_bytes, request.block_bytes);
+            match short {
+                Err(error) => self.refused.push(Refused { request, error: ErrorRecord::new(&error) }),
+                Ok(()) => match Point::new(request, target, cpu, fit) {
+                    Ok(point) => self.points.push(point),
+                    Err(refused) => self.refused.push(*refused),
+                },
+            }
+        }
+    }
+
+    /// Rounds until every point is done, the budget is spent, or a signal arrives.
+    fn rounds(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
+        let progress = progress(self.points.len());
+        let mut random = Random::new(self.settings.seed);
+        loop {
+            let order = self.order(&mut random);
+            if order.is_empty() {
+                break;
+            }
+            for index in order {
+                if self.started.elapsed() >= self.settings.budget {
+                    progress.finish_and_clear();
+                    return Ok(());
+                }
+                if let Err(error) = self.points[index].sample(target, self.samples) {
+                    self.unfinished = StopReason::Interrupted;
+                    progress.finish_and_clear();
+                    return Err(error);
+                }
+                self.samples += 1;
+                // Between brackets: the next one opens only after this has been drawn.
+                self.draw(&progress);
+            }
+            self.rounds += 1;
+            for point in self.points.iter_mut().filter(|point| point.stop.is_none()) {
+                point.review(self.settings.precision, self.settings.largest_n);
+            }
+            if let Some(path) = output {
+                file::replace(path, &self.document(false))?;
+            }
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    /// Indices of the open points, in the order of this round.
+    fn order(&self, random: &mut Random) -> Vec<usize> {
+        let mut open: Vec<usize> =
+            (0..self.points.len()).filter(|index| self.points[*index].stop.is_none()).collect();
+        let size = |index: &usize| self.points[*index].prepared.request.block_bytes;
+        match self.settings.order {
+            Order::Random => shuffle(&mut open, random),
+            Order::Ascending => open.sort_by_key(size),
+            Order::Descending => open.sort_by_key(|index| std::cmp::Reverse(size(index))),
+        }
+        open
+    }
+
+    fn draw(&self, progress: &ProgressBar) {
+        let done = self.points.iter().filter(|point| point.stop.is_some()).count();
+        let left = self.settings.budget.saturating_sub(self.started.elapsed());
+        progress.set_position(done as u64);
+        progress.set_message(format!("round {}, at most {} s left", self.rounds + 1, left.as_secs()));
+    }
+
+    /// The document of what there is; the analysis is left out of the files between rounds.
+    fn document(&self, analysed: bool) -> SweepDocument {
+        let mut runs: Vec<SweepRun> = self
+            .points
+            .iter()
+            .map(|point| point.run(&self.argv, self.created, self.unfinished))
+            .chain(self.refused.iter().map(|refused| refused.run(&self.argv, self.created)))
+            .collect();
+        let place = |run: &SweepRun| {
+            let configuration = &run.benchmark_configuration;
+            let strategy = self.strategies.iter().position(|name| *name == configuration.strategy);
+            (strategy, configuration.buffersize)
+        };
+        runs.sort_by_key(place);
+        let mut document = SweepDocument {
+            schema_version: SCHEMA_VERSION,
+            host_configuration: self.host.clone(),
+            conditions_before: self.conditions_before,
+            conditions_after: host::conditions(),
+            sweep_configuration: self.configuration(&runs),
+            runs,
+            floors: self.floors.clone(),
+            models: Vec::new(),
+            knees: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        };
+        if analysed {
+            analysis::add(&mut document);
+        }
+        document
+    }
+
+    fn configuration(&self, runs: &[SweepRun]) -> SweepConfiguration {
+        let first = runs.first().map(|run| &run.benchmark_configuration);
+        SweepConfiguration {
+            path: self.path.display().to_string(),
+            direction: match first.map(|configuration| configuration.operation.as_str()) {
+                Some("write") => Mode::Write.direction(),
+                _ => Mode::Read.direction(),
+            },
+            strategies: self.strategies.clone(),
+            block_sizes_bytes: self.block_sizes_bytes.clone(),
+            total_bytes: self.total_bytes,
+            precision: self.settings.precision,
+            budget_seconds: self.settings.budget.as_secs_f64(),
+            order: self.settings.order,
+            seed: self.settings.seed,
+            cache: first.map_or(crate::engine::cache::CacheState::AsIs, |configuration| configuration.cache),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            argv: self.argv.clone(),
+            start_time: self.start_time.clone(),
+            elapsed_seconds: self.started.elapsed().as_secs_f64(),
+            rounds: self.rounds,
+        }
+    }
+}
+
+/// Fisher-Yates.
+fn shuffle(items: &mut [usize], random: &mut Random) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, random.below(last + 1));
+    }
+}
+
+fn measure_floors(block_sizes_bytes: &[u64]) -> Floors {
+    let copy = |bytes: &u64| (*bytes, floors::memory_copy_ns(*bytes, DEFAULT_TOTAL_BYTES));
+    Floors {
+        system_call_ns: Some(floors::system_call_ns()),
+        memory_copy_ns: block_sizes_bytes.iter().map(copy).collect(),
+    }
+}
+
+/// Drawn on a terminal only, and only when asked: it has no thread of its own.
+fn progress(points: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(points as u64), ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} points done, {msg}");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}

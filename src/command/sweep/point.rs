@@ -1,0 +1,158 @@
+//! A point of a sweep: one strategy at one buffer size.
+
+use std::time::Duration;
+
+use super::super::prepared::{self, Prepared};
+use super::super::request::Request;
+use crate::engine::iteration::{self, Sample};
+use crate::engine::strategy::Effective;
+use crate::engine::target::Target;
+use crate::error::Error;
+use crate::report::document::{ErrorRecord, Role, SampleRecord};
+use crate::report::sweep::{StopReason, Summary, SweepRun};
+use crate::stats;
+
+/// A sample is to last about this long at the most, so that a round does not take forever.
+const LONGEST_SAMPLE: Duration = Duration::from_millis(50);
+/// I/Os of the two trials that tell how long one takes.
+const TRIAL_IOS: u64 = 64;
+/// The estimate of a trial is a rough one: aim below the limit.
+const AIM: f64 = 0.8;
+
+/// One strategy at one buffer size, and what has been measured of it.
+pub(super) struct Point {
+    pub(super) prepared: Prepared,
+    pub(super) samples: Vec<SampleRecord>,
+    pub(super) stop: Option<(StopReason, bool)>,
+    effective: Option<Effective>,
+}
+
+/// A point that cannot run, with the reason.
+pub(super) struct Refused {
+    pub(super) request: Request,
+    pub(super) error: ErrorRecord,
+}
+
+impl Refused {
+    /// The point as it goes into the document.
+    pub(super) fn run(&self, argv: &[String], created: bool) -> SweepRun {
+        SweepRun {
+            benchmark_configuration: prepared::configuration(&self.request, argv.to_vec(), created),
+            benchmark_samples: Vec::new(),
+            summary: None,
+            error: Some(self.error.clone()),
+        }
+    }
+}
+
+impl Point {
+    /// Prepares a point; with `fit` the total is reduced so that a sample is not too long.
+    pub(super) fn new(
+        request: Request,
+        target: &Target,
+        cpu: Option<usize>,
+        fit: bool,
+    ) -> Result<Point, Box<Refused>> {
+        let again = request.clone();
+        let fitted = Prepared::new(request, target, cpu)
+            .and_then(|prepared| if fit { fit_total(prepared, target) } else { Ok(prepared) });
+        match fitted {
+            Ok(prepared) => Ok(Point { prepared, samples: Vec::new(), stop: None, effective: None }),
+            Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
+        }
+    }
+
+    /// Takes one more sample, the `order_index`-th of the sweep.
+    pub(super) fn sample(&mut self, target: &Target, order_index: u64) -> Result<(), Error> {
+        let Prepared { request, plan, .. } = &self.prepared;
+        let effective = &mut self.effective;
+        let sample = iteration::run(request.strategy, target, plan, |granted| {
+            effective.get_or_insert_with(|| granted.clone());
+            Ok(())
+        })?;
+        let record = SampleRecord::from(&sample);
+        let order_index = Some(order_index);
+        self.samples.push(SampleRecord { role: Some(Role::Measured), order_index, ..record });
+        Ok(())
+    }
+
+    /// Labels the warm-up, and decides whether the point is done.
+    pub(super) fn review(&mut self, precision: f64, largest_n: usize) {
+        let times: Vec<f64> = self.samples.iter().map(|sample| sample.time).collect();
+        let warmup = stats::warmup_length(&times);
+        for (index, sample) in self.samples.iter_mut().enumerate() {
+            sample.role = Some(if index < warmup { Role::Warmup } else { Role::Measured });
+        }
+        self.stop = match stats::decide(&self.bandwidths(), precision, largest_n) {
+            stats::Decision::Continue { .. } => None,
+            stats::Decision::Precise => Some((StopReason::Precision, true)),
+            stats::Decision::LargestN => Some((StopReason::LargestN, false)),
+        };
+    }
+
+    fn bandwidths(&self) -> Vec<f64> {
+        measured_bandwidths(&self.samples)
+    }
+
+    /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
+    pub(super) fn run(&self, argv: &[String], created: bool, unfinished: StopReason) -> SweepRun {
+        let mut configuration = prepared::configuration(&self.prepared.request, argv.to_vec(), created);
+        configuration.iterations = self.samples.len() as u64;
+        configuration.granted = self.effective.as_ref().map(|effective| self.prepared.granted(effective));
+        let (stop_reason, converged) = self.stop.unwrap_or((unfinished, false));
+        SweepRun {
+            benchmark_configuration: configuration,
+            summary: summary(&self.bandwidths(), stop_reason, converged),
+            benchmark_samples: self.samples.clone(),
+            error: None,
+        }
+    }
+}
+
+/// Bandwidths in KiB/s of the samples that count.
+pub(super) fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
+    let measured = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
+    measured.map(|sample| sample.bandwidth).collect()
+}
+
+/// Statistics of bandwidths in KiB/s; `None` without any.
+pub(super) fn summary(bandwidths: &[f64], stop_reason: StopReason, converged: bool) -> Option<Summary> {
+    Some(Summary {
+        n: bandwidths.len() as u64,
+        median_kib_per_second: stats::median(bandwidths)?,
+        interval_kib_per_second: stats::median_interval(bandwidths),
+        q1_kib_per_second: stats::quantile(bandwidths, 0.25)?,
+        q3_kib_per_second: stats::quantile(bandwidths, 0.75)?,
+        min_kib_per_second: stats::quantile(bandwidths, 0.0)?,
+        max_kib_per_second: stats::quantile(bandwidths, 1.0)?,
+        stop_reason,
+        converged,
+    })
+}
+
+/// Two short trials, of which the faster counts, tell how many I/Os fit into a sample.
+fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
+    let block_bytes = prepared.request.block_bytes;
+    let most_ios = prepared.request.total_bytes / block_bytes;
+    let trial = with_ios(prepared, most_ios.min(TRIAL_IOS), target)?;
+    let run = || iteration::run(trial.request.strategy, target, &trial.plan, |_| Ok(()));
+    let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
+    let fitting = (LONGEST_SAMPLE.as_secs_f64() * AIM / seconds.max(f64::MIN_POSITIVE)) as u64;
+    let ios = if fitting >= most_ios { most_ios } else { power_of_two_below(fitting.max(1)) };
+    with_ios(trial, ios, target)
+}
+
+fn seconds_per_io(sample: &Sample) -> f64 {
+    sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.tally.io_count.max(1) as f64
+}
+
+fn power_of_two_below(number: u64) -> u64 {
+    1 << (63 - number.leading_zeros())
+}
+
+/// The same point over `ios` I/Os.
+fn with_ios(prepared: Prepared, ios: u64, target: &Target) -> Result<Prepared, Error> {
+    let total_bytes = ios * prepared.request.block_bytes;
+    let request = Request { total_bytes, ..prepared.request };
+    Prepared::new(request, target, prepared.cpu)
+}

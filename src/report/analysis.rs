@@ -1,0 +1,162 @@
+//! What the samples of a sweep say together: cost models, knees, and warnings.
+
+use std::collections::BTreeMap;
+
+use super::document::{Role, SampleRecord};
+use super::sweep::{CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
+use crate::engine::cache::CacheState;
+use crate::host;
+use crate::stats::{self, CostPoint, CurvePoint, Resampling};
+
+/// Moves nothing: it has no bandwidth to explain.
+const FLOOR_STRATEGY: &str = "null";
+/// Resamples of every interval here; a fixed seed, so that a result can be repeated.
+const HOW: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
+/// Above this part of a measured time, the floor is worth a warning (method.md, rule 8).
+const FLOOR_LIMIT: f64 = 0.05;
+/// Below this a rank correlation with time is taken for a drift.
+const DRIFT_P: f64 = 0.01;
+
+/// Adds models, knees and warnings to a document that has its runs.
+pub fn add(document: &mut SweepDocument) {
+    let constants = host_constants(&document.host_configuration);
+    for strategy in &document.sweep_configuration.strategies {
+        let runs: Vec<&SweepRun> =
+            document.runs.iter().filter(|run| run.benchmark_configuration.strategy == *strategy).collect();
+        if strategy != FLOOR_STRATEGY {
+            document.models.extend(model(strategy, &runs));
+            document.knees.extend(knees(strategy, &runs, &constants));
+        }
+    }
+    document.warnings = [cache_warning(document), drift_warning(document), floor_warning(document)]
+        .into_iter()
+        .flatten()
+        .collect();
+}
+
+fn measured(run: &SweepRun) -> impl Iterator<Item = &SampleRecord> {
+    run.benchmark_samples.iter().filter(|sample| sample.role != Some(Role::Warmup))
+}
+
+fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
+    let times: Vec<Vec<f64>> =
+        runs.iter().map(|run| measured(run).map(|sample| sample.time).collect()).collect();
+    let points: Vec<CostPoint> = runs
+        .iter()
+        .zip(&times)
+        .filter(|(_, seconds)| !seconds.is_empty())
+        .map(|(run, seconds)| CostPoint {
+            calls: run.benchmark_configuration.blockcount,
+            bytes: run.benchmark_configuration.totalsize,
+            seconds,
+        })
+        .collect();
+    let fit = stats::fit_cost_model(&points, &HOW)?;
+    Some(CostModel {
+        strategy: strategy.to_owned(),
+        per_call_ns: scaled(fit.per_call_seconds, 1e9),
+        per_byte_ns: scaled(fit.per_byte_seconds, 1e9),
+    })
+}
+
+fn scaled(estimate: stats::Estimate, factor: f64) -> Estimate {
+    Estimate { value: estimate.value * factor, low: estimate.low * factor, high: estimate.high * factor }
+}
+
+fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec<Knee> {
+    let bandwidths: Vec<Vec<f64>> =
+        runs.iter().map(|run| measured(run).map(|sample| sample.bandwidth).collect()).collect();
+    let points: Vec<CurvePoint> = runs
+        .iter()
+        .zip(&bandwidths)
+        .filter(|(_, bandwidths)| !bandwidths.is_empty())
+        .map(|(run, bandwidths)| CurvePoint {
+            block_bytes: run.benchmark_configuration.buffersize,
+            bandwidths,
+        })
+        .collect();
+    let found = stats::find_knees(&points, &HOW).unwrap_or_default();
+    let knee = |knee: &stats::Knee| Knee {
+        strategy: strategy.to_owned(),
+        block_bytes: scaled(knee.block_bytes, 1.0),
+        slope_before: knee.slope_before,
+        slope_after: knee.slope_after,
+        candidates: stats::candidates(&knee.block_bytes, constants)
+            .into_iter()
+            .map(|(name, bytes)| HostConstant { name: name.clone(), bytes: *bytes })
+            .collect(),
+    };
+    found.iter().map(knee).collect()
+}
+
+/// Capacity of a pipe, in bytes (pipe(7)).
+const PIPE_BYTES: u64 = 64 << 10;
+
+/// Sizes that this host treats in a special way: name and bytes.
+fn host_constants(host: &host::Configuration) -> Vec<(String, u64)> {
+    let pages = host.identity.page_sizes_bytes.clone().unwrap_or_default();
+    let mut constants: Vec<(String, u64)> = ["page", "huge page", "giant page"]
+        .iter()
+        .zip(pages)
+        .map(|(name, bytes)| ((*name).to_owned(), bytes))
+        .collect();
+    let known = [
+        ("L1 data cache", host.processor.cpu_cache_l1d_bytes),
+        ("L2 cache", host.processor.cpu_cache_l2_bytes),
+        ("L3 cache", host.processor.cpu_cache_l3_bytes),
+        ("readahead", host.storage.device_read_ahead_bytes),
+        ("largest request of the device", host.storage.device_max_request_bytes),
+        ("pipe", Some(PIPE_BYTES)),
+    ];
+    constants.extend(known.iter().filter_map(|(name, bytes)| Some(((*name).to_owned(), (*bytes)?))));
+    constants
+}
+
+fn cache_warning(document: &SweepDocument) -> Option<String> {
+    let asked = document.sweep_configuration.cache;
+    let samples: Vec<&SampleRecord> = document.runs.iter().flat_map(|run| &run.benchmark_samples).collect();
+    let missed = samples.iter().filter(|sample| sample.cache_reached == Some(false)).count();
+    let state = if asked == CacheState::Cold { "cold" } else { "warm" };
+    (missed > 0).then(|| format!("{missed} of {} samples did not start {state}", samples.len()))
+}
+
+/// Whether the times of all points drifted together with the order of the samples.
+fn drift_warning(document: &SweepDocument) -> Option<String> {
+    let points: Vec<Vec<(u64, f64)>> = document
+        .runs
+        .iter()
+        .map(|run| measured(run).filter_map(|sample| Some((sample.order_index?, sample.time))).collect())
+        .collect();
+    let slices: Vec<&[(u64, f64)]> = points.iter().map(Vec::as_slice).collect();
+    let drift = stats::drift(&slices).filter(|drift| drift.p_value < DRIFT_P)?;
+    let direction = if drift.rho > 0.0 { "slower" } else { "faster" };
+    Some(format!(
+        "the machine became {direction} during the sweep (rank correlation {:.2}, p {:.2}); rounds are in random \
+         order, so this widens the intervals and favours no point",
+        drift.rho, drift.p_value
+    ))
+}
+
+/// Points of which the harness itself, as the null strategy shows it, is a large part.
+fn floor_warning(document: &SweepDocument) -> Option<String> {
+    let median_ns_per_io = |run: &SweepRun| {
+        let times: Vec<f64> = measured(run).map(|sample| sample.time).collect();
+        Some(stats::median(&times)? * 1e9 / run.benchmark_configuration.blockcount as f64)
+    };
+    let of = |run: &SweepRun| run.benchmark_configuration.buffersize;
+    let (floors, others): (Vec<&SweepRun>, Vec<&SweepRun>) =
+        document.runs.iter().partition(|run| run.benchmark_configuration.strategy == FLOOR_STRATEGY);
+    let floors: BTreeMap<u64, f64> =
+        floors.iter().filter_map(|run| Some((of(run), median_ns_per_io(run)?))).collect();
+    let high = |run: &&&SweepRun| {
+        let (floor, measured) = (floors.get(&of(run)), median_ns_per_io(run));
+        floor.zip(measured).is_some_and(|(floor, measured)| *floor > FLOOR_LIMIT * measured)
+    };
+    let names: Vec<String> = others
+        .iter()
+        .filter(high)
+        .map(|run| format!("{} at {}", run.benchmark_configuration.strategy, of(run)))
+        .collect();
+    (!names.is_empty())
+        .then(|| format!("the harness is more than 5 % of what was measured for {}", names.join(", ")))
+}

@@ -1,0 +1,47 @@
+//! A sweep as tidy CSV: one row a sample.
+
+use std::io::{self, Write};
+
+use super::document::{Role, SampleRecord};
+use super::sweep::{SweepDocument, SweepRun};
+
+const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_index,role,bandwidth_kib_per_second,\
+                      time_seconds,io_count,resident_fraction_before,resident_fraction_after,cache_reached";
+
+/// Writes a header and a row for each sample. No value holds a comma or a quote, so none is quoted.
+///
+/// # Errors
+/// Those of `output`.
+pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+    writeln!(output, "{HEADER}")?;
+    for run in &document.runs {
+        for sample in &run.benchmark_samples {
+            writeln!(output, "{}", row(run, sample))?;
+        }
+    }
+    output.flush()
+}
+
+fn row(run: &SweepRun, sample: &SampleRecord) -> String {
+    let configuration = &run.benchmark_configuration;
+    let role = if sample.role == Some(Role::Warmup) { "warmup" } else { "measured" };
+    let fields = [
+        configuration.strategy.clone(),
+        configuration.operation.clone(),
+        configuration.buffersize.to_string(),
+        configuration.totalsize.to_string(),
+        optional(sample.order_index),
+        role.to_owned(),
+        sample.bandwidth.to_string(),
+        sample.time.to_string(),
+        sample.io_count.to_string(),
+        optional(sample.resident_fraction_before),
+        optional(sample.resident_fraction_after),
+        optional(sample.cache_reached),
+    ];
+    fields.join(",")
+}
+
+fn optional(value: Option<impl ToString>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}

@@ -1,0 +1,154 @@
+//! A sweep as a table for the terminal: buffer sizes down, strategies across.
+
+use std::io::{self, Write};
+
+use super::sweep::{SweepDocument, SweepRun};
+
+/// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
+const COLUMN: usize = 28;
+const LABEL: usize = 8;
+/// KiB in the table's unit, MiB.
+const KIB_PER_MIB: f64 = 1024.0;
+/// Moves nothing, so it cannot win.
+const FLOOR_STRATEGY: &str = "null";
+
+/// Writes medians with their intervals in MiB/s, and what the analysis says.
+///
+/// # Errors
+/// Those of `output`.
+pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+    let configuration = &document.sweep_configuration;
+    writeln!(
+        output,
+        "Median bandwidth in MiB/s with its 95 % interval; * where no other interval of the row reaches. \
+         {} rounds in {:.0} s, cache {:?}.",
+        configuration.rounds, configuration.elapsed_seconds, configuration.cache
+    )?;
+    write!(output, "{:>LABEL$}", "bytes")?;
+    for strategy in &configuration.strategies {
+        write!(output, " {strategy:>COLUMN$}")?;
+    }
+    writeln!(output)?;
+    for block_bytes in &configuration.block_sizes_bytes {
+        row(output, document, *block_bytes)?;
+    }
+    notes(output, document)?;
+    output.flush()
+}
+
+fn row(output: &mut impl Write, document: &SweepDocument, block_bytes: u64) -> io::Result<()> {
+    write!(output, "{:>LABEL$}", size_label(block_bytes))?;
+    let of_size: Vec<&SweepRun> =
+        document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == block_bytes).collect();
+    let winner = winner(&of_size);
+    for strategy in &document.sweep_configuration.strategies {
+        let run = of_size.iter().find(|run| run.benchmark_configuration.strategy == *strategy);
+        let mark = if winner == Some(strategy) { "*" } else { "" };
+        write!(output, " {:>COLUMN$}", run.map_or(String::new(), |run| cell(run) + mark))?;
+    }
+    writeln!(output)
+}
+
+fn cell(run: &SweepRun) -> String {
+    let Some(summary) = &run.summary else { return "-".to_owned() };
+    let median = mib(summary.median_kib_per_second);
+    match summary.interval_kib_per_second {
+        Some((low, high)) => format!("{median} [{}, {}]", mib(low), mib(high)),
+        None => format!("{median} (n={})", summary.n),
+    }
+}
+
+/// Four significant digits, as far as that takes a point.
+fn mib(kib_per_second: f64) -> String {
+    let value = kib_per_second / KIB_PER_MIB;
+    match value {
+        v if v >= 1000.0 => format!("{v:.0}"),
+        v if v >= 100.0 => format!("{v:.1}"),
+        v if v >= 10.0 => format!("{v:.2}"),
+        v => format!("{v:.3}"),
+    }
+}
+
+/// The strategy whose interval lies above all others.
+fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
+    let interval = |run: &&'a SweepRun| {
+        let (low, high) = run.summary.as_ref()?.interval_kib_per_second?;
+        let strategy = &run.benchmark_configuration.strategy;
+        (strategy != FLOOR_STRATEGY).then_some((strategy, low, high))
+    };
+    let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
+    let best = intervals.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let alone = intervals.iter().all(|other| other.0 == best.0 || other.2 < best.1);
+    (alone && intervals.len() > 1).then_some(best.0)
+}
+
+fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+    if let Some(call_ns) = document.floors.system_call_ns {
+        writeln!(output, "A system call that does nothing: {call_ns:.0} ns.")?;
+    }
+    for model in &document.models {
+        let (call, byte) = (model.per_call_ns, model.per_byte_ns);
+        writeln!(
+            output,
+            "{}: {:.0} ns a call [{:.0}, {:.0}], {:.4} ns a byte [{:.4}, {:.4}].",
+            model.strategy, call.value, call.low, call.high, byte.value, byte.low, byte.high
+        )?;
+    }
+    for knee in &document.knees {
+        let names: Vec<String> = knee
+            .candidates
+            .iter()
+            .map(|constant| format!("{} ({})", constant.name, size_label(constant.bytes)))
+            .collect();
+        let near = match names.is_empty() {
+            true => "no constant of this host lies there".to_owned(),
+            false => format!("perhaps {}", names.join(" or ")),
+        };
+        let at = knee.block_bytes;
+        writeln!(
+            output,
+            "{}: the curve bends near {} [{}, {}], slope {:.2} to {:.2}; {near}.",
+            knee.strategy,
+            size_label(at.value as u64),
+            size_label(at.low as u64),
+            size_label(at.high as u64),
+            knee.slope_before,
+            knee.slope_after
+        )?;
+    }
+    for warning in &document.warnings {
+        writeln!(output, "Warning: {warning}")?;
+    }
+    not_run(output, document)
+}
+
+/// The points that did not run, together where strategy and kind of error are the same.
+fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+    let refused =
+        document.runs.iter().filter_map(|run| Some((&run.benchmark_configuration, run.error.as_ref()?)));
+    let mut groups: Vec<(&str, &str, &str, Vec<String>)> = Vec::new();
+    for (configuration, error) in refused {
+        let size = size_label(configuration.buffersize);
+        let group =
+            groups.iter_mut().find(|group| group.0 == configuration.strategy && group.1 == error.kind);
+        match group {
+            Some(group) => group.3.push(size),
+            None => groups.push((&configuration.strategy, &error.kind, &error.message, vec![size])),
+        }
+    }
+    for (strategy, _, message, sizes) in groups {
+        writeln!(output, "Not run: {strategy} at {}: {message}.", sizes.join(", "))?;
+    }
+    Ok(())
+}
+
+/// `512`, `4k`, `1M`: as the command line takes it; sizes in between with one digit.
+pub fn size_label(bytes: u64) -> String {
+    let (value, unit) = match bytes {
+        b if b >= 1 << 30 => (b as f64 / f64::from(1 << 30), "G"),
+        b if b >= 1 << 20 => (b as f64 / f64::from(1 << 20), "M"),
+        b if b >= 1 << 10 => (b as f64 / 1024.0, "k"),
+        b => (b as f64, ""),
+    };
+    if value.fract() == 0.0 { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") }
+}
