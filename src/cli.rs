@@ -67,6 +67,12 @@ pub enum Command {
     Strategies(StrategiesArgs),
     /// Run every strategy at every buffer size, with statistics that hold
     Sweep(Box<SweepArgs>),
+    /// Compare two results: exit 0 no regression, 1 regression, 2 not comparable
+    Compare(CompareArgs),
+    /// Interleave two settings in one run and compare them
+    Ab(AbArgs),
+    /// Run the experiment of a sweep's result again and compare
+    Rerun(RerunArgs),
     /// Run a benchmark under a kernel tracer: what happened between the brackets of each sample
     Trace(TraceArgs),
 }
@@ -139,6 +145,60 @@ pub struct SweepArgs {
     pub output: Option<PathBuf>,
     /// The file or device
     pub path: PathBuf,
+}
+
+/// Arguments of `iobench compare`.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// Part of the time that a difference must exceed to matter
+    #[arg(long, value_name = "PART", default_value = "3%")]
+    pub threshold: String,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// The first result: of a sweep, or of a run with -j -v
+    pub old: PathBuf,
+    /// The second result
+    pub new: PathBuf,
+}
+
+/// Arguments of `iobench ab`.
+#[derive(Debug, Args)]
+pub struct AbArgs {
+    /// Pairs
+    #[arg(short = 'n', value_name = "N", default_value = "20")]
+    pub pairs: String,
+    /// Part of the time that a difference must exceed to matter
+    #[arg(long, value_name = "PART", default_value = "3%")]
+    pub threshold: String,
+    /// Seed of who goes first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// Arguments of the first benchmark, --, arguments of the second
+    #[arg(last = true, required = true, value_name = "ARGS_A -- ARGS_B")]
+    pub settings: Vec<OsString>,
+}
+
+/// Arguments of `iobench rerun`.
+#[derive(Debug, Args)]
+pub struct RerunArgs {
+    /// Part of the time that a difference must exceed to matter
+    #[arg(long, value_name = "PART", default_value = "3%")]
+    pub threshold: String,
+    /// Most samples of a point
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub largest_n: usize,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// Keep the new result in this file
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The result of a sweep
+    pub result: PathBuf,
 }
 
 /// Arguments of `iobench trace`.

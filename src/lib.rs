@@ -63,30 +63,38 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
         Err(error) => return not_parsed(&error, &printable),
     };
     let outcome = match &cli.command {
-        Some(Command::Strategies(args)) => list(args, strategies),
-        Some(Command::Sweep(args)) => command::sweep::run(args, printable, strategies),
-        Some(Command::Trace(args)) => command::trace::run(args, printable, strategies),
-        None => run(&cli.run, printable, strategies),
+        Some(Command::Strategies(args)) => {
+            reported(args.json, command::strategies::run(args, strategies).map(|()| ExitCode::SUCCESS))
+        }
+        Some(Command::Sweep(args)) => {
+            reported(args.json, command::sweep::run(args, printable, strategies).map(|()| ExitCode::SUCCESS))
+        }
+        Some(Command::Compare(args)) => reported(args.json, command::compare::run(args)),
+        Some(Command::Ab(args)) => reported(args.json, command::ab::run(args, strategies)),
+        Some(Command::Rerun(args)) => reported(args.json, command::rerun::run(args, printable, strategies)),
+        Some(Command::Trace(args)) => {
+            command::trace::run(args, printable, strategies).map(|()| ExitCode::SUCCESS)
+        }
+        None => run(&cli.run, printable, strategies).map(|()| ExitCode::SUCCESS),
     };
     exit(outcome)
 }
 
 /// The exit code of an outcome; an error is said on standard error.
-fn exit(outcome: Result<(), Error>) -> ExitCode {
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error.to_string());
-            ExitCode::from(error.exit_code())
-        }
-    }
+fn exit(outcome: Result<ExitCode, Error>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        ExitCode::from(error.exit_code())
+    })
 }
 
-/// `iobench strategies`. With `-j` standard output is one document here too, whatever happens.
-fn list(args: &cli::StrategiesArgs, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
-    let outcome = command::strategies::run(args, strategies);
+/// The outcome of a command that prints its document itself when it succeeds. With `-j` standard
+/// output is one document in the other case too.
+fn reported(as_json: bool, outcome: Result<ExitCode, Error>) -> Result<ExitCode, Error> {
     match &outcome {
-        Err(error) if args.json && !matches!(error, Error::Output(_)) => print_error(error),
+        Err(error) if as_json && !matches!(error, Error::Output(_) | Error::Interrupted { .. }) => {
+            print_error(error);
+        }
         _ => {}
     }
     outcome
@@ -113,7 +121,7 @@ fn run(args: &cli::RunArgs, argv: Vec<String>, strategies: &[&'static dyn Strate
 /// Help and version on standard output; anything else is a usage error, in JSON too if asked for.
 fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
     if !error.use_stderr() {
-        return exit(error.print().map_err(Error::Output));
+        return exit(error.print().map(|()| ExitCode::SUCCESS).map_err(Error::Output));
     }
     let usage_error = Error::Usage(in_one_sentence(&error.to_string()));
     if argv.iter().any(|word| asks_for_json(word)) {

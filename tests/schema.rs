@@ -9,8 +9,10 @@ use std::collections::BTreeSet;
 
 use common::Filesystem;
 use iobench::command::strategies::Listing;
+use iobench::report::comparison::Comparison;
 use iobench::report::document::Document;
 use iobench::report::json::schema;
+use iobench::report::sweep::SweepDocument;
 use iobench::strategies::ALL;
 use serde_json::Value;
 
@@ -44,6 +46,8 @@ fn assert_valid(schema: &Value, document: &Value) {
 fn the_schemas_in_docs_are_current() {
     assert_current("benchmark.schema.json", &document_schema());
     assert_current("strategies.schema.json", &schema::<Listing>().to_value());
+    assert_current("sweep.schema.json", &schema::<SweepDocument>().to_value());
+    assert_current("comparison.schema.json", &schema::<Comparison>().to_value());
 }
 
 #[test]

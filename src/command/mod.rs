@@ -1,8 +1,11 @@
 //! What a person types, carried out: one file a command.
 
+pub mod ab;
+pub mod compare;
 pub mod output;
 pub mod prepared;
 pub mod request;
+pub mod rerun;
 pub mod run;
 pub mod strategies;
 pub mod sweep;

@@ -95,6 +95,16 @@ impl Request {
     /// # Errors
     /// [`Error::Usage`], one sentence that names the argument.
     pub fn new(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
+        let request = Request::of_sweep(args, strategies)?;
+        request.check_sizes()?;
+        Ok(request)
+    }
+
+    /// The same without [`Request::check_sizes`]: a sweep records sizes that do not fit, and goes on.
+    ///
+    /// # Errors
+    /// [`Error::Usage`], one sentence that names the argument.
+    pub fn of_sweep(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
         let (mode, path) = mode_and_path(args)?;
         check_create_flags(args, mode)?;
         let strategy = find_strategy(&args.strategy, strategies)?;
@@ -120,7 +130,6 @@ impl Request {
             seed: args.seed.parse().map_err(|_| not_a_seed(&args.seed))?,
             allow_device_write: args.allow_device_write,
         };
-        request.check_sizes()?;
         request.check_abilities()?;
         Ok(request)
     }

@@ -1,6 +1,7 @@
 //! A result in the forms that people and programs read: one file a form.
 
 pub mod analysis;
+pub mod comparison;
 pub mod csv;
 pub mod document;
 pub mod explain;

@@ -36,16 +36,7 @@ use crate::stats::Random;
 /// [`Error::Usage`] for arguments that make no sense, the errors of the file, and
 /// [`Error::Interrupted`] after a signal; what was measured until then is printed and kept.
 pub fn run(args: &SweepArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
-    let document = match sweep(args, argv, strategies) {
-        Ok(document) => document,
-        Err(error) => {
-            if args.json {
-                let record = ErrorRecord::new(&error);
-                json::write(&mut std::io::stdout().lock(), &serde_json::json!({ "error": record }))?;
-            }
-            return Err(error);
-        }
-    };
+    let document = sweep(args, argv, strategies)?;
     print(args, &document)?;
     match document.error {
         Some(_) => Err(interrupt::error()),
@@ -68,37 +59,77 @@ fn sweep(
     strategies: &[&'static dyn Strategy],
 ) -> Result<SweepDocument, Error> {
     let settings = Settings::new(args)?;
-    let mut requests = requests(args, &settings, strategies)?;
-    interrupt::install();
-    let first = requests.first().ok_or_else(|| Error::Usage("nothing to sweep".to_owned()))?;
-    let cpu = affinity::pin(first.cpu)?;
-    let created = prepared::make_file(first)?;
-    let target = Target::open(&first.path, first.mode.direction(), first.allow_device_write)?;
-    settle_totals(args, &mut requests, &target)?;
-    probes::register();
-    prepare::touch_program();
+    let requests = requests(args, &settings, strategies)?;
+    let totals = if args.total_size.is_some() { Totals::Given } else { Totals::Fitted };
+    Plan { settings, requests, totals, argv, output: args.output.clone() }.carry_out()
+}
 
-    let mut experiment = Experiment::new(settings, argv, created, requests.as_slice());
-    experiment.prepare(requests, &target, cpu, args.total_size.is_none());
-    let outcome = experiment.rounds(&target, args.output.as_deref());
-    let mut document = experiment.document(true);
-    match outcome {
-        Err(error @ Error::Interrupted { .. }) => document.error = Some(ErrorRecord::new(&error)),
-        other => other?,
+/// How many bytes the samples cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Totals {
+    /// As each request says.
+    Given,
+    /// The lab's total or the file, less where a sample would take too long.
+    Fitted,
+}
+
+/// A sweep that makes sense as far as the command line tells.
+pub(super) struct Plan {
+    pub(super) settings: Settings,
+    pub(super) requests: Vec<Request>,
+    pub(super) totals: Totals,
+    pub(super) argv: Vec<String>,
+    pub(super) output: Option<PathBuf>,
+}
+
+impl Plan {
+    /// Runs it. A signal is in the document, not an error: what was measured is kept.
+    pub(super) fn carry_out(mut self) -> Result<SweepDocument, Error> {
+        interrupt::install();
+        let first = self.requests.first().ok_or_else(|| Error::Usage("nothing to sweep".to_owned()))?;
+        let cpu = affinity::pin(first.cpu)?;
+        let created = prepared::make_file(&Request {
+            total_bytes: first.total_bytes.max(DEFAULT_TOTAL_BYTES),
+            ..first.clone()
+        })?;
+        let target = Target::open(&first.path, first.mode.direction(), first.allow_device_write)?;
+        if self.totals == Totals::Fitted {
+            self.cover_file(&target);
+        }
+        probes::register();
+        prepare::touch_program();
+
+        let mut experiment = Experiment::new(self.settings, self.argv, created, &self.requests);
+        experiment.prepare(self.requests, &target, cpu, self.totals);
+        let outcome = experiment.rounds(&target, self.output.as_deref());
+        let mut document = experiment.document(true);
+        match outcome {
+            Err(error @ Error::Interrupted { .. }) => document.error = Some(ErrorRecord::new(&error)),
+            other => other?,
+        }
+        if let Some(path) = &self.output {
+            file::replace(path, &document)?;
+        }
+        Ok(document)
     }
-    if let Some(path) = &args.output {
-        file::replace(path, &document)?;
+
+    /// As much of the file as the lab's total, in whole blocks.
+    fn cover_file(&mut self, target: &Target) {
+        let most_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES));
+        for request in &mut self.requests {
+            let whole_blocks = most_bytes / request.block_bytes * request.block_bytes;
+            request.total_bytes = whole_blocks.max(request.block_bytes);
+        }
     }
-    Ok(document)
 }
 
 /// The arguments that are numbers.
-struct Settings {
-    precision: f64,
-    budget: Duration,
-    largest_n: usize,
-    order: Order,
-    seed: u64,
+pub(super) struct Settings {
+    pub(super) precision: f64,
+    pub(super) budget: Duration,
+    pub(super) largest_n: usize,
+    pub(super) order: Order,
+    pub(super) seed: u64,
 }
 
 impl Settings {
@@ -137,12 +168,12 @@ fn requests(
             let run = RunArgs {
                 strategy: name.to_owned(),
                 block_size: size.to_string(),
-                // One block, until the file's size is known.
-                total_size: size.to_string(),
+                // Without -t one block, until the file's size is known.
+                total_size: args.total_size.clone().unwrap_or_else(|| size.to_string()),
                 seed: settings.seed.to_string(),
                 ..base.clone()
             };
-            requests.push(Request::new(&run, strategies)?);
+            requests.push(Request::of_sweep(&run, strategies)?);
         }
     }
     Ok(requests)
@@ -170,26 +201,6 @@ fn base_arguments(args: &SweepArgs) -> Result<RunArgs, Error> {
 
 /// The lab's total, where `-t` and the file do not say otherwise.
 const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
-
-/// Gives each request its total: `-t`, or as much of the file as the lab's total and whole blocks.
-fn settle_totals(args: &SweepArgs, requests: &mut [Request], target: &Target) -> Result<(), Error> {
-    let asked = match &args.total_size {
-        Some(text) => Some(cli::size_bytes(text).map_err(|reason| Error::Usage(format!("-t: {reason}")))?),
-        None => None,
-    };
-    for request in requests {
-        let there_bytes = target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES);
-        let most_bytes = asked.unwrap_or(DEFAULT_TOTAL_BYTES.min(there_bytes));
-        let whole_blocks = most_bytes / request.block_bytes * request.block_bytes;
-        request.total_bytes =
-            if asked.is_some() { most_bytes } else { whole_blocks.max(request.block_bytes) };
-        request.check_sizes()?;
-        if asked.is_some() {
-            target.check_holds(request.total_bytes, request.block_bytes)?;
-        }
-    }
-    Ok(())
-}
 
 /// A sweep under way.
 struct Experiment {
@@ -243,11 +254,14 @@ impl Experiment {
     }
 
     /// Prepares every point; those that cannot run are kept with their reason.
-    fn prepare(&mut self, requests: Vec<Request>, target: &Target, cpu: Option<usize>, fit: bool) {
-        self.total_bytes = if fit { None } else { requests.first().map(|request| request.total_bytes) };
+    fn prepare(&mut self, requests: Vec<Request>, target: &Target, cpu: Option<usize>, totals: Totals) {
+        let fit = totals == Totals::Fitted;
+        self.total_bytes = if fit { None } else { common_total(&requests) };
         for request in requests {
-            let short = target.check_holds(request.total_bytes, request.block_bytes);
-            match short {
+            let possible = request
+                .check_sizes()
+                .and_then(|()| target.check_holds(request.total_bytes, request.block_bytes));
+            match possible {
                 Err(error) => self.refused.push(Refused { request, error: ErrorRecord::new(&error) }),
                 Ok(()) => match Point::new(request, target, cpu, fit) {
                     Ok(point) => self.points.push(point),
@@ -368,6 +382,12 @@ impl Experiment {
             rounds: self.rounds,
         }
     }
+}
+
+/// The total of all requests, if they have one.
+fn common_total(requests: &[Request]) -> Option<u64> {
+    let first = requests.first()?.total_bytes;
+    requests.iter().all(|request| request.total_bytes == first).then_some(first)
 }
 
 /// Fisher-Yates.

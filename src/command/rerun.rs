@@ -1,0 +1,76 @@
+//! `iobench rerun`: the experiment of a sweep's result again, and both compared.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::compare::{exit_code, print, threshold};
+use super::request::Request;
+use super::sweep::{Plan, Settings, Totals};
+use crate::cli::{RerunArgs, RunArgs, TracedRun};
+use crate::engine::strategy::{Direction, Strategy};
+use crate::error::Error;
+use crate::report::comparison::{Comparable, compare};
+use crate::report::file;
+use crate::report::sweep::{SweepDocument, SweepRun};
+
+/// Repeats a sweep, point by point with the totals that it had, and compares.
+///
+/// # Errors
+/// [`Error::Open`] if the result cannot be read, and those of a sweep.
+pub fn run(
+    args: &RerunArgs,
+    argv: Vec<String>,
+    strategies: &[&'static dyn Strategy],
+) -> Result<ExitCode, Error> {
+    let threshold = threshold(&args.threshold)?;
+    let old: SweepDocument = file::read(&args.result)?;
+    let configuration = &old.sweep_configuration;
+    let settings = Settings {
+        precision: configuration.precision,
+        budget: Duration::try_from_secs_f64(configuration.budget_seconds).unwrap_or(Duration::MAX),
+        largest_n: args.largest_n,
+        order: configuration.order,
+        seed: configuration.seed,
+    };
+    let could_run = old.runs.iter().filter(|run| run.error.is_none());
+    let requests = could_run.map(|run| request(&old, run, strategies)).collect::<Result<Vec<_>, Error>>()?;
+    let plan = Plan { settings, requests, totals: Totals::Given, argv, output: args.output.clone() };
+    let new = plan.carry_out()?;
+    let name = args.output.as_ref().map_or("this run".to_owned(), |path| path.display().to_string());
+    let old = (args.result.display().to_string(), Comparable::from(old));
+    let comparison = compare(old, (name, Comparable::from(new)), threshold);
+    print(&comparison, args.json)?;
+    Ok(exit_code(&comparison))
+}
+
+/// The request that made a run of the result.
+fn request(
+    old: &SweepDocument,
+    run: &SweepRun,
+    strategies: &[&'static dyn Strategy],
+) -> Result<Request, Error> {
+    let configuration = &run.benchmark_configuration;
+    let mode = match old.sweep_configuration.direction {
+        Direction::Read => ["-r", "-B"],
+        Direction::Write => ["-w", "--settle=0"],
+    };
+    let words = mode.iter().copied().chain([configuration.path.as_str()]);
+    let parsed = TracedRun::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?.run;
+    let requested = &configuration.requested;
+    let cpu = Some(requested.cpu.clone()).filter(|cpu| cpu != "default");
+    let arguments = RunArgs {
+        strategy: configuration.strategy.clone(),
+        block_size: configuration.buffersize.to_string(),
+        total_size: configuration.totalsize.to_string(),
+        direct: requested.direct,
+        sync: configuration.sync,
+        iodepth: requested.iodepth.map(|depth| depth.to_string()),
+        batch: requested.batch.map(|batch| batch.to_string()),
+        cache: configuration.cache,
+        cpu,
+        ..parsed
+    };
+    Request::new(&arguments, strategies)
+}

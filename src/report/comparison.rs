@@ -1,0 +1,283 @@
+//! The comparison of two results: what differs around them, and the ratio at each point.
+
+use std::io::{self, Write};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::document::{BenchmarkConfiguration, Document, Role, SCHEMA_VERSION, SampleRecord};
+use super::sweep::SweepDocument;
+use super::table::size_label;
+use crate::host;
+use crate::stats::{self, Ratio, Resampling};
+
+/// Resamples of each interval; a fixed seed, so that a comparison can be repeated.
+const HOW: Resampling = Resampling { resamples: 2000, seed: 1, confidence: 0.95 };
+/// Probability that any point at all is called slower or faster where nothing differs.
+const ALPHA: f64 = 0.05;
+
+/// A comparison of two results.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Comparison of two iobench results")]
+pub struct Comparison {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What the first result is called: its file, or its arguments.
+    pub old: String,
+    /// What the second is called.
+    pub new: String,
+    /// What differs around the results.
+    pub environment: Vec<Difference>,
+    /// Why they cannot be compared; empty if they can.
+    pub obstacles: Vec<String>,
+    /// Part of the time that a difference must exceed to matter.
+    pub threshold: f64,
+    /// The points that both have.
+    pub points: Vec<ComparedPoint>,
+}
+
+/// A value of the environment that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// The key.
+    pub key: String,
+    /// Its value in the first result.
+    pub old: String,
+    /// Its value in the second.
+    pub new: String,
+}
+
+/// A point that both results have.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ComparedPoint {
+    /// Name of the I/O path; `old against new` where it is what differs.
+    pub strategy: String,
+    /// Size of one I/O.
+    pub block_bytes: u64,
+    /// Median time a byte, new by old: above 1 the new one is slower.
+    pub time_ratio: f64,
+    /// Bootstrap interval of that ratio; null with five samples or fewer on a side.
+    pub time_ratio_interval: Option<(f64, f64)>,
+    /// Two-sided p-value of a rank test, before Holm's correction.
+    pub p_value: f64,
+    /// What that says, after Holm's correction over all points.
+    pub verdict: Verdict,
+}
+
+/// What a comparison says of a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Takes less time, by more than the threshold.
+    Faster,
+    /// Takes more time, by more than the threshold.
+    Slower,
+    /// No difference larger than the threshold.
+    Same,
+    /// The samples do not say.
+    Inconclusive,
+}
+
+impl From<stats::Verdict> for Verdict {
+    fn from(verdict: stats::Verdict) -> Verdict {
+        match verdict {
+            stats::Verdict::Faster => Verdict::Faster,
+            stats::Verdict::Slower => Verdict::Slower,
+            stats::Verdict::Same => Verdict::Same,
+            stats::Verdict::Inconclusive => Verdict::Inconclusive,
+        }
+    }
+}
+
+/// A result of either kind, as far as a comparison needs it.
+#[derive(Debug, Clone)]
+pub struct Comparable {
+    host: Option<host::Configuration>,
+    points: Vec<Point>,
+    fitted: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Point {
+    configuration: BenchmarkConfiguration,
+    /// Seconds a byte of each sample that counts.
+    seconds_per_byte: Vec<f64>,
+}
+
+impl From<SweepDocument> for Comparable {
+    fn from(document: SweepDocument) -> Comparable {
+        let with_samples = document.runs.into_iter().filter(|run| run.error.is_none());
+        let points =
+            with_samples.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
+        let fitted = document.sweep_configuration.total_bytes.is_none();
+        Comparable { host: Some(document.host_configuration), points, fitted }
+    }
+}
+
+impl From<Document> for Comparable {
+    fn from(document: Document) -> Comparable {
+        let samples = document.benchmark_samples;
+        let points = document.benchmark_configuration.map(|configuration| point(configuration, &samples));
+        Comparable { host: document.host_configuration, points: points.into_iter().collect(), fitted: false }
+    }
+}
+
+fn point(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> Point {
+    let measured = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
+    let per_byte = |sample: &SampleRecord| sample.time / sample.transferred_bytes.max(1) as f64;
+    Point { configuration, seconds_per_byte: measured.map(per_byte).collect() }
+}
+
+/// Compares two results point by point.
+pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: f64) -> Comparison {
+    let ((old_name, old), (new_name, new)) = (old, new);
+    let environment = environment(old.host.as_ref(), new.host.as_ref());
+    let pairs = paired(&old, &new);
+    let obstacles = obstacles(&old, &new, &pairs);
+    let mut points = Vec::new();
+    if obstacles.is_empty() {
+        let ratio = |(old, new): &(&Point, &Point)| {
+            stats::ratio_of_medians(&old.seconds_per_byte, &new.seconds_per_byte, &HOW)
+        };
+        let compared: Vec<(&BenchmarkConfiguration, Ratio)> =
+            pairs.iter().filter_map(|pair| Some((&pair.1.configuration, ratio(pair)?))).collect();
+        points = judged(&compared, threshold);
+    }
+    Comparison {
+        schema_version: SCHEMA_VERSION,
+        old: old_name,
+        new: new_name,
+        environment,
+        obstacles,
+        threshold,
+        points,
+    }
+}
+
+/// The points of ratios (new by old, of times), judged together.
+pub fn judged(ratios: &[(&BenchmarkConfiguration, Ratio)], threshold: f64) -> Vec<ComparedPoint> {
+    let only: Vec<Ratio> = ratios.iter().map(|(_, ratio)| *ratio).collect();
+    let verdicts = stats::verdicts(&only, threshold, ALPHA);
+    let point = |((configuration, ratio), verdict): (&(&BenchmarkConfiguration, Ratio), stats::Verdict)| {
+        ComparedPoint {
+            strategy: configuration.strategy.clone(),
+            block_bytes: configuration.buffersize,
+            time_ratio: ratio.ratio,
+            time_ratio_interval: ratio.interval,
+            p_value: ratio.p_value,
+            verdict: verdict.into(),
+        }
+    };
+    ratios.iter().zip(verdicts).map(point).collect()
+}
+
+/// The points that both have: same strategy and buffer size.
+fn paired<'a>(old: &'a Comparable, new: &'a Comparable) -> Vec<(&'a Point, &'a Point)> {
+    let key = |point: &Point| (point.configuration.strategy.clone(), point.configuration.buffersize);
+    let partner = |point: &'a Point| Some((old.points.iter().find(|other| key(other) == key(point))?, point));
+    new.points.iter().filter_map(partner).collect()
+}
+
+fn obstacles(old: &Comparable, new: &Comparable, pairs: &[(&Point, &Point)]) -> Vec<String> {
+    let mut found = Vec::new();
+    if old.points.is_empty() || new.points.is_empty() {
+        found.push("a result holds no configuration: run with -j -v, or sweep".to_owned());
+        return found;
+    }
+    if pairs.len() != old.points.len() || pairs.len() != new.points.len() {
+        found.push(format!(
+            "the points differ: {} in the first, {} in the second, {} in both",
+            old.points.len(),
+            new.points.len(),
+            pairs.len()
+        ));
+    }
+    let differing =
+        |what: &str, differs: &dyn Fn(&BenchmarkConfiguration, &BenchmarkConfiguration) -> bool| {
+            let first = pairs.iter().find(|(old, new)| differs(&old.configuration, &new.configuration))?;
+            let configuration = &first.0.configuration;
+            Some(format!(
+                "the {what} differs, at {} {} for one",
+                configuration.strategy, configuration.buffersize
+            ))
+        };
+    found.extend(differing("operation", &|old, new| old.operation != new.operation));
+    found.extend(differing("cache state asked for", &|old, new| old.cache != new.cache));
+    found.extend(differing("sync", &|old, new| old.sync != new.sync));
+    // A sweep that fits its totals may halve or double one; the time a byte is still comparable.
+    let allowed = if old.fitted && new.fitted { FITTED_FACTOR } else { 1 };
+    found.extend(differing("total", &|old, new| {
+        let (less, more) = (old.totalsize.min(new.totalsize), old.totalsize.max(new.totalsize));
+        more > less.saturating_mul(allowed)
+    }));
+    found
+}
+
+/// How far apart the totals of two sweeps may lie that chose them by how long a sample takes.
+const FITTED_FACTOR: u64 = 16;
+
+fn environment(old: Option<&host::Configuration>, new: Option<&host::Configuration>) -> Vec<Difference> {
+    let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
+    let pairs = old.lines().into_iter().zip(new.lines());
+    let differing = pairs.filter(|((_, old), (_, new))| old != new);
+    differing.map(|((key, old), (_, new))| Difference { key, old, new }).collect()
+}
+
+impl Comparison {
+    /// Whether a point got slower.
+    pub fn regressed(&self) -> bool {
+        self.points.iter().any(|point| point.verdict == Verdict::Slower)
+    }
+
+    /// Writes the comparison for people: the environment first.
+    ///
+    /// # Errors
+    /// Those of `output`.
+    pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        writeln!(output, "old: {}\nnew: {}", self.old, self.new)?;
+        for difference in &self.environment {
+            writeln!(output, "{} differs: {} -> {}", difference.key, difference.old, difference.new)?;
+        }
+        for obstacle in &self.obstacles {
+            writeln!(output, "not comparable: {obstacle}")?;
+        }
+        if !self.points.is_empty() {
+            writeln!(
+                output,
+                "{:<12} {:>8} {:>28}  verdict (time, new by old)",
+                "strategy", "bytes", "ratio"
+            )?;
+        }
+        for point in &self.points {
+            let interval = point
+                .time_ratio_interval
+                .map_or("(too few samples)".to_owned(), |(low, high)| format!("[{low:.3}, {high:.3}]"));
+            let ratio = format!("{:.3} {interval}", point.time_ratio);
+            let verdict = format!("{:?}", point.verdict).to_lowercase();
+            writeln!(
+                output,
+                "{:<12} {:>8} {ratio:>28}  {verdict}",
+                point.strategy,
+                size_label(point.block_bytes)
+            )?;
+        }
+        self.summary(output)
+    }
+
+    fn summary(&self, output: &mut impl Write) -> io::Result<()> {
+        let count = |verdict| self.points.iter().filter(|point| point.verdict == verdict).count();
+        writeln!(
+            output,
+            "{} slower, {} faster, {} the same within {:.1} %, {} inconclusive.",
+            count(Verdict::Slower),
+            count(Verdict::Faster),
+            count(Verdict::Same),
+            self.threshold * 100.0,
+            count(Verdict::Inconclusive)
+        )?;
+        output.flush()
+    }
+}

@@ -1,0 +1,316 @@
+//! sweep, compare, ab and rerun as black boxes.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Filesystem, Outcome, outcome};
+use iobench::report::comparison::Comparison;
+use iobench::report::document::Role;
+use iobench::report::json::schema;
+use iobench::report::sweep::{StopReason, SweepDocument};
+use serde_json::Value;
+
+const TOTAL_BYTES: u64 = 1 << 20;
+
+/// `iobench` with these words, and a path behind them.
+fn iobench(words: &str, paths: &[&Path]) -> Command {
+    let mut command = common::iobench();
+    command.args(words.split_whitespace()).args(paths).stdin(Stdio::null());
+    command
+}
+
+fn run(words: &str, paths: &[&Path]) -> Outcome {
+    outcome(iobench(words, paths).output().unwrap())
+}
+
+fn scratch() -> (Filesystem, std::path::PathBuf) {
+    let scratch = Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), TOTAL_BYTES);
+    (scratch, file)
+}
+
+fn read(path: &Path) -> SweepDocument {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn assert_valid(schema: &Value, document: &Value) {
+    let validator = jsonschema::draft202012::new(schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn a_sweep_visits_every_point_and_obeys_its_schema() {
+    let (_scratch, file) = scratch();
+    let outcome = run("sweep -j -b 512..4k --budget 30s --precision 90% --seed 7", &[&file]).ok();
+    assert_valid(&schema::<SweepDocument>().to_value(), &outcome.json());
+    let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
+    let points = document
+        .runs
+        .iter()
+        .map(|run| (run.benchmark_configuration.strategy.clone(), run.benchmark_configuration.buffersize));
+    let strategies = iobench::strategies::ALL.iter().map(|strategy| strategy.info().name);
+    let wanted = strategies.flat_map(|name| [512, 1024, 2048, 4096].map(|size| (name.to_owned(), size)));
+    assert!(points.eq(wanted), "strategies in their order, sizes ascending");
+    for run in document.runs.iter().filter(|run| run.error.is_none()) {
+        let summary = run.summary.as_ref().unwrap();
+        assert_eq!(summary.stop_reason, StopReason::Precision, "{summary:?}");
+        assert!(summary.n >= 7, "ten samples, less the warm-up: {summary:?}");
+        let (low, high) = summary.interval_kib_per_second.unwrap();
+        assert!(low <= summary.median_kib_per_second && summary.median_kib_per_second <= high);
+        let all_warm = run.benchmark_samples.iter().all(|sample| sample.cache_reached == Some(true));
+        assert!(all_warm, "the cache state is proven for every sample");
+        assert_eq!(run.benchmark_configuration.iterations, run.benchmark_samples.len() as u64);
+    }
+}
+
+#[test]
+fn rounds_are_complete_and_in_the_order_of_the_seed() {
+    let (_scratch, file) = scratch();
+    let order = |words: &str| {
+        let outcome =
+            run(&format!("sweep -j -b 4k..64k --strategy pread,mmap --precision 90% {words}"), &[&file]);
+        let document: SweepDocument = serde_json::from_str(&outcome.ok().stdout).unwrap();
+        let samples = document.runs.iter().flat_map(|run| {
+            let point =
+                (run.benchmark_configuration.strategy.clone(), run.benchmark_configuration.buffersize);
+            run.benchmark_samples.iter().map(move |sample| (sample.order_index.unwrap(), point.clone()))
+        });
+        let mut samples: Vec<_> = samples.collect();
+        samples.sort();
+        samples.into_iter().map(|(_, point)| point).take(10).collect::<Vec<_>>()
+    };
+    let first = order("--seed 1");
+    let points: std::collections::BTreeSet<_> = first.iter().collect();
+    assert_eq!(points.len(), 10, "the first round visits each point once");
+    assert_eq!(first, order("--seed 1"));
+    assert_ne!(first, order("--seed 2"));
+    assert!(order("--order ascending").is_sorted_by_key(|(_, size)| *size));
+    assert!(order("--order descending").is_sorted_by_key(|(_, size)| std::cmp::Reverse(*size)));
+}
+
+#[test]
+fn a_point_that_cannot_run_is_a_record_with_its_reason() {
+    let (_scratch, file) = scratch();
+    let outcome = run("sweep -j -b 256,4k,2M --strategy direct --precision 90% --budget 20s", &[&file]).ok();
+    let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
+    let kinds: Vec<Option<&str>> =
+        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
+    assert_eq!(kinds, [Some("usage"), None, Some("short_file")]);
+    assert!(document.runs[0].error.as_ref().unwrap().message.contains("512"));
+    let table = run("sweep -b 256,4k --strategy direct --precision 90% --budget 20s", &[&file]).ok().stdout;
+    assert!(table.contains("Not run: direct at 256: "), "{table}");
+}
+
+#[test]
+fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
+    let (_scratch, file) = scratch();
+    let started = Instant::now();
+    let outcome = run(
+        "sweep -j -b 4k..1M --strategy pread --precision 0.0001% --budget 2s --largest-n 100000",
+        &[&file],
+    );
+    let document: SweepDocument = serde_json::from_str(&outcome.ok().stdout).unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10), "the budget bounds the run, it is no timing");
+    assert!(document.sweep_configuration.elapsed_seconds >= 2.0);
+    for run in &document.runs {
+        let summary = run.summary.as_ref().unwrap();
+        assert_eq!((summary.stop_reason, summary.converged), (StopReason::Budget, false));
+    }
+}
+
+#[test]
+fn csv_has_one_row_a_sample() {
+    let (scratch, file) = scratch();
+    let kept = scratch.folder().join("result.json");
+    let words = "sweep --csv -b 4k,64k --strategy pread,null --precision 90% -o";
+    let csv = run(words, &[&kept, &file]).ok().stdout;
+    let samples: usize = read(&kept).runs.iter().map(|run| run.benchmark_samples.len()).sum();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), samples + 1);
+    let columns = lines[0].split(',').count();
+    assert!(lines.iter().all(|line| line.split(',').count() == columns), "{csv}");
+}
+
+/// Starts a sweep that goes on for long, and waits until its file holds a round.
+fn long_sweep(kept: &Path, file: &Path) -> std::process::Child {
+    let words = "sweep -j -b 4k..64k --strategy pread --precision 0.0001% --budget 60s --largest-n 100000 -o";
+    let child = iobench(words, &[kept, file]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !kept.exists() {
+        assert!(Instant::now() < deadline, "no round was finished");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child
+}
+
+#[test]
+fn kill_9_leaves_a_valid_file_of_the_finished_rounds() {
+    let (scratch, file) = scratch();
+    let kept = scratch.folder().join("result.json");
+    let mut child = long_sweep(&kept, &file);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let document = read(&kept);
+    assert!(document.sweep_configuration.rounds >= 1);
+    let rounds = document.sweep_configuration.rounds as usize;
+    assert!(document.runs.iter().all(|run| run.benchmark_samples.len() == rounds), "whole rounds only");
+    assert_valid(&schema::<SweepDocument>().to_value(), &serde_json::to_value(&document).unwrap());
+}
+
+#[test]
+fn ctrl_c_keeps_every_finished_sample() {
+    let (scratch, file) = scratch();
+    let kept = scratch.folder().join("result.json");
+    let child = long_sweep(&kept, &file);
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let ended = outcome(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let printed: SweepDocument = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(printed.error.as_ref().unwrap().kind, "interrupted");
+    let samples = |document: &SweepDocument| -> usize {
+        document.runs.iter().map(|run| run.benchmark_samples.len()).sum()
+    };
+    assert!(samples(&printed) > 0);
+    assert_eq!(samples(&read(&kept)), samples(&printed), "the file holds what was printed");
+}
+
+#[test]
+fn bad_arguments_are_one_sentence_and_exit_64() {
+    let (_scratch, file) = scratch();
+    for (words, culprit) in [
+        ("sweep -b 5..7", "-b"),
+        ("sweep -b 4k..x", "-b"),
+        ("sweep --precision 0", "--precision"),
+        ("sweep --budget never", "--budget"),
+        ("sweep --strategy pread,nonsense", "nonsense"),
+        ("sweep --largest-n 0", "--largest-n"),
+    ] {
+        let refused = run(words, &[&file]);
+        assert_eq!(refused.code, Some(64), "{refused:?}");
+        assert!(refused.stderr.contains(culprit) && refused.stderr.lines().count() == 1, "{refused:?}");
+        assert!(refused.stdout.is_empty(), "{refused:?}");
+        let (command, rest) = words.split_once(' ').unwrap();
+        let document = run(&format!("{command} -j {rest}"), &[&file]).json();
+        assert_eq!(document["error"]["exit_code"], 64, "{words}");
+    }
+}
+
+/// A result with `samples` seconds at one point, made from a real one.
+fn made_up(real: &SweepDocument, seconds: &[f64]) -> SweepDocument {
+    let mut document = real.clone();
+    for run in &mut document.runs {
+        let like = run.benchmark_samples[0].clone();
+        let sample = |time: &f64| {
+            let mut sample = like.clone();
+            (sample.time, sample.role) = (*time, Some(Role::Measured));
+            sample
+        };
+        run.benchmark_samples = seconds.iter().map(sample).collect();
+    }
+    document
+}
+
+#[test]
+fn compare_tells_slower_from_same_and_from_not_comparable() {
+    let (scratch, file) = scratch();
+    let path = |name: &str| scratch.folder().join(name);
+    let real = run("sweep -j -b 4k,64k --strategy pread -t 1M --precision 90%", &[&file]).ok().stdout;
+    let real: SweepDocument = serde_json::from_str(&real).unwrap();
+    let seconds: Vec<f64> = (0..30).map(|index| 1.0 + 0.001 * f64::from(index % 7)).collect();
+    let slower: Vec<f64> = seconds.iter().map(|seconds| seconds * 1.10).collect();
+    let write = |name: &str, document: &SweepDocument| {
+        std::fs::write(path(name), serde_json::to_vec(document).unwrap()).unwrap();
+    };
+    write("old", &made_up(&real, &seconds));
+    write("slower", &made_up(&real, &slower));
+    let mut elsewhere = made_up(&real, &seconds);
+    elsewhere.host_configuration.identity.machine = Some("abacus".to_owned());
+    elsewhere.runs[0].benchmark_configuration.totalsize *= 2;
+    write("elsewhere", &elsewhere);
+
+    let compared = |old: &str, new: &str, code: i32| {
+        let outcome = run("compare -j", &[&path(old), &path(new)]);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        assert_valid(&schema::<Comparison>().to_value(), &outcome.json());
+        let verdicts = outcome.json()["points"].as_array().unwrap().clone();
+        (outcome.json(), verdicts.iter().map(|point| point["verdict"].clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(compared("old", "old", 0).1, ["same", "same"]);
+    assert_eq!(compared("old", "slower", 1).1, ["slower", "slower"]);
+    assert_eq!(compared("slower", "old", 0).1, ["faster", "faster"]);
+    let (document, verdicts) = compared("old", "elsewhere", 2);
+    assert!(verdicts.is_empty() && document["obstacles"][0].as_str().unwrap().contains("total"));
+    assert_eq!(document["environment"][0]["new"], "abacus");
+    let text = run("compare", &[&path("old"), &path("elsewhere")]).stdout;
+    let (environment, obstacle) = (text.find("abacus").unwrap(), text.find("not comparable").unwrap());
+    assert!(environment < obstacle, "differences of environment come first: {text}");
+}
+
+#[test]
+fn compare_reads_plain_documents_and_refuses_what_is_none() {
+    let (scratch, file) = scratch();
+    let plain = scratch.folder().join("plain.json");
+    let words = "-rjv -B -n 8 -b 64k -t 1M --strategy pread";
+    std::fs::write(&plain, run(words, &[&file]).ok().stdout).unwrap();
+    let same = run("compare", &[&plain, &plain]);
+    assert_eq!(same.code, Some(0), "{same:?}");
+    let bare = scratch.folder().join("bare.json");
+    std::fs::write(&bare, run("-rj -B -n 8 -b 64k -t 1M", &[&file]).ok().stdout).unwrap();
+    assert_eq!(run("compare", &[&plain, &bare]).code, Some(2), "without -v there is nothing to compare by");
+    assert_eq!(run("compare", &[&plain, &file]).code, Some(66));
+    assert_eq!(run("compare", &[&plain, Path::new("missing")]).code, Some(66));
+    assert_eq!(run("compare --threshold 0", &[&plain, &plain]).code, Some(64));
+}
+
+#[test]
+fn ab_interleaves_two_settings() {
+    let (_scratch, file) = scratch();
+    let file = file.display();
+    let words = format!("ab -j -n 8 -- -r -B -b 1k -t 1M {file} -- -r -B -b 64k -t 1M {file}");
+    let outcome = run(&words, &[]);
+    assert!([Some(0), Some(1)].contains(&outcome.code), "{outcome:?}");
+    assert_valid(&schema::<Comparison>().to_value(), &outcome.json());
+    assert_eq!(outcome.json()["points"].as_array().unwrap().len(), 1);
+    assert!(outcome.json()["points"][0]["time_ratio_interval"].is_array());
+    assert_eq!(run(&format!("ab -- -r {file}"), &[]).code, Some(64), "one setting is not two");
+}
+
+#[test]
+fn rerun_repeats_the_points_with_their_totals() {
+    let (scratch, file) = scratch();
+    let (first, second) = (scratch.folder().join("first.json"), scratch.folder().join("second.json"));
+    run("sweep -b 256,4k,64k --strategy direct,pread --precision 90% -o", &[&first, &file]).ok();
+    let outcome = run("rerun -o", &[&second, &first]);
+    assert!([Some(0), Some(1)].contains(&outcome.code), "{outcome:?}");
+    let points = |path: &Path| {
+        let runs = read(path).runs.into_iter().filter(|run| run.error.is_none());
+        let point = |run: iobench::report::sweep::SweepRun| {
+            let configuration = run.benchmark_configuration;
+            (configuration.strategy, configuration.buffersize, configuration.totalsize)
+        };
+        runs.map(point).collect::<Vec<_>>()
+    };
+    assert_eq!(points(&first), points(&second));
+    assert_eq!(points(&first).len(), 5, "direct cannot do 256 bytes");
+    assert_eq!(read(&first).sweep_configuration.seed, read(&second).sweep_configuration.seed);
+}
+
+#[test]
+fn create_makes_a_missing_file_and_leaves_an_existing_one_alone() {
+    let (scratch, file) = scratch();
+    let missing = scratch.folder().join("missing");
+    run("sweep --create -b 1M --strategy pread --precision 90%", &[&missing]).ok();
+    assert_eq!(std::fs::metadata(&missing).unwrap().len(), 16 << 20);
+    let before = std::fs::read(&file).unwrap();
+    run("sweep --create -b 64k --strategy pread --precision 90%", &[&file]).ok();
+    assert_eq!(before, std::fs::read(&file).unwrap());
+    assert_eq!(run("sweep -b 1M", &[&scratch.folder().join("none")]).code, Some(66));
+}
