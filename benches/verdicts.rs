@@ -1,0 +1,162 @@
+//! How often `iobench compare` is wrong: the same program against itself, and against a strategy that
+//! is slower on purpose.
+//!
+//!     cargo bench --bench verdicts                  # ten pairs of sweeps of each kind, some minutes
+//!     cargo bench --bench verdicts -- --small       # one pair, only that it runs
+//!
+//! Two sweeps of the same program should call no point slower; of a strategy that takes 10 % longer
+//! for each I/O they should call slower every point whose interval is narrow enough. The program is
+//! this one: started with IOBENCH_SLOWED set it is `iobench` with one strategy more.
+
+#![allow(missing_docs, reason = "a program")]
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use iobench::Errno;
+use iobench::engine::blocking::{Blocking, blocking};
+use iobench::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use iobench::engine::{create, descriptor};
+use iobench::error::Error;
+use iobench::report::comparison::{Comparison, Verdict};
+
+const SLOWED: &str = "IOBENCH_SLOWED";
+const SLOWED_PERCENT: u32 = 10;
+const REPETITIONS: usize = 10;
+const TOTAL_BYTES: u64 = 16 << 20;
+
+/// `pread`, and after each I/O a pause of so many percent of the time that it took.
+struct Slowed {
+    file: File,
+    percent: u32,
+}
+
+impl Blocking for Slowed {
+    const INFO: Info = Info {
+        name: "slowed",
+        summary: "pread(2), slower on purpose",
+        random: true,
+        deepest_queue: 1,
+        direct: DirectIo::OnRequest,
+        max_block_bytes: MAX_CALL_BYTES,
+        moves_data: true,
+    };
+
+    fn calls(work: &Work) -> Vec<Call> {
+        vec![Call::exactly("pread64", work.blocks)]
+    }
+
+    fn open(spec: &OpenSpec) -> Result<Self, Error> {
+        let percent = std::env::var(SLOWED).ok().and_then(|percent| percent.parse().ok()).unwrap_or(0);
+        Ok(Slowed { file: descriptor::open(spec)?, percent })
+    }
+
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        let start = Instant::now();
+        let moved = match op.direction {
+            Direction::Read => self.file.read_at(block, op.offset_bytes),
+            Direction::Write => self.file.write_at(block, op.offset_bytes),
+        };
+        let end = start + start.elapsed() * (100 + self.percent) / 100;
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        moved.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
+    }
+
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+/// What the pairs of one kind gave.
+#[derive(Default)]
+struct Tally {
+    points: usize,
+    slower: usize,
+    faster: usize,
+    /// Points whose own interval, at 10 % more, would lie beyond the threshold.
+    resolvable: usize,
+}
+
+impl Tally {
+    fn add(&mut self, comparison: &Comparison) {
+        for point in comparison.points.iter().filter(|point| point.strategy == "slowed") {
+            let half_width =
+                point.time_ratio_interval.map_or(f64::INFINITY, |(low, high)| (high - low) / 2.0);
+            let lowest = 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - half_width;
+            self.points += 1;
+            self.slower += usize::from(point.verdict == Verdict::Slower);
+            self.faster += usize::from(point.verdict == Verdict::Faster);
+            self.resolvable += usize::from(lowest > 1.0 + comparison.threshold);
+        }
+    }
+}
+
+/// A sweep by this program, slowed by so many percent.
+fn sweep(folder: &Path, name: &str, percent: u32, budget: &str) -> std::io::Result<PathBuf> {
+    let result = folder.join(name);
+    let status = Command::new(std::env::current_exe()?)
+        .env(SLOWED, percent.to_string())
+        .args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M", "--budget", budget, "-o"])
+        .args([&result, &folder.join("verdicts.bench")])
+        .stdout(Stdio::null())
+        .status()?;
+    if status.success() { Ok(result) } else { Err(std::io::Error::other("a sweep failed")) }
+}
+
+fn compare(old: &Path, new: &Path) -> std::io::Result<Comparison> {
+    let program = env!("CARGO_BIN_EXE_iobench");
+    let output = Command::new(program).args(["compare", "-j"]).args([old, new]).output()?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn series(folder: &Path, percent: u32, small: bool) -> std::io::Result<Tally> {
+    let mut tally = Tally::default();
+    let (repetitions, budget) = if small { (1, "2s") } else { (REPETITIONS, "10s") };
+    for _ in 0..repetitions {
+        let old = sweep(folder, "old.json", 0, budget)?;
+        let new = sweep(folder, "new.json", percent, budget)?;
+        tally.add(&compare(&old, &new)?);
+    }
+    Ok(tally)
+}
+
+fn run(small: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    create::if_missing(&folder.join("verdicts.bench"), TOTAL_BYTES)?;
+    let start = Instant::now();
+    let same = series(folder, 0, small)?;
+    println!(
+        "the same program: {} of {} points called slower, {} faster",
+        same.slower, same.points, same.faster
+    );
+    let slowed = series(folder, SLOWED_PERCENT, small)?;
+    println!(
+        "slower by {SLOWED_PERCENT} %: {} of {} points called slower; the intervals allow it for {}",
+        slowed.slower, slowed.points, slowed.resolvable
+    );
+    println!("in {:.0} s", start.elapsed().max(Duration::from_secs(1)).as_secs_f64());
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os(SLOWED).is_some() {
+        let mut strategies = iobench::strategies::ALL.to_vec();
+        strategies.push(&const { blocking::<Slowed>() });
+        return iobench::main_with(&strategies);
+    }
+    // `cargo test --benches` passes no --bench: then only that it runs.
+    let small =
+        std::env::args().any(|word| word == "--small") || !std::env::args().any(|word| word == "--bench");
+    match run(small) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
