@@ -64,6 +64,7 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
     };
     let outcome = match &cli.command {
         Some(Command::Strategies(args)) => list(args, strategies),
+        Some(Command::Plot(args)) => command::plot::run(args),
         Some(Command::Trace(args)) => command::trace::run(args, printable, strategies),
         None => run(&cli.run, printable, strategies),
     };
