@@ -40,6 +40,7 @@ Optional flags:
 pub const USAGE: &str = "\
 usage: iobench [--strategy NAME] -c|-r|-w [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path
        iobench strategies [-j] [path]
+       iobench plot RESULT... -o FILE
        iobench --help
 
 Try: iobench --create -r iofile
@@ -73,6 +74,8 @@ pub enum Command {
     Ab(AbArgs),
     /// Run the experiment of a sweep's result again and compare
     Rerun(RerunArgs),
+    /// Draw results as .svg, .pdf, .png or .html: bandwidth over buffer size
+    Plot(PlotArgs),
     /// Run a benchmark under a kernel tracer: what happened between the brackets of each sample
     Trace(TraceArgs),
 }
@@ -199,6 +202,26 @@ pub struct RerunArgs {
     pub output: Option<PathBuf>,
     /// The result of a sweep
     pub result: PathBuf,
+}
+
+/// Arguments of `iobench plot`.
+#[derive(Debug, Args)]
+pub struct PlotArgs {
+    /// Results of sweeps, or of single runs with -j -v
+    #[arg(required = true, value_name = "RESULT")]
+    pub results: Vec<PathBuf>,
+    /// The file to write; its extension says what: .svg, .pdf, .png or .html
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Logarithmic bandwidth axis
+    #[arg(long)]
+    pub log_y: bool,
+    /// Buffer sizes to mark with a line
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', allow_hyphen_values = true)]
+    pub mark: Vec<String>,
+    /// Heading of the figure
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub title: Option<String>,
 }
 
 /// Arguments of `iobench trace`.

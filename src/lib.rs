@@ -72,6 +72,7 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
         Some(Command::Compare(args)) => reported(args.json, command::compare::run(args)),
         Some(Command::Ab(args)) => reported(args.json, command::ab::run(args, strategies)),
         Some(Command::Rerun(args)) => reported(args.json, command::rerun::run(args, printable, strategies)),
+        Some(Command::Plot(args)) => command::plot::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Trace(args)) => {
             command::trace::run(args, printable, strategies).map(|()| ExitCode::SUCCESS)
         }

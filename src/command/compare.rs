@@ -4,14 +4,11 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::Value;
-
 use crate::cli::{self, CompareArgs};
 use crate::error::Error;
 use crate::report::comparison::{Comparable, Comparison, compare};
-use crate::report::document::Document;
-use crate::report::sweep::SweepDocument;
-use crate::report::{file, json};
+use crate::report::json;
+use crate::report::read::{Kept, read};
 
 /// Exit code of a comparison that found something slower.
 const REGRESSION: u8 = 1;
@@ -43,11 +40,10 @@ pub fn threshold(text: &str) -> Result<f64, Error> {
 /// # Errors
 /// [`Error::Open`].
 pub fn load(path: &Path) -> Result<Comparable, Error> {
-    let value: Value = file::read(path)?;
-    match value.get("runs").is_some() {
-        true => file::read::<SweepDocument>(path).map(Comparable::from),
-        false => file::read::<Document>(path).map(Comparable::from),
-    }
+    Ok(match read(path)? {
+        Kept::Sweep(document) => Comparable::from(*document),
+        Kept::Run(document) => Comparable::from(*document),
+    })
 }
 
 /// Prints a comparison as text or JSON.

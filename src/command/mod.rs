@@ -2,7 +2,9 @@
 
 pub mod ab;
 pub mod compare;
+pub mod file;
 pub mod output;
+pub mod plot;
 pub mod prepared;
 pub mod request;
 pub mod rerun;

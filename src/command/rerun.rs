@@ -12,7 +12,7 @@ use crate::cli::{RerunArgs, RunArgs, TracedRun};
 use crate::engine::strategy::{Direction, Strategy};
 use crate::error::Error;
 use crate::report::comparison::{Comparable, compare};
-use crate::report::file;
+use crate::report::read::{Kept, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
 
 /// Repeats a sweep, point by point with the totals that it had, and compares.
@@ -25,7 +25,12 @@ pub fn run(
     strategies: &[&'static dyn Strategy],
 ) -> Result<ExitCode, Error> {
     let threshold = threshold(&args.threshold)?;
-    let old: SweepDocument = file::read(&args.result)?;
+    let Kept::Sweep(old) = read(&args.result)? else {
+        return Err(Error::Usage(format!(
+            "{}: the result of one run; rerun repeats sweeps",
+            args.result.display()
+        )));
+    };
     let configuration = &old.sweep_configuration;
     let settings = Settings {
         precision: configuration.precision,
@@ -39,7 +44,7 @@ pub fn run(
     let plan = Plan { settings, requests, totals: Totals::Given, argv, output: args.output.clone() };
     let new = plan.carry_out()?;
     let name = args.output.as_ref().map_or("this run".to_owned(), |path| path.display().to_string());
-    let old = (args.result.display().to_string(), Comparable::from(old));
+    let old = (args.result.display().to_string(), Comparable::from(*old));
     let comparison = compare(old, (name, Comparable::from(new)), threshold);
     print(&comparison, args.json)?;
     Ok(exit_code(&comparison))

@@ -13,6 +13,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use self::point::{Point, Refused};
+use super::file;
 use super::prepared;
 use super::request::{Mode, Request};
 use crate::cli::{self, RunArgs, SweepArgs, TracedRun};
@@ -27,7 +28,7 @@ use crate::error::Error;
 use crate::host;
 use crate::report::document::{ErrorRecord, SCHEMA_VERSION};
 use crate::report::sweep::{Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
-use crate::report::{analysis, csv, file, json, table};
+use crate::report::{analysis, csv, json, table};
 use crate::stats::Random;
 
 /// Runs a sweep and prints its result.
@@ -108,7 +109,7 @@ impl Plan {
             other => other?,
         }
         if let Some(path) = &self.output {
-            file::replace(path, &document)?;
+            keep(path, &document)?;
         }
         Ok(document)
     }
@@ -299,7 +300,7 @@ impl Experiment {
                 point.review(self.settings.precision, self.settings.largest_n);
             }
             if let Some(path) = output {
-                file::replace(path, &self.document(false))?;
+                keep(path, &self.document(false))?;
             }
         }
         progress.finish_and_clear();
@@ -382,6 +383,12 @@ impl Experiment {
             rounds: self.rounds,
         }
     }
+}
+
+/// Replaces the result file.
+fn keep(path: &Path, document: &SweepDocument) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(document).map_err(|error| Error::Output(error.into()))?;
+    file::replace(path, &bytes)
 }
 
 /// The total of all requests, if they have one.

@@ -1,0 +1,204 @@
+//! Axes of a figure: range, ticks with labels, and where a value lies.
+
+/// An axis from `low` to `high`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// Smallest value shown.
+    pub low: f64,
+    /// Largest value shown.
+    pub high: f64,
+    /// Whether equal distances are equal ratios.
+    pub log: bool,
+    /// Values with a label, ascending.
+    pub ticks: Vec<Tick>,
+    /// Values with a small tick and no label.
+    pub minor: Vec<f64>,
+    /// What is shown, with its unit if that is not in the labels.
+    pub title: String,
+}
+
+/// A labelled value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tick {
+    /// The value.
+    pub value: f64,
+    /// What is printed there.
+    pub label: String,
+}
+
+/// Units of bytes, with the KiB that bandwidth is measured in.
+const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/// At most this many labels on a bandwidth axis: more crowd a figure of this height.
+const MOST_LABELS: f64 = 9.0;
+
+impl Axis {
+    /// Buffer sizes in bytes as powers of two, half a power wider than `sizes` on either side.
+    /// `most_labels` is how many labels there is room for.
+    pub fn of_sizes(sizes_bytes: impl Iterator<Item = u64>, most_labels: f64) -> Axis {
+        let (first, last) = range(sizes_bytes.map(|bytes| bytes as f64)).unwrap_or((1.0, 1.0));
+        let (low, high) = (first.log2() - 0.5, last.log2() + 0.5);
+        Axis { title: "Buffer size".to_owned(), ..powers(low, high, most_labels, bytes_label) }
+    }
+
+    /// Bandwidths in KiB/s: from zero in one unit, or as powers of two with a unit each.
+    pub fn of_bandwidths(kib_per_second: impl Iterator<Item = f64>, log: bool) -> Axis {
+        let (least, most) = range(kib_per_second.filter(|value| *value > 0.0)).unwrap_or((1.0, 1.0));
+        if !log {
+            return from_zero(most * 1.05);
+        }
+        let label = |kib: f64| bytes_label(kib * 1024.0) + "/s";
+        let (low, high) = (least.log2() - 0.3, most.log2() + 0.3);
+        Axis { title: "Bandwidth".to_owned(), ..powers(low, high, MOST_LABELS, label) }
+    }
+
+    /// Where a value lies: 0 at `low`, 1 at `high`, outside of that beyond the ends.
+    pub fn place(&self, value: f64) -> f64 {
+        match self.log {
+            // Zero and less have no place on a logarithmic axis: far below it.
+            true if value <= 0.0 => -1e3,
+            true => (value / self.low).ln() / (self.high / self.low).ln(),
+            false => (value - self.low) / (self.high - self.low),
+        }
+    }
+
+    /// Whether a value is shown.
+    pub fn shows(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+}
+
+/// Least and largest; `None` without values.
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.fold(None, |range, value| match range {
+        None => Some((value, value)),
+        Some((least, most)) => Some((value.min(least), value.max(most))),
+    })
+}
+
+/// A logarithmic axis between two powers of two. Labels stand at every 1, 2, 4, 5 or 10 powers
+/// from 2^0, so that KiB, MiB and GiB begin at a label wherever that can be.
+fn powers(low: f64, high: f64, most_labels: f64, label: impl Fn(f64) -> String) -> Axis {
+    let fits = |step: &i32| (high - low) / f64::from(*step) <= most_labels;
+    let step = [1, 2, 5].into_iter().find(fits).unwrap_or(10);
+    let whole = low.ceil() as i32..=high.floor() as i32;
+    let (labelled, minor): (Vec<i32>, Vec<i32>) = whole.partition(|power| power % step == 0);
+    let value = |power: i32| f64::from(power).exp2();
+    Axis {
+        low: low.exp2(),
+        high: high.exp2(),
+        log: true,
+        ticks: labelled
+            .into_iter()
+            .map(|power| Tick { value: value(power), label: label(value(power)) })
+            .collect(),
+        minor: minor.into_iter().map(value).collect(),
+        title: String::new(),
+    }
+}
+
+/// A linear axis of bandwidth from zero, in the largest unit of which there is at least one.
+fn from_zero(most_kib: f64) -> Axis {
+    let (unit_kib, unit) = bandwidth_unit(most_kib);
+    let most = most_kib / unit_kib;
+    let step = round_step(most / (MOST_LABELS - 1.0));
+    let count = (most / step).floor() as usize;
+    let decimals = if step < 1.0 { (-step.log10()).ceil() as usize } else { 0 };
+    let tick = |number: usize| Tick {
+        value: number as f64 * step * unit_kib,
+        label: format!("{:.decimals$}", number as f64 * step),
+    };
+    Axis {
+        low: 0.0,
+        high: most_kib,
+        log: false,
+        ticks: (0..=count).map(tick).collect(),
+        minor: Vec::new(),
+        title: format!("Bandwidth ({unit}/s)"),
+    }
+}
+
+/// The next 1, 2 or 5 times a power of ten.
+fn round_step(least: f64) -> f64 {
+    let power = 10f64.powf(least.log10().floor());
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= least);
+    factor.unwrap_or(10.0) * power
+}
+
+/// The unit for bandwidths up to this one, with its size in KiB/s: MiB where there is at least
+/// one, then GiB.
+fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
+    match most_kib {
+        most if most >= 1048576.0 => (1048576.0, "GiB"),
+        most if most >= 1024.0 => (1024.0, "MiB"),
+        _ => (1.0, "KiB"),
+    }
+}
+
+/// A number of bytes with its unit and up to three significant digits: `512 B`, `4 KiB`, `1.25 MiB`.
+pub fn bytes_label(bytes: f64) -> String {
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 1023.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let number = format!("{value:.decimals$}");
+    let number =
+        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+    format!("{number} {}", UNITS[unit])
+}
+
+/// A bandwidth in KiB/s with a fitting unit: `7.27 GiB/s`.
+pub fn bandwidth_label(kib_per_second: f64) -> String {
+    bytes_label(kib_per_second * 1024.0) + "/s"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis) -> Vec<&str> {
+        axis.ticks.iter().map(|tick| tick.label.as_str()).collect()
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two_with_byte_labels() {
+        let axis = Axis::of_sizes((0..25).map(|power| 1 << power), 14.0);
+        let expected = "1 B|4 B|16 B|64 B|256 B|1 KiB|4 KiB|16 KiB|64 KiB|256 KiB|1 MiB|4 MiB|16 MiB";
+        assert_eq!(labels(&axis).join("|"), expected);
+        assert_eq!(axis.minor.len(), 12);
+        assert!((axis.place(4096.0) - 12.5 / 25.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_single_size_has_an_axis_too() {
+        assert_eq!(labels(&Axis::of_sizes([4096].into_iter(), 14.0)), ["4 KiB"]);
+    }
+
+    #[test]
+    fn bandwidths_have_readable_labels_on_either_kind_of_axis() {
+        let linear = Axis::of_bandwidths([5.0, 7.3 * 1048576.0].into_iter(), false);
+        assert_eq!(labels(&linear), ["0", "1", "2", "3", "4", "5", "6", "7"]);
+        assert_eq!(linear.title, "Bandwidth (GiB/s)");
+        let small = Axis::of_bandwidths([0.35 * 1024.0].into_iter(), false);
+        assert_eq!(small.title, "Bandwidth (KiB/s)");
+        let log = Axis::of_bandwidths([2048.0, 7.3 * 1048576.0].into_iter(), true);
+        assert_eq!(labels(&log), ["4 MiB/s", "16 MiB/s", "64 MiB/s", "256 MiB/s", "1 GiB/s", "4 GiB/s"]);
+    }
+
+    #[test]
+    fn bytes_have_three_digits_at_the_most() {
+        for (bytes, label) in [
+            (1.0, "1 B"),
+            (512.0, "512 B"),
+            (1024.0, "1 KiB"),
+            (4300.0, "4.2 KiB"),
+            (1310720.0, "1.25 MiB"),
+            (1048575.9, "1 MiB"),
+        ] {
+            assert_eq!(bytes_label(bytes), label);
+        }
+    }
+}

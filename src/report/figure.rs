@@ -1,0 +1,439 @@
+//! A figure as data: what is drawn, computed from documents; how is for the formats to know.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::axis::{Axis, bytes_label};
+use super::caption;
+use super::document::{BenchmarkConfiguration, Document, Role, SampleRecord};
+use super::read::Kept;
+use super::style::{self, Style};
+use super::sweep::{HostConstant, Knee, Summary, SweepDocument, SweepRun};
+use crate::error::Error;
+use crate::host;
+use crate::stats;
+
+/// The strategy that moves nothing: a floor of the harness, and no I/O path to compare with.
+const NULL_STRATEGY: &str = "null";
+
+/// Knees whose sizes differ by less than this factor share a line: a quarter of a power of two, which
+/// is about the width of a letter in print.
+const SAME_PLACE: f64 = 1.19;
+
+/// Nanoseconds in a second.
+const NS: f64 = 1e9;
+
+/// Bandwidth over buffer size.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// Heading.
+    pub title: String,
+    /// Sentences beneath: what was measured, how, where and when.
+    pub caption: Vec<String>,
+    /// Whether the bandwidth axis is logarithmic.
+    pub log_y: bool,
+    /// The curves.
+    pub series: Vec<Series>,
+    /// Floors and ceilings.
+    pub references: Vec<Reference>,
+    /// Labelled sizes.
+    pub verticals: Vec<Vertical>,
+}
+
+/// The points of one strategy of one result, by size.
+#[derive(Debug, Clone, Serialize)]
+pub struct Series {
+    /// What the legend says.
+    pub name: String,
+    /// The strategy.
+    pub strategy: String,
+    /// Colour, marker and dashes.
+    pub style: Style,
+    /// Points with at least one measured sample, ascending.
+    pub points: Vec<Point>,
+}
+
+/// What the measured samples of one strategy with one buffer size say.
+#[derive(Debug, Clone, Serialize)]
+pub struct Point {
+    /// Buffer size in bytes.
+    pub block_bytes: u64,
+    /// Measured samples.
+    pub n: u64,
+    /// Median, in KiB/s.
+    pub median_kib_per_second: f64,
+    /// 95 % interval of the median, in KiB/s; null below six samples.
+    pub interval_kib_per_second: Option<(f64, f64)>,
+    /// First quartile, in KiB/s.
+    pub q1_kib_per_second: f64,
+    /// Third quartile, in KiB/s.
+    pub q3_kib_per_second: f64,
+    /// Every measured sample, in KiB/s.
+    pub samples_kib_per_second: Vec<f64>,
+}
+
+/// A floor or ceiling: what a block would move at if nothing but this were done for it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Reference {
+    /// What the legend says.
+    pub name: String,
+    /// Dashes, as SVG's `stroke-dasharray`.
+    pub dash: &'static str,
+    /// (bytes, KiB/s), ascending by size.
+    pub points: Vec<(u64, f64)>,
+}
+
+/// A buffer size with a line and a label.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Vertical {
+    /// Why it is marked.
+    pub kind: VerticalKind,
+    /// Where, in bytes.
+    pub block_bytes: f64,
+    /// What the label says.
+    pub label: String,
+    /// The constants, or the series, that it stands for.
+    pub subjects: Vec<String>,
+    /// Colour of the one series that it belongs to; null if it is not one.
+    pub colour: Option<&'static str>,
+}
+
+/// Why a size is marked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VerticalKind {
+    /// A size that this host treats in a special way.
+    Constant,
+    /// A fitted knee of a curve.
+    Knee,
+    /// Asked for with `--mark`.
+    Mark,
+}
+
+/// What the command line says about the figure.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Logarithmic bandwidth axis.
+    pub log_y: bool,
+    /// Sizes to mark, in bytes.
+    pub marks_bytes: Vec<u64>,
+    /// Heading; `None`: one is made.
+    pub title: Option<String>,
+}
+
+/// A result with the file that it was read from.
+pub type Input = (PathBuf, Kept);
+
+/// The points that belong together, because they were measured in one setting.
+struct Group {
+    /// The (first) file.
+    path: PathBuf,
+    /// What must be the same for another run to join; `None`: nothing joins a sweep.
+    setting: Option<String>,
+    /// Strategy and point, in the order of the documents.
+    points: Vec<(String, Point)>,
+}
+
+impl Figure {
+    /// The figure of these results.
+    ///
+    /// # Errors
+    /// [`Error::Open`] for a result that has nothing to draw.
+    pub fn new(inputs: &[Input], wishes: &Wishes) -> Result<Figure, Error> {
+        let groups = groups(inputs)?;
+        let (series, floors): (Vec<_>, Vec<_>) =
+            split(&groups).into_iter().partition(|(strategy, ..)| strategy != NULL_STRATEGY);
+        // A figure of nothing but the floor shows the floor.
+        let (series, floors) = if series.is_empty() { (floors, series) } else { (series, floors) };
+        let series: Vec<Series> = series.into_iter().enumerate().map(styled).collect();
+        let mut figure = Figure {
+            title: wishes.title.clone().unwrap_or_else(|| caption::title(inputs)),
+            caption: Vec::new(),
+            log_y: wishes.log_y,
+            references: references(inputs, floors),
+            series,
+            verticals: Vec::new(),
+        };
+        figure.verticals = verticals(inputs, &figure, &wishes.marks_bytes);
+        figure.caption = caption::sentences(inputs, &figure);
+        Ok(figure)
+    }
+
+    /// The axis of buffer sizes, with room for `most_labels` labels.
+    pub fn sizes(&self, most_labels: f64) -> Axis {
+        Axis::of_sizes(self.points().map(|point| point.block_bytes), most_labels)
+    }
+
+    /// The axis of bandwidths. Of floors and ceilings, some are a thousand times higher: a
+    /// logarithmic axis has room for those up to twice the data, a linear one for none.
+    pub fn bandwidths(&self) -> Axis {
+        let samples = self.points().flat_map(|point| point.samples_kib_per_second.iter().copied());
+        let samples: Vec<f64> = samples.collect();
+        let most = samples.iter().copied().fold(0.0, f64::max);
+        let room = (self.log_y && !self.references.is_empty()).then_some(2.0 * most);
+        Axis::of_bandwidths(samples.into_iter().chain(room), self.log_y)
+    }
+
+    fn points(&self) -> impl Iterator<Item = &Point> {
+        self.series.iter().flat_map(|series| &series.points)
+    }
+}
+
+/// The name of a file without folder and extension; where `all` has two of that name, the path.
+pub fn short_name(path: &Path, all: &[&Path]) -> String {
+    let same = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
+    match path.file_stem() {
+        Some(stem) if same <= 1 => stem.to_string_lossy().into_owned(),
+        _ => path.display().to_string(),
+    }
+}
+
+/// Series without their looks: strategy, name and points.
+type Unstyled = (String, String, Vec<Point>);
+
+fn styled((index, (strategy, name, points)): (usize, Unstyled)) -> Series {
+    Series { name, strategy, style: style::of_series(index), points }
+}
+
+/// The results, runs of one setting joined: a shell loop over buffer sizes is a curve.
+fn groups(inputs: &[Input]) -> Result<Vec<Group>, Error> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (path, kept) in inputs {
+        let nothing = |reason: &str, remedy: &str| Error::Open {
+            path: path.clone(),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        };
+        let group = match kept {
+            Kept::Sweep(sweep) => group_of_sweep(path, sweep),
+            Kept::Run(run) => group_of_run(path, run)
+                .ok_or_else(|| nothing("does not say what was run", "make it with -j and -v"))?,
+        };
+        if group.points.is_empty() {
+            return Err(nothing("has no measured sample", "look at its error, and measure again"));
+        }
+        match groups.iter_mut().find(|earlier| joins(earlier, &group)) {
+            Some(earlier) => earlier.points.extend(group.points),
+            None => groups.push(group),
+        }
+    }
+    Ok(groups)
+}
+
+/// Whether the one point of `later` belongs to `earlier`: the same setting, and a point not yet there.
+fn joins(earlier: &Group, later: &Group) -> bool {
+    let key = |(strategy, point): &(String, Point)| (strategy.clone(), point.block_bytes);
+    let there = |point| earlier.points.iter().any(|other| key(other) == key(point));
+    later.setting.is_some() && earlier.setting == later.setting && !later.points.iter().any(there)
+}
+
+fn group_of_sweep(path: &Path, sweep: &SweepDocument) -> Group {
+    let point = |run: &SweepRun| {
+        let configuration = &run.benchmark_configuration;
+        let summary = run.summary.as_ref()?;
+        let point = point(configuration.buffersize, summary, measured(&run.benchmark_samples));
+        Some((configuration.strategy.clone(), point))
+    };
+    Group { path: path.to_owned(), setting: None, points: sweep.runs.iter().filter_map(point).collect() }
+}
+
+fn group_of_run(path: &Path, run: &Document) -> Option<Group> {
+    let configuration = run.benchmark_configuration.as_ref()?;
+    let samples = measured(&run.benchmark_samples);
+    let summary = Point::from_samples(configuration.buffersize, samples);
+    let points = summary.map(|point| (configuration.strategy.clone(), point));
+    let setting = Some(setting(configuration));
+    Some(Group { path: path.to_owned(), setting, points: points.into_iter().collect() })
+}
+
+/// What makes runs comparable, as one word for comparing.
+fn setting(configuration: &BenchmarkConfiguration) -> String {
+    let BenchmarkConfiguration { operation, path, access, cache, sync, requested, .. } = configuration;
+    format!("{operation} {path} {access:?} {cache:?} {sync} {requested:?}")
+}
+
+/// Bandwidths of the samples that count, in KiB/s.
+fn measured(samples: &[SampleRecord]) -> Vec<f64> {
+    let counts = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
+    counts.map(|sample| sample.bandwidth).collect()
+}
+
+fn point(block_bytes: u64, summary: &Summary, samples: Vec<f64>) -> Point {
+    Point {
+        block_bytes,
+        n: summary.n,
+        median_kib_per_second: summary.median_kib_per_second,
+        interval_kib_per_second: summary.interval_kib_per_second,
+        q1_kib_per_second: summary.q1_kib_per_second,
+        q3_kib_per_second: summary.q3_kib_per_second,
+        samples_kib_per_second: samples,
+    }
+}
+
+impl Point {
+    /// The point of these samples, in KiB/s; `None` without samples.
+    fn from_samples(block_bytes: u64, samples: Vec<f64>) -> Option<Point> {
+        Some(Point {
+            block_bytes,
+            n: samples.len() as u64,
+            median_kib_per_second: stats::median(&samples)?,
+            interval_kib_per_second: stats::median_interval(&samples),
+            q1_kib_per_second: stats::quantile(&samples, 0.25)?,
+            q3_kib_per_second: stats::quantile(&samples, 0.75)?,
+            samples_kib_per_second: samples,
+        })
+    }
+}
+
+/// The series of every group, in the order in which the strategies first come.
+fn split(groups: &[Group]) -> Vec<Unstyled> {
+    let paths: Vec<&Path> = groups.iter().map(|group| group.path.as_path()).collect();
+    let name = |group: &Group, strategy: &str| match paths.len() {
+        1 => strategy.to_owned(),
+        _ => format!("{}: {strategy}", short_name(&group.path, &paths)),
+    };
+    let mut all: Vec<Unstyled> = Vec::new();
+    for group in groups {
+        let first = all.len();
+        for (strategy, point) in &group.points {
+            match all[first..].iter_mut().find(|(known, ..)| known == strategy) {
+                Some((_, _, points)) => points.push(point.clone()),
+                None => all.push((strategy.clone(), name(group, strategy), vec![point.clone()])),
+            }
+        }
+    }
+    for (_, _, points) in &mut all {
+        points.sort_by_key(|point| point.block_bytes);
+    }
+    all
+}
+
+/// Floors and ceilings: the null strategy, and those of the first sweep that has them.
+fn references(inputs: &[Input], floors: Vec<Unstyled>) -> Vec<Reference> {
+    let mut curves: Vec<(String, Vec<(u64, f64)>)> = Vec::new();
+    if let Some(floors) = inputs.iter().find_map(|(_, kept)| sweep(kept)).map(|sweep| &sweep.floors) {
+        // KiB/s of this many bytes in this many nanoseconds.
+        let bandwidth = |bytes: u64, ns: f64| (bytes, bytes as f64 / 1024.0 * NS / ns);
+        let copy: Vec<_> = floors.memory_copy_ns.iter().map(|&(bytes, ns)| bandwidth(bytes, ns)).collect();
+        if let Some(call_ns) = floors.system_call_ns {
+            let calls = copy.iter().map(|&(bytes, _)| bandwidth(bytes, call_ns)).collect();
+            curves.push(("one bare system call a block".to_owned(), calls));
+        }
+        curves.insert(0, ("memory copy".to_owned(), copy));
+    }
+    for (_, name, points) in floors {
+        let points = points.iter().map(|point| (point.block_bytes, point.median_kib_per_second)).collect();
+        curves.push((format!("{name} (harness)"), points));
+    }
+    let drawn = curves.into_iter().filter(|(_, points)| !points.is_empty()).enumerate();
+    drawn
+        .map(|(index, (name, points))| Reference { name, dash: style::of_reference(index), points })
+        .collect()
+}
+
+fn sweep(kept: &Kept) -> Option<&SweepDocument> {
+    match kept {
+        Kept::Sweep(sweep) => Some(sweep),
+        Kept::Run(_) => None,
+    }
+}
+
+/// The host of a result.
+pub fn host_of(kept: &Kept) -> Option<&host::Configuration> {
+    match kept {
+        Kept::Sweep(sweep) => Some(&sweep.host_configuration),
+        Kept::Run(run) => run.host_configuration.as_ref(),
+    }
+}
+
+/// The labelled sizes that lie on the axis, ascending.
+fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64]) -> Vec<Vertical> {
+    let mut all = constants(inputs);
+    let marks: Vec<Vertical> = marks_bytes.iter().map(|&bytes| mark(bytes, &all)).collect();
+    // A mark says what the constant of its size would.
+    all.retain(|constant| marks.iter().all(|mark| mark.block_bytes != constant.block_bytes));
+    all.extend(marks);
+    all.extend(knees(inputs, &figure.series));
+    let axis = figure.sizes(1.0);
+    all.retain(|vertical| axis.shows(vertical.block_bytes));
+    all.sort_by(|a, b| a.block_bytes.total_cmp(&b.block_bytes).then(a.kind.cmp(&b.kind)));
+    all
+}
+
+/// A mark at this size, with the names of the constants of the same size.
+fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
+    let same = constants.iter().find(|constant| constant.block_bytes == bytes as f64);
+    let subjects = same.map_or(Vec::new(), |constant| constant.subjects.clone());
+    let size = bytes_label(bytes as f64);
+    let words: Vec<&str> =
+        std::iter::once(size.as_str()).chain(subjects.iter().map(String::as_str)).collect();
+    let label = words.join(", ");
+    Vertical { kind: VerticalKind::Mark, block_bytes: bytes as f64, label, subjects, colour: None }
+}
+
+/// Sizes that the hosts treat in a special way, those of one size with one label.
+fn constants(inputs: &[Input]) -> Vec<Vertical> {
+    let own = inputs.iter().filter_map(|(_, kept)| host_of(kept)).flat_map(host_constants);
+    let sweeps = inputs.iter().filter_map(|(_, kept)| sweep(kept));
+    let near_knees = sweeps.flat_map(|sweep| &sweep.knees).flat_map(|knee| knee.candidates.clone());
+    let mut places: Vec<(u64, Vec<String>)> = Vec::new();
+    for (constant, from_knee) in own.map(|it| (it, false)).chain(near_knees.map(|it| (it, true))) {
+        match places.iter_mut().find(|(bytes, _)| *bytes == constant.bytes) {
+            // A knee names the same constant in its own words.
+            Some((_, names)) if from_knee || names.contains(&constant.name) => {}
+            Some((_, names)) => names.push(constant.name),
+            None => places.push((constant.bytes, vec![constant.name])),
+        }
+    }
+    let vertical = |(bytes, names): (u64, Vec<String>)| Vertical {
+        kind: VerticalKind::Constant,
+        block_bytes: bytes as f64,
+        label: names.join(", "),
+        subjects: names,
+        colour: None,
+    };
+    places.into_iter().map(vertical).collect()
+}
+
+/// The constants that a host's configuration holds.
+fn host_constants(host: &host::Configuration) -> Vec<HostConstant> {
+    let pages = host.identity.page_sizes_bytes.clone().unwrap_or_default();
+    [
+        ("page", pages.first().copied()),
+        ("huge page", pages.get(1).copied()),
+        ("L1d", host.processor.cpu_cache_l1d_bytes),
+        ("L2", host.processor.cpu_cache_l2_bytes),
+        ("L3", host.processor.cpu_cache_l3_bytes),
+        ("read-ahead", host.storage.device_read_ahead_bytes),
+        ("max request", host.storage.device_max_request_bytes),
+    ]
+    .into_iter()
+    .filter_map(|(name, bytes)| Some(HostConstant { name: name.to_owned(), bytes: bytes? }))
+    .collect()
+}
+
+/// Knees of the drawn series; those at nearly the same size share a line.
+fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
+    // With several results the curves are already many; whose knee it is could not be told.
+    let [(_, Kept::Sweep(sweep))] = inputs else { return Vec::new() };
+    let owner = |knee: &Knee| series.iter().find(|series| series.strategy == knee.strategy);
+    let mut all: Vec<(f64, &Series)> =
+        sweep.knees.iter().filter_map(|knee| Some((knee.block_bytes.value, owner(knee)?))).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let bunches = all.chunk_by(|a, b| b.0 / a.0 < SAME_PLACE);
+    bunches.map(knee_line).collect()
+}
+
+/// One line for knees at nearly the same size: at the middle one.
+fn knee_line(bunch: &[(f64, &Series)]) -> Vertical {
+    let names = bunch.iter().map(|(_, series)| series.name.clone()).collect();
+    let bytes = bunch[bunch.len() / 2].0;
+    Vertical {
+        kind: VerticalKind::Knee,
+        block_bytes: bytes,
+        label: format!("≈ {}", bytes_label(bytes)),
+        subjects: names,
+        colour: (bunch.len() == 1).then_some(bunch[0].1.style.colour),
+    }
+}

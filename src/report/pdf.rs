@@ -1,0 +1,28 @@
+//! A figure as PDF, its text as text.
+
+use std::sync::Arc;
+
+use svg2pdf::usvg::fontdb::{Database, Source};
+use svg2pdf::usvg::{Options, Tree};
+use svg2pdf::{ConversionOptions, PageOptions};
+
+/// Pixels of CSS to the inch, which the sizes of [`super::svg`] are in.
+const DOTS_PER_INCH: f32 = 96.0;
+
+/// The PDF of an SVG that [`super::svg`] has drawn.
+///
+/// # Errors
+/// A clause for people: what the converter cannot do.
+pub fn from_svg(svg: &str) -> Result<Vec<u8>, String> {
+    let page = PageOptions { dpi: DOTS_PER_INCH };
+    svg2pdf::to_pdf(&tree(svg)?, ConversionOptions::default(), page).map_err(|error| error.to_string())
+}
+
+/// The SVG as shapes and glyphs of the one font that the program brings along: a picture is the
+/// same on every machine, and no font need be installed.
+pub(super) fn tree(svg: &str) -> Result<Tree, String> {
+    let mut fonts = Database::new();
+    fonts.load_font_source(Source::Binary(Arc::new(dejavu::sans::regular())));
+    let options = Options { fontdb: Arc::new(fonts), ..Options::default() };
+    Tree::from_str(svg, &options).map_err(|error| error.to_string())
+}
