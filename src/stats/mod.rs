@@ -2,15 +2,21 @@
 
 mod bootstrap;
 mod comparison;
+mod correlation;
 mod median;
 mod multiple;
 mod random;
 mod rank_tests;
 mod ranks;
+mod stopping;
+mod warmup;
 
 pub use bootstrap::{Estimate, Resampling, bootstrap_interval};
 pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
+pub use correlation::{Correlation, drift, spearman};
 pub use median::{median, median_interval, median_interval_ranks, quantile};
 pub use multiple::holm;
 pub use random::Random;
 pub use rank_tests::{mann_whitney_p, signed_rank_p};
+pub use stopping::{Decision, decide};
+pub use warmup::warmup_length;

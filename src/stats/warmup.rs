@@ -1,0 +1,83 @@
+//! Which samples come from before the steady state.
+
+use super::median::{median, quantile};
+
+/// A run starts up in at most this part of its samples: one in three.
+const LARGEST_SHARE: usize = 3;
+
+/// How many interquartile ranges above the upper quartile a sample is far out.
+const FAR_OUT: f64 = 3.0;
+
+/// What nobody would act on: 1 % above the median is not warm-up, however narrow the quartiles.
+const LEAST_EXCESS: f64 = 1.01;
+
+/// How many of the first samples are warm-up: label them, keep them.
+///
+/// `seconds` are times, in the order taken. The last two thirds are the reference; warm-up is
+/// the unbroken run of first samples that each lie beyond its upper outer fence (upper quartile
+/// plus three interquartile ranges; Tukey, "Exploratory Data Analysis", 1977, section 2D) and 1 %
+/// above its median. So a slow sample in the middle is no warm-up, nor is noise; only being
+/// slower counts, since startup is what takes longer (Georges et al., OOPSLA 2007). Georges et al. and
+/// Kalibera & Jones (ISMM 2013) compare with a window that is steady for the same reason; MSER-5
+/// (White, Cobb & Spratt, WSC 2000), being a mean, would take one outlier for the end of a
+/// warm-up. At most a third of the samples; 0 for fewer than six.
+pub fn warmup_length(seconds: &[f64]) -> usize {
+    let (first, rest) = seconds.split_at(seconds.len() / LARGEST_SHARE);
+    let fence = if first.len() < 2 { None } else { upper_fence(rest) };
+    fence.map_or(0, |fence| first.iter().take_while(|&&time| time > fence).count())
+}
+
+fn upper_fence(values: &[f64]) -> Option<f64> {
+    let (q1, q3) = (quantile(values, 0.25)?, quantile(values, 0.75)?);
+    Some((q3 + FAR_OUT * (q3 - q1)).max(LEAST_EXCESS * median(values)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    #[test]
+    fn slow_first_samples_are_found() {
+        assert_eq!(warmup_length(&[9.0, 1.0, 1.1, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 1);
+        assert_eq!(warmup_length(&[9.0, 5.0, 2.0, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 3);
+    }
+
+    #[test]
+    fn never_more_than_a_third() {
+        assert_eq!(warmup_length(&[9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), 3);
+        assert_eq!(warmup_length(&[9.0, 1.0, 1.0, 1.0, 1.0]), 0);
+        assert_eq!(warmup_length(&[]), 0);
+    }
+
+    #[test]
+    fn what_is_no_warmup() {
+        // A slow one in the middle, a fast first one, and 0.5 % on a clock that shows no noise.
+        assert_eq!(warmup_length(&[1.0, 9.0, 1.1, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 0);
+        assert_eq!(warmup_length(&[0.1, 1.0, 1.1, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 0);
+        assert_eq!(warmup_length(&[1.005, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), 0);
+    }
+
+    /// Steady samples, skewed, 5 % noise: the first is called warm-up in less than 3 % of the runs.
+    #[test]
+    fn steady_runs_are_left_alone() {
+        let mut random = Random::new(3);
+        for n in [10, 15, 33] {
+            let count = (0..2_000).filter(|_| warmup_length(&random.lognormal(n, 1.0, 0.05)) > 0).count();
+            println!("n = {n}: warm-up in {count} of 2000 steady runs");
+            assert!(count < 60, "n = {n}: {count} of 2000");
+        }
+    }
+
+    #[test]
+    fn a_first_sample_slower_by_half_is_found_in_noise() {
+        let mut random = Random::new(4);
+        let found = |random: &mut Random| {
+            let mut seconds = random.lognormal(10, 1.0, 0.05);
+            seconds[0] *= 1.5;
+            warmup_length(&seconds) == 1
+        };
+        let count = (0..1_000).filter(|_| found(&mut random)).count();
+        assert!(count > 900, "{count} of 1000");
+    }
+}
