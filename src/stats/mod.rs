@@ -3,6 +3,7 @@
 mod bootstrap;
 mod comparison;
 mod correlation;
+mod cost_model;
 mod median;
 mod multiple;
 mod random;
@@ -14,6 +15,7 @@ mod warmup;
 pub use bootstrap::{Estimate, Resampling, bootstrap_interval};
 pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
 pub use correlation::{Correlation, drift, spearman};
+pub use cost_model::{CostModel, CostPoint, fit_cost_model};
 pub use median::{median, median_interval, median_interval_ranks, quantile};
 pub use multiple::holm;
 pub use random::Random;

@@ -1,0 +1,216 @@
+//! What a call costs and what a byte costs: time = calls x per-call + bytes x per-byte.
+
+use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::median::median;
+
+/// A point of the curve: the same work, timed again and again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CostPoint<'a> {
+    /// Calls that a sample makes.
+    pub calls: u64,
+    /// Bytes that a sample moves.
+    pub bytes: u64,
+    /// Time of each sample, in seconds.
+    pub seconds: &'a [f64],
+}
+
+/// The fitted model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CostModel {
+    /// Seconds a call, never negative.
+    pub per_call_seconds: Estimate,
+    /// Seconds a byte, never negative.
+    pub per_byte_seconds: Estimate,
+    /// How far the model lies off the median of a point, as a part of it: the mean over the points.
+    /// The intervals hold if the model does; where this is large, it does not.
+    pub relative_error: f64,
+}
+
+impl CostModel {
+    /// What the model expects of so much work, in seconds.
+    pub fn expected_seconds(&self, calls: u64, bytes: u64) -> f64 {
+        calls as f64 * self.per_call_seconds.value + bytes as f64 * self.per_byte_seconds.value
+    }
+}
+
+/// Fits the model to the medians of `points`: the costs, not negative, with the least sum of
+/// absolute relative errors.
+///
+/// Relative, so that a point of a microsecond counts as much as one of a second; absolute, so that a few
+/// points where another law holds (a cache that is full, say) do not pull at the fit
+/// (Bloomfield & Steiger, "Least Absolute Deviations", 1983). The intervals are percentile
+/// bootstrap intervals, by resampling the samples within every point.
+///
+/// Points with five samples or fewer, without calls or bytes, or whose times are not positive and
+/// finite, are left out. `None` where fewer than three points are left, or all have the same bytes a call.
+pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<CostModel> {
+    let points: Vec<&CostPoint> = points.iter().filter(|point| is_usable(point)).collect();
+    let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
+    let alike = points.windows(2).all(|pair| block_bytes(pair[0]) == block_bytes(pair[1]));
+    if points.len() < 3 || alike {
+        return None;
+    }
+    let samples: Vec<&[f64]> = points.iter().map(|point| point.seconds).collect();
+    let fit = |seconds: Vec<f64>| {
+        let rows = points.iter().zip(seconds);
+        least_absolute(
+            &rows.map(|(point, t)| (point.calls as f64 / t, point.bytes as f64 / t)).collect::<Vec<_>>(),
+        )
+    };
+    let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
+    let fits = replicates(&samples, |drawn| fit(medians(drawn)?), how);
+    let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, how.confidence);
+    Some(CostModel {
+        per_call_seconds: estimate(per_call, fits.iter().map(|fit| fit.0).collect())?,
+        per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,
+        relative_error,
+    })
+}
+
+fn is_usable(point: &CostPoint) -> bool {
+    let timed = point.seconds.iter().all(|&time| time > 0.0 && time.is_finite());
+    point.calls > 0 && point.bytes > 0 && point.seconds.len() >= LEAST_SAMPLES && timed
+}
+
+fn medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
+    groups.iter().map(|group| median(group.as_ref())).collect()
+}
+
+/// The `a` and `b`, neither negative, with the least mean of |1 - a x - b y| over the rows (x, y),
+/// and that mean.
+///
+/// The sum is convex and linear between the lines where a row fits exactly, so its minimum lies
+/// where two of these lines cross each other, or one an axis: all of these are tried.
+fn least_absolute(rows: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
+    let on_axes = rows.iter().flat_map(|&(x, y)| [(1.0 / x, 0.0), (0.0, 1.0 / y)]);
+    let pairs = rows.iter().enumerate().flat_map(|(i, &p)| rows[..i].iter().map(move |&q| (p, q)));
+    let crossings = pairs.filter_map(|(p, q)| crossing(p, q));
+    let with_error = |(a, b): (f64, f64)| {
+        let error: f64 = rows.iter().map(|(x, y)| (1.0 - a * x - b * y).abs()).sum();
+        (a, b, error / rows.len() as f64)
+    };
+    on_axes.chain(crossings).map(with_error).min_by(|p, q| p.2.total_cmp(&q.2))
+}
+
+/// Where a x + b y = 1 holds for both rows, if neither `a` nor `b` is negative there.
+fn crossing((x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Option<(f64, f64)> {
+    let determinant = x1 * y2 - x2 * y1;
+    let (a, b) = ((y2 - y1) / determinant, (x1 - x2) / determinant);
+    // Parallel lines cross at infinity or nowhere.
+    (a >= 0.0 && b >= 0.0 && a.is_finite() && b.is_finite()).then_some((a, b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    const PER_CALL: f64 = 172e-9;
+    const PER_BYTE: f64 = 0.041e-9;
+    const QUICK: Resampling = Resampling { resamples: 100, seed: 1, confidence: 0.95 };
+
+    /// Twenty-five powers of two over at most 16 MiB and 65,536 calls, ten samples each, noise `sigma`.
+    struct Sweep(Vec<(u64, u64, Vec<f64>)>);
+
+    impl Sweep {
+        fn new(random: &mut Random, per_call: f64, per_byte: f64, sigma: f64) -> Self {
+            let point = |power: u32| {
+                let (calls, bytes) =
+                    if power < 8 { (1 << 16, 1 << (16 + power)) } else { (1 << (24 - power), 1 << 24) };
+                let time = calls as f64 * per_call + bytes as f64 * per_byte;
+                (calls, bytes, random.lognormal(10, time, sigma))
+            };
+            Self((0..=24).map(point).collect())
+        }
+
+        fn fit(&self) -> Option<CostModel> {
+            let point = |(calls, bytes, seconds)| CostPoint { calls, bytes, seconds };
+            let points = self.0.iter().map(|(calls, bytes, seconds)| point((*calls, *bytes, seconds)));
+            fit_cost_model(&points.collect::<Vec<_>>(), &QUICK)
+        }
+    }
+
+    fn assert_near(got: Estimate, expected: f64, relative: f64) {
+        assert!((got.value / expected - 1.0).abs() <= relative, "{got:?} instead of {expected}");
+        assert!(got.low <= got.value && got.value <= got.high, "{got:?}");
+    }
+
+    #[test]
+    fn exact_times_give_the_exact_costs() {
+        let model = Sweep::new(&mut Random::new(1), PER_CALL, PER_BYTE, 0.0).fit().unwrap();
+        assert_near(model.per_call_seconds, PER_CALL, 1e-9);
+        assert_near(model.per_byte_seconds, PER_BYTE, 1e-9);
+        assert!(model.relative_error < 1e-9);
+        assert!((model.expected_seconds(1_000, 1 << 20) / 0.000_214_991_616 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn noise_of_five_percent_leaves_the_costs_within_three() {
+        let model = Sweep::new(&mut Random::new(2), PER_CALL, PER_BYTE, 0.05).fit().unwrap();
+        assert_near(model.per_call_seconds, PER_CALL, 0.03);
+        assert_near(model.per_byte_seconds, PER_BYTE, 0.03);
+        assert!((0.002..0.05).contains(&model.relative_error), "{model:?}");
+    }
+
+    /// The four largest blocks take three times as long, as past the last cache.
+    #[test]
+    fn points_under_another_law_do_not_pull() {
+        let mut sweep = Sweep::new(&mut Random::new(3), PER_CALL, PER_BYTE, 0.01);
+        sweep.0[21..].iter_mut().flat_map(|point| &mut point.2).for_each(|time| *time *= 3.0);
+        let model = sweep.fit().unwrap();
+        assert_near(model.per_call_seconds, PER_CALL, 0.02);
+        assert_near(model.per_byte_seconds, PER_BYTE, 0.02);
+    }
+
+    #[test]
+    fn a_cost_that_is_not_there_is_zero_and_not_negative() {
+        let model = Sweep::new(&mut Random::new(4), PER_CALL, 0.0, 0.05).fit().unwrap();
+        assert!(
+            model.per_byte_seconds.low >= 0.0 && model.per_byte_seconds.value < PER_BYTE / 100.0,
+            "{model:?}"
+        );
+        assert_near(model.per_call_seconds, PER_CALL, 0.03);
+    }
+
+    #[test]
+    fn intervals_hold_the_true_costs() {
+        let mut random = Random::new(5);
+        let holds = |estimate: Estimate, cost: f64| u32::from(estimate.low <= cost && cost <= estimate.high);
+        let (mut calls, mut bytes) = (0, 0);
+        for _ in 0..30 {
+            let model = Sweep::new(&mut random, PER_CALL, PER_BYTE, 0.05).fit().unwrap();
+            calls += holds(model.per_call_seconds, PER_CALL);
+            bytes += holds(model.per_byte_seconds, PER_BYTE);
+        }
+        println!("cost intervals: {calls} and {bytes} of 30");
+        assert!(calls >= 25 && bytes >= 25, "{calls} and {bytes} of 30");
+    }
+
+    #[test]
+    fn costs_that_cannot_be_told_apart_are_none() {
+        let seconds = [1.0; 10];
+        let same_blocks = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096 * n, seconds: &seconds });
+        assert_eq!(fit_cost_model(&same_blocks, &QUICK), None);
+        let few = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096, seconds: &seconds[..5] });
+        assert_eq!(fit_cost_model(&few, &QUICK), None);
+        let untimed = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096, seconds: &[0.0; 10] });
+        assert_eq!(fit_cost_model(&untimed, &QUICK), None);
+    }
+
+    /// `scipy.optimize.linprog` (SciPy 1.17.1, HiGHS) of the same problem.
+    #[test]
+    fn least_absolute_matches_linear_programming() {
+        let rows = [(1.03, 0.21), (0.88, 0.33), (0.52, 0.47), (0.23, 0.91), (0.11, 1.37)];
+        let (a, b, error) = least_absolute(&rows).unwrap();
+        assert!((a - 0.889421021124).abs() < 1e-9 && (b - 0.658513640640).abs() < 1e-9, "{a} {b}");
+        assert!((error - 0.095715385273).abs() < 1e-9, "{error}");
+    }
+
+    /// Every two rows cross at a negative b, so the best lies on the axis, by the middle row.
+    #[test]
+    fn the_best_may_lie_on_an_axis() {
+        let (a, b, error) = least_absolute(&[(1.0, 0.2), (1.1, 0.5), (1.2, 1.0)]).unwrap();
+        assert_eq!((a, b), (1.0 / 1.1, 0.0));
+        assert!((error - 0.2 / 3.3).abs() < 1e-12, "{error}");
+    }
+}
