@@ -1,0 +1,366 @@
+//! Knees of a curve of bandwidth over block size: where, on logarithmic axes, its slope changes.
+
+use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::median::median;
+
+/// More knees than these are not looked for.
+const MOST_KNEES: usize = 3;
+
+/// The fewest points of a segment.
+const LEAST_POINTS: usize = 3;
+
+/// Unknowns of the largest fit: height, first slope, and the change at each knee.
+const MOST_UNKNOWNS: usize = 2 + MOST_KNEES;
+
+/// Deviations below 1 % are not explained by a knee: log2(1.01).
+const NEGLIGIBLE: f64 = 0.014_355_292_977_070_055;
+
+/// The finest step, in points, by which a knee is shifted.
+const FINEST_STEP: f64 = 1.0 / 64.0;
+
+/// A point of the curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CurvePoint<'a> {
+    /// Block size, in bytes.
+    pub block_bytes: u64,
+    /// Bandwidth of each sample, in any unit.
+    pub bandwidths: &'a [f64],
+}
+
+/// A change of slope; slope 1: bandwidth grows with the block size, 0: it does not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Knee {
+    /// Block size at the knee, in bytes, with its interval.
+    pub block_bytes: Estimate,
+    /// Slope below it.
+    pub slope_before: f64,
+    /// Slope above it.
+    pub slope_after: f64,
+}
+
+/// The knees of the curve through the medians of `points`, in ascending order; empty if it is straight.
+///
+/// A continuous line of straight segments is fitted to log2(bandwidth) over log2(block size) by
+/// least squares (Hudson, JASA 61, 1966; Muggeo, Statistics in Medicine 22, 2003): from the best
+/// places among the points themselves, knees are shifted by ever smaller steps. Their number, up
+/// to three with at least three points a segment, is that with the least Bayesian information
+/// criterion, counting three unknowns a knee (Kim & Kim, J. Statistical Planning and Inference
+/// 170, 2016: with two, as Schwarz has it, too many are found). Deviations of 1 % are left
+/// unexplained. The intervals are percentile bootstrap intervals, by resampling the samples
+/// within every point, for that number of knees: they hold if the segments do.
+///
+/// The cost of calls and bytes ([`super::CostModel`]) bends gently over many sizes. That is no
+/// knee, but straight lines through it meet somewhere: give the bandwidths divided by those that
+/// the model expects, to find only what it does not explain.
+///
+/// Points with five samples or fewer, or with values that are not positive and finite, are left
+/// out. `None` where fewer than three points are left, or two have the same size.
+pub fn find_knees(points: &[CurvePoint], how: &Resampling) -> Option<Vec<Knee>> {
+    let mut points: Vec<&CurvePoint> = points.iter().filter(|point| is_usable(point)).collect();
+    points.sort_by_key(|point| point.block_bytes);
+    let twice = points.windows(2).any(|pair| pair[0].block_bytes == pair[1].block_bytes);
+    if points.len() < LEAST_POINTS || twice {
+        return None;
+    }
+    let x: Vec<f64> = points.iter().map(|point| (point.block_bytes as f64).log2()).collect();
+    let samples: Vec<&[f64]> = points.iter().map(|point| point.bandwidths).collect();
+    let y = log_medians(&samples)?;
+    let fits = (0..=MOST_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
+    let criterion = |fit: &Fit| information_criterion(fit, x.len());
+    let chosen = fits.min_by(|a, b| criterion(a).total_cmp(&criterion(b)))?;
+    if chosen.knees.is_empty() {
+        return Some(Vec::new());
+    }
+    let starts = placements(&x, chosen.knees.len());
+    let refit = |drawn: &[Vec<f64>]| Some(best_fit(&x, &log_medians(drawn)?, &starts)?.knees);
+    chosen.with_intervals(&replicates(&samples, refit, how), how.confidence)
+}
+
+/// The constants (name, bytes) within the interval of a knee, both ends included: a suggestion of
+/// what it may come from, not a finding.
+pub fn candidates<'a, N>(block_bytes: &Estimate, constants: &'a [(N, u64)]) -> Vec<&'a (N, u64)> {
+    let within = |bytes: u64| (block_bytes.low..=block_bytes.high).contains(&(bytes as f64));
+    constants.iter().filter(|constant| within(constant.1)).collect()
+}
+
+fn is_usable(point: &CurvePoint) -> bool {
+    let positive = point.bandwidths.iter().all(|&value| value > 0.0 && value.is_finite());
+    point.block_bytes > 0 && point.bandwidths.len() >= LEAST_SAMPLES && positive
+}
+
+fn log_medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
+    groups.iter().map(|group| median(group.as_ref()).map(f64::log2)).collect()
+}
+
+/// A line of segments.
+#[derive(Debug, Clone, PartialEq)]
+struct Fit {
+    /// Ascending, on the axis of x.
+    knees: Vec<f64>,
+    /// One more than knees.
+    slopes: Vec<f64>,
+    /// Sum of the squared deviations.
+    squares: f64,
+}
+
+impl Fit {
+    fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<Knee>> {
+        let estimate = |index: usize, knee: f64| {
+            let sizes: Vec<f64> = replicates.iter().map(|knees| knees[index].exp2()).collect();
+            Estimate::new(knee.exp2(), &sizes, confidence)
+        };
+        let slopes = self.slopes.windows(2);
+        let knees = self.knees.iter().enumerate().zip(slopes).map(|((index, &knee), slopes)| {
+            Some(Knee {
+                block_bytes: estimate(index, knee)?,
+                slope_before: slopes[0],
+                slope_after: slopes[1],
+            })
+        });
+        knees.collect()
+    }
+}
+
+/// Schwarz, Annals of Statistics 6(2), 1978, with the penalty of Kim & Kim for a knee.
+fn information_criterion(fit: &Fit, n: usize) -> f64 {
+    let n = n as f64;
+    let variance = (fit.squares / n).max(NEGLIGIBLE * NEGLIGIBLE);
+    n * variance.ln() + (2 + 3 * fit.knees.len()) as f64 * n.ln()
+}
+
+/// Every way to put `count` knees on points of ascending `x`.
+fn placements(x: &[f64], count: usize) -> Vec<Vec<f64>> {
+    let extend = |knees: Vec<f64>| {
+        let from = knees.last().copied().unwrap_or(f64::NEG_INFINITY);
+        let longer = move |&knee: &f64| [knees.as_slice(), &[knee]].concat();
+        x.iter().filter(move |&&knee| knee > from).map(longer)
+    };
+    let every = (0..count).fold(vec![Vec::new()], |sets, _| sets.into_iter().flat_map(extend).collect());
+    every.into_iter().filter(|knees| has_long_segments(x, knees)).collect()
+}
+
+/// Whether every segment, from one knee up to the next one, has its points.
+fn has_long_segments(x: &[f64], knees: &[f64]) -> bool {
+    let below = |end: f64| x.partition_point(|&x| x < end);
+    let ends = knees.iter().map(|&knee| below(knee)).chain([x.len()]);
+    let starts = [0].into_iter().chain(knees.iter().map(|&knee| below(knee)));
+    starts.zip(ends).all(|(start, end)| end >= start + LEAST_POINTS)
+}
+
+/// The best of `starts`, with its knees shifted to where they fit best.
+fn best_fit(x: &[f64], y: &[f64], starts: &[Vec<f64>]) -> Option<Fit> {
+    let fits = starts.iter().filter_map(|knees| least_squares(x, y, knees));
+    let mut best = fits.min_by(|a, b| a.squares.total_cmp(&b.squares))?;
+    let spacing = (x.last()? - x.first()?) / (x.len() - 1) as f64;
+    let mut step = 0.5;
+    while step >= FINEST_STEP {
+        match better_neighbour(x, y, &best, step * spacing) {
+            Some(better) => best = better,
+            None => step /= 2.0,
+        }
+    }
+    Some(best)
+}
+
+/// Pattern search (Hooke & Jeeves, J. ACM 8(2), 1961): the best fit with one knee shifted by
+/// `step` to either side, if that is an improvement.
+fn better_neighbour(x: &[f64], y: &[f64], fit: &Fit, step: f64) -> Option<Fit> {
+    let shift = |(index, by): (usize, f64)| {
+        let mut knees = fit.knees.clone();
+        knees[index] += by;
+        has_long_segments(x, &knees).then(|| least_squares(x, y, &knees)).flatten()
+    };
+    let shifted = (0..fit.knees.len()).flat_map(|index| [(index, step), (index, -step)]).filter_map(shift);
+    // Rounding must not pass for an improvement: the search would not end.
+    shifted
+        .filter(|new| new.squares < fit.squares * (1.0 - 1e-9))
+        .min_by(|a, b| a.squares.total_cmp(&b.squares))
+}
+
+/// The segments with these knees that have the least squares.
+fn least_squares(x: &[f64], y: &[f64], knees: &[f64]) -> Option<Fit> {
+    let origin = *x.first()?;
+    let unknowns = 2 + knees.len();
+    // 1, x, and for each knee how far x lies beyond it.
+    let terms = |x: f64| {
+        let mut terms = [0.0; MOST_UNKNOWNS];
+        (terms[0], terms[1]) = (1.0, x - origin);
+        terms[2..].iter_mut().zip(knees).for_each(|(term, knee)| *term = (x - knee).max(0.0));
+        terms
+    };
+    let mut equations = [[0.0; MOST_UNKNOWNS + 1]; MOST_UNKNOWNS];
+    for (&x, &y) in x.iter().zip(y) {
+        let terms = terms(x);
+        for (equation, &left) in equations.iter_mut().zip(&terms[..unknowns]) {
+            equation.iter_mut().zip(&terms[..unknowns]).for_each(|(sum, right)| *sum += left * right);
+            equation[MOST_UNKNOWNS] += left * y;
+        }
+    }
+    let solution = solve(&mut equations[..unknowns])?;
+    let fitted = |x: f64| terms(x).iter().zip(&solution).map(|(term, factor)| term * factor).sum::<f64>();
+    let squares = x.iter().zip(y).map(|(&x, &y)| (y - fitted(x)).powi(2)).sum();
+    let mut slope = 0.0;
+    let slopes = solution[1..unknowns].iter().map(|change| {
+        slope += change;
+        slope
+    });
+    Some(Fit { knees: knees.to_vec(), slopes: slopes.collect(), squares })
+}
+
+/// Gauss-Jordan elimination of the normal equations, which are symmetric and positive definite,
+/// so that no pivoting is needed; the right-hand side stands in the last column. `None` if singular.
+fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOWNS]> {
+    for column in 0..equations.len() {
+        let pivot_row = equations[column];
+        let pivot = pivot_row[column];
+        if pivot.abs() < f64::EPSILON {
+            return None;
+        }
+        let others = equations.iter_mut().enumerate().filter(|(row, _)| *row != column);
+        for (_, equation) in others {
+            let factor = equation[column] / pivot;
+            equation.iter_mut().zip(&pivot_row).for_each(|(value, above)| *value -= factor * above);
+        }
+    }
+    let mut solution = [0.0; MOST_UNKNOWNS];
+    for (index, equation) in equations.iter().enumerate() {
+        solution[index] = equation[MOST_UNKNOWNS] / equation[index];
+    }
+    Some(solution)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Random;
+    use super::*;
+
+    const QUICK: Resampling = Resampling { resamples: 40, seed: 1, confidence: 0.95 };
+
+    /// log2 of the bandwidth at log2 size `x`: slope `slopes[0]`, and the next one from each knee on.
+    fn curve(x: f64, knees: &[f64], slopes: &[f64]) -> f64 {
+        let changes = knees.iter().zip(slopes.windows(2));
+        20.0 + slopes[0] * x + changes.map(|(knee, s)| (s[1] - s[0]) * (x - knee).max(0.0)).sum::<f64>()
+    }
+
+    /// The knees of that curve at the 25 powers of two of the lab, ten samples each with noise `sigma`.
+    fn knees_of(random: &mut Random, knees: &[f64], slopes: &[f64], sigma: f64) -> Vec<Knee> {
+        let samples = |x: u32| random.lognormal(10, curve(f64::from(x), knees, slopes).exp2(), sigma);
+        let samples: Vec<Vec<f64>> = (0..=24).map(samples).collect();
+        let points = samples.iter().zip(0..);
+        let points = points.map(|(bandwidths, x)| CurvePoint { block_bytes: 1 << x, bandwidths });
+        find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
+    }
+
+    fn assert_recovered(found: &[Knee], knees: &[f64], slopes: &[f64]) {
+        assert_eq!(found.len(), knees.len(), "{found:?}");
+        for ((found, knee), slopes) in found.iter().zip(knees).zip(slopes.windows(2)) {
+            let Estimate { low, high, .. } = found.block_bytes;
+            assert!(low <= knee.exp2() && knee.exp2() <= high, "2^{knee} in {found:?}");
+            assert!(high < 4.0 * low, "a narrow interval: {found:?}");
+            assert!((found.slope_before - slopes[0]).abs() < 0.05, "{found:?}");
+            assert!((found.slope_after - slopes[1]).abs() < 0.05, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn one_knee_is_recovered_from_five_percent_noise() {
+        let (knees, slopes) = ([12.3], [0.9, 0.1]);
+        assert_recovered(&knees_of(&mut Random::new(1), &knees, &slopes, 0.05), &knees, &slopes);
+    }
+
+    #[test]
+    fn two_knees_are_recovered_from_five_percent_noise() {
+        let (knees, slopes) = ([11.6, 20.0], [1.0, 0.1, -0.4]);
+        assert_recovered(&knees_of(&mut Random::new(2), &knees, &slopes, 0.05), &knees, &slopes);
+    }
+
+    #[test]
+    fn three_knees_are_recovered_from_five_percent_noise() {
+        let (knees, slopes) = ([6.0, 12.5, 18.0], [1.0, 0.5, 0.0, -0.5]);
+        assert_recovered(&knees_of(&mut Random::new(3), &knees, &slopes, 0.05), &knees, &slopes);
+    }
+
+    #[test]
+    fn exact_knees_are_found_to_a_sixtyfourth() {
+        let (knees, slopes) = ([6.25, 12.5, 18.875], [1.0, 0.5, 0.0, -0.5]);
+        let found = knees_of(&mut Random::new(4), &knees, &slopes, 0.0);
+        assert_eq!(found.len(), 3);
+        for (found, knee) in found.iter().zip(knees) {
+            assert!((found.block_bytes.value.log2() - knee).abs() <= FINEST_STEP, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_straight_line_has_no_knee() {
+        let mut random = Random::new(5);
+        assert!(knees_of(&mut random, &[], &[0.8], 0.0).is_empty());
+        let bent = (0..40).filter(|_| !knees_of(&mut random, &[], &[0.8], 0.05).is_empty()).count();
+        println!("straight lines with a knee: {bent} of 40");
+        assert!(bent <= 4, "{bent} of 40");
+    }
+
+    #[test]
+    fn a_ripple_below_one_percent_is_no_knee() {
+        let found = knees_of(&mut Random::new(6), &[12.0], &[0.5, 0.503], 0.0);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    /// Blocks at 172 ns a call and 0.041 ns a byte; from 1 MiB on, past a cache, bytes cost more.
+    #[test]
+    fn what_the_cost_model_explains_is_no_knee() {
+        let expected = |bytes: f64| bytes / (172.0 + 0.041 * bytes);
+        let cache = |x: f64| (-0.5 * (x - 20.0).max(0.0)).exp2();
+        let samples = |random: &mut Random, of: &dyn Fn(f64) -> f64| -> Vec<Vec<f64>> {
+            (0..=24).map(|x| random.lognormal(10, of(f64::from(x)), 0.02)).collect()
+        };
+        let knees = |samples: Vec<Vec<f64>>| {
+            let points = samples.iter().zip(0..);
+            let points = points.map(|(bandwidths, x)| CurvePoint { block_bytes: 1 << x, bandwidths });
+            find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
+        };
+        let mut random = Random::new(7);
+        assert_eq!(knees(samples(&mut random, &|x| expected(x.exp2()))).len(), 3);
+        // Divided by the model, only noise is left, or only the cache.
+        assert!(knees(samples(&mut random, &|_| 1.0)).is_empty());
+        assert_recovered(&knees(samples(&mut random, &cache)), &[20.0], &[0.0, -0.5]);
+    }
+
+    #[test]
+    fn few_points_have_few_knees() {
+        let samples: Vec<[f64; 10]> =
+            (0..8).map(|x| [curve(f64::from(x), &[4.0], &[1.0, 0.0]); 10]).collect();
+        let points = |n: usize| -> Vec<CurvePoint> {
+            let point = |x: usize| CurvePoint { block_bytes: 1 << x, bandwidths: &samples[x] };
+            (0..n).map(point).collect()
+        };
+        assert_eq!(find_knees(&points(2), &QUICK), None);
+        assert_eq!(find_knees(&points(5), &QUICK).map(|knees| knees.len()), Some(0));
+        assert!(find_knees(&points(8), &QUICK).is_some_and(|knees| knees.len() <= 1));
+        assert_eq!(find_knees(&[points(3), points(3)].concat(), &QUICK), None);
+    }
+
+    #[test]
+    fn points_that_say_nothing_are_left_out() {
+        let point = |block_bytes, bandwidths| CurvePoint { block_bytes, bandwidths };
+        let points =
+            [point(1, &[1.0; 10][..]), point(2, &[1.0; 5]), point(4, &[0.0; 10]), point(8, &[1.0; 10])];
+        assert_eq!(find_knees(&points, &QUICK), None);
+    }
+
+    #[test]
+    fn segments_have_three_points() {
+        let x: Vec<f64> = (0..7).map(f64::from).collect();
+        assert_eq!(placements(&x, 1), [[3.0], [4.0]]);
+        assert_eq!(placements(&x, 0), [[0.0; 0]]);
+        assert!(placements(&x, 2).is_empty());
+        assert_eq!(placements(&(0..9).map(f64::from).collect::<Vec<_>>(), 2), [[3.0, 6.0]]);
+    }
+
+    #[test]
+    fn candidates_are_the_constants_within() {
+        let constants = [("page size", 4096), ("pipe", 65536), ("L2", 1 << 20)];
+        let knee = |low, high| Estimate { value: 50_000.0, low, high };
+        assert_eq!(candidates(&knee(4096.0, 65536.0), &constants), [&constants[0], &constants[1]]);
+        assert!(candidates(&knee(4097.0, 65535.0), &constants).is_empty());
+    }
+}
