@@ -46,7 +46,7 @@ mod tests {
         assert_all_close(&holm(&p_values), &expected);
     }
 
-    /// statsmodels 0.15.0 again; the order of the p-values does not matter, and 0.04 becomes no less than 0.03 does.
+    /// statsmodels 0.15.0 again; any order will do, and 0.04 becomes no less than 0.03 does.
     #[test]
     fn keeps_the_order_and_is_monotone() {
         assert_all_close(&holm(&[0.01, 0.04, 0.03, 0.005, 0.9]), &[0.04, 0.09, 0.09, 0.025, 0.9]);

@@ -24,8 +24,8 @@ pub enum Decision {
 ///
 /// It is looked at only for n = 10, 15, 22, 33, 50, 75 ... and `largest_n`: whoever looks after
 /// every sample stops at the first lucky one (Armitage, McPherson & Rowe, J. R. Statist. Soc. A
-/// 132(2), 1969), and so the looks are few and fixed beforehand. Between them the answer is always `Continue`. A
-/// precision that no interval can reach (negative, not a number) runs to `largest_n`.
+/// 132(2), 1969), and so the looks are few and fixed beforehand. Between them the answer is always
+/// `Continue`. A precision that no interval can reach (negative, not a number) runs to `largest_n`.
 pub fn decide(samples: &[f64], precision: f64, largest_n: usize) -> Decision {
     let n = samples.len();
     let next = looks().find(|&look| look >= n).unwrap_or(largest_n).min(largest_n);
@@ -100,8 +100,8 @@ mod tests {
         assert_eq!(decide(&[0.0; 10], 0.02, 10), Decision::LargestN);
     }
 
-    /// Where the rule ends, the interval still holds the median nearly as often as it says: three
-    /// looks or more at skewed samples, 4,000 times.
+    /// Where the rule ends, the interval holds the median nearly as often as it says. At 4 % noise
+    /// the looks cost the most: 94.8 % of 20,000 are left, of the 96.7 % that n = 50 alone would have.
     #[test]
     fn stopping_by_rule_keeps_the_coverage() {
         let mut random = Random::new(11);
