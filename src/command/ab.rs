@@ -18,9 +18,7 @@ use crate::engine::target::Target;
 use crate::error::Error;
 use crate::report::comparison::{Comparison, judged};
 use crate::report::document::SCHEMA_VERSION;
-use crate::stats::{self, Random, Resampling};
-
-const HOW: Resampling = Resampling { resamples: 2000, seed: 1, confidence: 0.95 };
+use crate::stats::{self, Random};
 
 /// Runs both settings, and prints which is faster.
 ///
@@ -51,7 +49,7 @@ pub fn run(args: &AbArgs, strategies: &[&'static dyn Strategy]) -> Result<ExitCo
         times.push(pair);
     }
     let configuration = prepared::configuration(&new.prepared.request, Vec::new(), false);
-    let ratio = stats::paired_ratio(&times, &HOW)
+    let ratio = stats::paired_ratio(&times)
         .ok_or_else(|| Error::Usage("-n: too few pairs for a ratio".to_owned()))?;
     let comparison = Comparison {
         schema_version: SCHEMA_VERSION,

@@ -90,8 +90,16 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
         let (call, byte) = (model.per_call_ns, model.per_byte_ns);
         writeln!(
             output,
-            "{}: {:.0} ns a call [{:.0}, {:.0}], {:.4} ns a byte [{:.4}, {:.4}].",
-            model.strategy, call.value, call.low, call.high, byte.value, byte.low, byte.high
+            "{}: {:.0} ns a call [{:.0}, {:.0}], {:.4} ns a byte [{:.4}, {:.4}]; a call costs as much as its bytes \
+             at {}, and around there the curve of these two alone bends.",
+            model.strategy,
+            call.value,
+            call.low,
+            call.high,
+            byte.value,
+            byte.low,
+            byte.high,
+            size_label((call.value / byte.value.max(f64::MIN_POSITIVE)) as u64)
         )?;
     }
     for knee in &document.knees {

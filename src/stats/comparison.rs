@@ -86,8 +86,8 @@ pub enum Verdict {
 /// The verdict on each of `time_ratios` (new by old), compared together.
 ///
 /// `threshold` is the least difference that matters (0.03 is 3 %): beyond it lie ratios above
-/// 1 + threshold and below 1 / (1 + threshold). *Slower* and *faster* ask for a ratio beyond it, an
-/// interval without 1, and a p-value of at most `alpha` after Holm's correction over all the
+/// 1 + threshold and below 1 / (1 + threshold). *Slower* and *faster* ask for an interval that lies
+/// wholly beyond it, and a p-value of at most `alpha` after Holm's correction over all the
 /// ratios: so where nothing differs, the probability that any point at all is called slower or
 /// faster is at most `alpha`. *Same* asks for an interval within the threshold. All else is *inconclusive*.
 ///
@@ -104,8 +104,8 @@ fn verdict(time: &Ratio, significant: bool, threshold: f64) -> Verdict {
     let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
     match time.interval {
         Some((low, high)) if least <= low && high <= most => Verdict::Same,
-        Some((low, _)) if significant && low > 1.0 && time.ratio > most => Verdict::Slower,
-        Some((_, high)) if significant && high < 1.0 && time.ratio < least => Verdict::Faster,
+        Some((low, _)) if significant && low > most => Verdict::Slower,
+        Some((_, high)) if significant && high < least => Verdict::Faster,
         _ => Verdict::Inconclusive,
     }
 }
