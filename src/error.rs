@@ -187,6 +187,10 @@ impl std::fmt::Display for Failure {
         let place = self.offset_bytes.map_or(String::new(), |offset| format!(" at offset {offset}"));
         let operation = self.operation;
         match self.fault {
+            // A result or a picture is written as a whole, and has no -t.
+            Fault::Errno(errno @ Errno::ENOSPC) if operation == "write" && self.offset_bytes.is_none() => {
+                write!(f, "write failed: {}; free some space or write elsewhere", describe(errno))
+            }
             Fault::Errno(errno @ Errno::ENOSPC) => {
                 write!(
                     f,

@@ -1,8 +1,7 @@
 //! Files that are there whole or not at all.
 
-use std::fs::Permissions;
+use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -17,24 +16,26 @@ use crate::error::{Error, Failure, Fault, describe};
 /// [`Error::Open`] where no file can be made, [`Error::Io`] where it cannot be written.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // As open(2) makes files; the umask takes its part away.
-    let mode = Permissions::from_mode(0o666);
-    let refused = |error: io::Error| Error::Open {
+    let refused = |errno: Errno| Error::Open {
         path: path.to_owned(),
-        reason: describe(errno(&error)),
+        reason: describe(errno),
         remedy: "name a file in a folder that you may write to".to_owned(),
     };
-    if path.is_dir() {
-        return Err(refused(Errno::EISDIR.into()));
-    }
-    let mut file =
-        Builder::new().prefix(".iobench-").permissions(mode).tempfile_in(folder).map_err(refused)?;
     let failed = |error: io::Error| Error::Io {
         path: path.to_owned(),
         failure: Failure { operation: "write", offset_bytes: None, fault: Fault::Errno(errno(&error)) },
     };
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|error| refused(error.error))
+    // tempfile's own error does not tell the kernel's answer; its own mode is not that of the umask.
+    let mut answer = Errno::EIO;
+    let open = |path: &Path| {
+        let made = OpenOptions::new().write(true).create_new(true).open(path);
+        made.inspect_err(|error| answer = errno(error))
+    };
+    let made = Builder::new().prefix(".iobench-").make_in(folder, open);
+    let file = made.map_err(|_| refused(answer))?;
+    let mut content = file.as_file();
+    content.write_all(bytes).and_then(|()| content.sync_all()).map_err(failed)?;
+    file.persist(path).map(drop).map_err(|error| refused(errno(&error.error)))
 }
 
 fn errno(error: &io::Error) -> Errno {

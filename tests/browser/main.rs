@@ -1,0 +1,194 @@
+//! The page of `iobench plot` in a browser, with a mouse and a keyboard.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "a test binary has no public items")]
+
+mod chromium;
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::path::PathBuf;
+
+use chromium::Page;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SWEEP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sweep.json");
+
+/// The page of the sweep, and the folder that holds it.
+fn page() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("page.html");
+    let output = common::iobench().args(["plot", SWEEP, "--mark", "100k", "-o"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    (folder, path)
+}
+
+/// The runs of the sweep with a summary: name of the series, bytes, summary.
+fn points() -> Vec<(String, u64, Value)> {
+    let sweep: Value = serde_json::from_str(&std::fs::read_to_string(SWEEP).unwrap()).unwrap();
+    let runs = sweep["runs"].as_array().unwrap().iter().filter(|run| !run["summary"].is_null());
+    let point = |run: &Value| {
+        let configuration = &run["benchmark_configuration"];
+        let strategy = configuration["strategy"].as_str().unwrap().to_owned();
+        (strategy, configuration["buffersize"].as_u64().unwrap(), run["summary"].clone())
+    };
+    runs.map(point).collect()
+}
+
+fn marker(series: &str, bytes: u64) -> String {
+    format!(".marker[data-series='{series}'][data-bytes='{bytes}']")
+}
+
+/// What the box beside the mouse says; empty if it is hidden.
+fn hover(page: &mut Page) -> String {
+    let text = page.value(
+        "(() => { const it = document.getElementById('hover'); return it.hidden ? '' : it.textContent; })()",
+    );
+    text.as_str().unwrap().to_owned()
+}
+
+/// The numbers of a summary as JavaScript prints them: both sides print the shortest that is exact.
+fn assert_says(text: &str, series: &str, bytes: u64, summary: &Value) {
+    let interval = &summary["interval_kib_per_second"];
+    let number = |value: &Value| value.as_f64().unwrap().to_string();
+    for expected in [
+        format!("{series}\n"),
+        format!("({bytes} bytes)"),
+        format!("({} KiB/s)", number(&summary["median_kib_per_second"])),
+        format!("({} to {} KiB/s)", number(&interval[0]), number(&interval[1])),
+        format!("n = {}", summary["n"]),
+    ] {
+        assert!(text.contains(&expected), "{expected} is not in {text}");
+    }
+}
+
+fn count(page: &mut Page, selector: &str) -> u64 {
+    page.value(&format!("document.querySelectorAll(\"{selector}\").length")).as_u64().unwrap()
+}
+
+#[test]
+fn the_page_answers_to_mouse_and_keyboard_and_asks_nobody() {
+    if !common::have_program("chromium") {
+        return;
+    }
+    let (_folder, path) = page();
+    let mut page = Page::open(&path);
+    hovering_shows_the_values_of_the_result(&mut page);
+    the_table_has_every_point(&mut page);
+    a_click_in_the_legend_hides_a_series_and_brings_it_back(&mut page);
+    the_switches_change_the_axes(&mut page);
+    the_keyboard_reaches_every_point(&mut page);
+    the_environment_is_there(&mut page);
+    assert_eq!(page.complaints, Vec::<String>::new());
+    let address = format!("file://{}", path.display());
+    let outside = page.requests.iter().filter(|it| **it != address && !it.starts_with("data:"));
+    assert_eq!(outside.collect::<Vec<_>>(), Vec::<&String>::new());
+    assert!(page.requests.contains(&address), "requests are seen");
+}
+
+/// Points whose marker another one covers get no mouse: they are reached by keyboard.
+fn on_top(page: &mut Page, selector: &str) -> bool {
+    let (x, y) = page.point_at(selector);
+    page.value(&format!("document.elementFromPoint({x}, {y})?.matches(\"{selector}\") ?? false")) == true
+}
+
+fn hovering_shows_the_values_of_the_result(page: &mut Page) {
+    let mut seen = 0;
+    for (series, bytes, summary) in points() {
+        if on_top(page, &marker(&series, bytes)) {
+            assert_says(&hover(page), &series, bytes, &summary);
+            seen += 1;
+        }
+    }
+    assert!(seen > points().len() / 2, "{seen} points can be pointed at");
+    page.point_at("h1");
+    assert_eq!(hover(page), "");
+}
+
+fn the_table_has_every_point(page: &mut Page) {
+    let rows = page.value(
+        "[...document.querySelectorAll('#points tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
+    );
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), points().len());
+    for (row, (series, bytes, summary)) in rows.iter().zip(points()) {
+        let median = summary["median_kib_per_second"].as_f64().unwrap();
+        assert_eq!((&row[0], &row[1]), (&Value::from(series), &Value::from(bytes.to_string())));
+        let shown: f64 = row[3].as_str().unwrap().parse().unwrap();
+        assert!((shown - median).abs() <= 0.051, "{row}");
+    }
+}
+
+fn a_click_in_the_legend_hides_a_series_and_brings_it_back(page: &mut Page) {
+    let of_series = points().iter().filter(|(series, ..)| series == "mmap").count() as u64;
+    let selector = ".marker[data-series='mmap']";
+    assert_eq!(count(page, selector), of_series);
+    for (pressed, expected) in [("false", 0), ("true", of_series)] {
+        page.click("#legend button[data-series='mmap']");
+        page.until(&format!(
+            "document.querySelector(\"#legend button[data-series='mmap']\").getAttribute('aria-pressed') === '{pressed}'"
+        ));
+        assert_eq!(count(page, selector), expected);
+        assert_eq!(count(page, ".marker[data-series='readwrite']"), 6);
+    }
+}
+
+/// Vertical and horizontal places of the markers of a series, in pixels of the picture.
+fn places(page: &mut Page) -> Vec<(f64, f64)> {
+    let numbers = page.value(
+        "[...document.querySelectorAll(\".marker[data-series='readwrite']\")]
+            .map((it) => it.transform.baseVal[0].matrix).map((matrix) => [matrix.e, matrix.f])",
+    );
+    let place = |pair: &Value| (pair[0].as_f64().unwrap(), pair[1].as_f64().unwrap());
+    numbers.as_array().unwrap().iter().map(place).collect()
+}
+
+/// Whether equal ratios of size are equal distances.
+fn evenly_spaced(places: &[(f64, f64)]) -> bool {
+    let gaps: Vec<f64> = places.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    gaps.iter().all(|gap| (gap - gaps[0]).abs() < 0.01)
+}
+
+fn the_switches_change_the_axes(page: &mut Page) {
+    let rates: Vec<f64> = points()
+        .iter()
+        .filter(|(series, ..)| series == "readwrite")
+        .map(|(.., summary)| summary["median_kib_per_second"].as_f64().unwrap())
+        .collect();
+    // The share of the way from the first to the last point at which the second one lies.
+    let share = |of: &dyn Fn(f64) -> f64| (of(rates[1]) - of(rates[0])) / (of(rates[4]) - of(rates[0]));
+    let seen = |places: &[(f64, f64)]| (places[1].1 - places[0].1) / (places[4].1 - places[0].1);
+    let linear = places(page);
+    assert!(evenly_spaced(&linear), "sizes begin as powers of two: {linear:?}");
+    assert!((seen(&linear) - share(&|rate| rate)).abs() < 1e-3);
+    page.click("input[name=y][value=log]");
+    let log = places(page);
+    assert!((seen(&log) - share(&f64::ln)).abs() < 1e-3, "{log:?}");
+    assert!(
+        page.value("document.querySelector('#plot .rate').textContent").as_str().unwrap().ends_with("/s")
+    );
+    page.click("input[name=x][value=linear]");
+    assert!(!evenly_spaced(&places(page)));
+    page.click("input[name=x][value=log]");
+    page.click("input[name=y][value=linear]");
+    assert_eq!(places(page), linear);
+}
+
+fn the_keyboard_reaches_every_point(page: &mut Page) {
+    for series in ["readwrite", "direct", "mmap"] {
+        let own: Vec<_> = points().into_iter().filter(|(name, ..)| name == series).collect();
+        page.value(&format!("document.querySelector(\"{}\").focus()", marker(series, own[0].1)));
+        for (name, bytes, summary) in &own {
+            assert_says(&hover(page), name, *bytes, summary);
+            page.press("ArrowRight", 39);
+        }
+    }
+}
+
+fn the_environment_is_there(page: &mut Page) {
+    let text = page.value("document.getElementById('environment').textContent");
+    for expected in ["AMD EPYC", "kern.osrelease", "precision", "O_DIRECT moves multiples", "random"] {
+        assert!(text.as_str().unwrap().contains(expected), "{expected}: {text}");
+    }
+}
