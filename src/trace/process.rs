@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::engine::interrupt;
@@ -80,12 +80,16 @@ impl Tracer {
     /// [`Error::System`] with what the tracer said, if it ends or takes too long;
     /// [`Error::Interrupted`] after a signal.
     pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
+        self.wait_attached_within(sign, ATTACH_LIMIT)
+    }
+
+    fn wait_attached_within(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
         if let Some(cat) = &mut self.child.stdin {
             // A tracer that is gone already is found out below.
             let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
         }
         let sign = sign.unwrap_or(READY);
-        let deadline = Instant::now() + ATTACH_LIMIT;
+        let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             interrupt::check()?;
             match self.lines.recv_timeout(LOOK_INTERVAL) {
@@ -103,17 +107,20 @@ impl Tracer {
     }
 
     /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
-    pub fn stop(mut self, signal: Option<Signal>) -> Finished {
+    pub fn stop(self, signal: Option<Signal>) -> Finished {
+        self.stop_within(signal, STOP_LIMIT)
+    }
+
+    fn stop_within(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
         let died = self.child.try_wait().ok().flatten();
         drop(self.child.stdin.take());
         if let Some(signal) = signal {
             // If it is gone already, that is what `died` says.
             let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
         }
-        let status = died.or_else(|| wait(&mut self.child));
+        let status = died.or_else(|| wait(&mut self.child, limit));
         if status.is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            self.kill();
         }
         let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
         let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
@@ -126,17 +133,27 @@ impl Tracer {
                 last_words(&messages)
             )),
             (None, None) => Some(format!("{} did not end when asked to and was killed", self.name)),
+            (None, Some(status)) if signal.is_none() && !status.success() => {
+                Some(format!("{} failed at its end ({status}): {}", self.name, last_words(&messages)))
+            }
             (None, Some(_)) => None,
         };
         Finished { output, messages, problem }
+    }
+
+    /// Kills what has not ended, and what it started: whoever holds its output would be waited for.
+    fn kill(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
 impl Drop for Tracer {
     fn drop(&mut self) {
         // Only on a path that did not come to `stop`: the tracer must not outlive the run.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -154,8 +171,8 @@ fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) -> JoinHa
     })
 }
 
-fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let deadline = Instant::now() + STOP_LIMIT;
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
