@@ -230,3 +230,33 @@ fn check_kernel(tracer: &'static str) -> Result<(), Error> {
 fn refused(tracer: &'static str, reason: &str, remedy: &str) -> Error {
     Error::System { call: tracer, reason: reason.to_owned(), remedy: remedy.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_clock_calls_a_sample_are_the_whole_and_a_cut_run_has_up_to_two_more() {
+        for (samples, cut_short, clock_calls, whole) in [
+            (3, false, 6, true),
+            (3, false, 5, false),
+            (3, false, 7, false),
+            (3, false, 8, false),
+            (3, true, 6, true),
+            (3, true, 8, true),
+            (3, true, 5, false),
+            (3, true, 9, false),
+            (0, true, 1, true),
+        ] {
+            let missed = missed("x", samples, cut_short, clock_calls);
+            assert_eq!(missed.is_none(), whole, "{samples} samples, {clock_calls} calls: {missed:?}");
+        }
+    }
+
+    #[test]
+    fn drops_of_dtrace_add_up() {
+        let messages = "dtrace: 17 drops on CPU 0\nwhat else it says\ndtrace: 5 aggregation drops on CPU 1\n";
+        assert_eq!(dtrace_drops(messages), 22);
+        assert_eq!(dtrace_drops("dtrace: script 'x' matched 4 probes\n"), 0);
+    }
+}
