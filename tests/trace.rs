@@ -9,7 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-use common::{Filesystem, Outcome, data_file, have, have_btf, have_program, have_root, iobench, outcome};
+use common::{
+    Filesystem, Outcome, data_file, have_btf, have_dtrace, have_program, have_root, iobench, outcome,
+};
 use iobench::engine::strategy::{Direction, Strategy, Support, Work};
 use iobench::engine::target::Target;
 use iobench::report::document::Document;
@@ -248,8 +250,7 @@ fn strace_shows_the_same_calls_without_root() {
 
 #[test]
 fn dtrace_shows_the_same_calls() {
-    let reason = "run docs/tracing/fetch-dtrace.sh";
-    if !have_root() || !have_btf() || !have("dtrace", iobench::trace::dtrace::find().is_some(), reason) {
+    if !have_root() || !have_btf() || !have_dtrace() {
         return;
     }
     let scratch = Filesystem::scratch();
@@ -577,7 +578,7 @@ struct LongRun {
 impl LongRun {
     fn start(file: &Path) -> LongRun {
         let mut command = command("-j", "-r --settle 0.05 -b 4k -t 1M -n 40", file);
-        let iobench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut iobench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             // Only an attached bpftrace has turned its child into the `cat`.
@@ -588,7 +589,8 @@ impl LongRun {
             }
             sleep(Duration::from_millis(20));
         }
-        panic!("the tracer did not attach");
+        iobench.kill().unwrap();
+        panic!("the tracer did not attach: {:?}", iobench.wait_with_output());
     }
 
     fn end(self) -> Outcome {
