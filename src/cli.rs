@@ -465,6 +465,20 @@ pub fn cpu(text: Option<&str>) -> Result<CpuChoice, String> {
     }
 }
 
+/// What clap says on several lines: the error and its tips, without usage and heading.
+pub fn in_one_sentence(error: &clap::Error) -> String {
+    let message = error.to_string();
+    let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
+    let clauses: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    format!("{}; see iobench --help", clauses.join("; ").trim_start_matches("error: "))
+}
+
+/// Whether a word of a command line that could not be parsed is `-j`, alone or in a bundle.
+pub fn asks_for_json(word: &str) -> bool {
+    word == "--json" || (word.starts_with('-') && !word.starts_with("--") && word.contains('j'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

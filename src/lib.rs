@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use cli::{Cli, Command};
-use command::output::{Output, complain};
+use command::output::{Output, complain, print_error};
 use engine::strategy::Strategy;
 use error::Error;
 use report::document::{Document, ErrorRecord};
@@ -101,13 +101,6 @@ fn reported(as_json: bool, outcome: Result<ExitCode, Error>) -> Result<ExitCode,
     outcome
 }
 
-/// The document of a run that did not begin. That it cannot be written changes nothing: the
-/// error itself is what ends the program.
-fn print_error(error: &Error) {
-    let document = Document { error: Some(ErrorRecord::new(error)), ..Document::default() };
-    let _ = report::json::write(&mut std::io::stdout().lock(), &document);
-}
-
 /// A benchmark, with its one document on standard output whatever happens.
 fn run(args: &cli::RunArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
     let output = Output::new(args);
@@ -124,22 +117,9 @@ fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
     if !error.use_stderr() {
         return exit(error.print().map(|()| ExitCode::SUCCESS).map_err(Error::Output));
     }
-    let usage_error = Error::Usage(in_one_sentence(&error.to_string()));
-    if argv.iter().any(|word| asks_for_json(word)) {
+    let usage_error = Error::Usage(cli::in_one_sentence(error));
+    if argv.iter().any(|word| cli::asks_for_json(word)) {
         print_error(&usage_error);
     }
     exit(Err(usage_error))
-}
-
-/// What clap says on several lines: the error and its tips, without usage and heading.
-fn in_one_sentence(message: &str) -> String {
-    let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
-    let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
-    let clauses: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    format!("{}; see iobench --help", clauses.join("; ").trim_start_matches("error: "))
-}
-
-/// Whether a word of a command line that could not be parsed is `-j`, alone or in a bundle.
-fn asks_for_json(word: &str) -> bool {
-    word == "--json" || (word.starts_with('-') && !word.starts_with("--") && word.contains('j'))
 }

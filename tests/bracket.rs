@@ -126,6 +126,28 @@ fn the_prefaulted_buffer_takes_no_page_fault_inside_the_bracket() {
     }
 }
 
+/// The lab's D script takes the return of the closing call for another opening. It is to count 32768 reads of
+/// `-r -b 512`, so nothing may be read behind the bracket.
+#[test]
+fn behind_the_bracket_nothing_is_read() {
+    if !have_program("strace") {
+        return;
+    }
+    let scratch = Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), TOTAL_BYTES);
+    let log = scratch.folder().join("strace.log");
+    let mut strace = std::process::Command::new("strace");
+    strace.arg("-o").arg(&log).arg(env!("CARGO_BIN_EXE_io-benchmark"));
+    assert!(
+        strace.args(["-r", "-b", "512", "-t", "1M", "--settle", "0"]).arg(&file).status().unwrap().success()
+    );
+    let trace = std::fs::read_to_string(log).unwrap();
+    let behind = trace.lines().skip_while(|line| !line.starts_with("clock_gettime(")).skip(1);
+    let behind = behind.skip_while(|line| !line.starts_with("clock_gettime("));
+    let found: Vec<&str> = behind.filter(|line| line.starts_with("read(")).collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn an_undeclared_call_is_found_by_name() {
     let trace = "1 openat(AT_FDCWD) = 3\n1 clock_gettime(1) = 0\n1 read(3) = 1\n1 lseek(3) = 0\n1 clock_gettime(1) = 0\n1 exit_group(0) = ?\n";

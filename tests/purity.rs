@@ -173,7 +173,7 @@ fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
     for case in cases {
         iteration::run(case.strategy, target, &case.plan, |_| Ok(())).unwrap();
     }
-    let (records, trace) = program.finish(tracer, cases.len());
+    let (records, trace) = program.finish(tracer, cases.len(), false);
     assert!(trace.complete, "{:?}", trace.problems);
     records
 }

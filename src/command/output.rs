@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::request;
 use crate::cli::RunArgs;
 use crate::error::Error;
-use crate::report::document::{Document, SampleRecord};
+use crate::report::document::{Document, ErrorRecord, SampleRecord};
 use crate::report::{json, text};
 
 /// The form of the output.
@@ -116,4 +116,11 @@ impl Output {
 /// A line on standard error. That it cannot be written is no reason to stop.
 pub fn complain(sentence: &str) {
     let _ = writeln!(io::stderr(), "iobench: {sentence}");
+}
+
+/// The document of a run that did not begin. That it cannot be written changes nothing: the
+/// error itself is what ends the program.
+pub fn print_error(error: &Error) {
+    let document = Document { error: Some(ErrorRecord::new(error)), ..Document::default() };
+    let _ = json::write(&mut io::stdout().lock(), &document);
 }

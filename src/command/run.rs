@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::output::Output;
 use super::prepared::{self, Prepared};
-use super::request::{Mode, Request};
+use super::request::{self, Mode, Request};
 use crate::cli::RunArgs;
 use crate::engine::affinity;
 use crate::engine::cache::CacheState;
@@ -49,7 +49,10 @@ pub fn run(
     warn_of_buffered_writes(&prepared.request, output);
     describe_extents(&prepared.request, &target, &mut configuration, output);
     document.host_configuration = Some(host::configuration(Some(target.path())));
-    document.conditions_before = Some(host::conditions());
+    // Printed with -v only; without it, nothing is read behind the bracket, where the lab's D script
+    // goes on counting.
+    let verbose = request::is_verbose(args);
+    document.conditions_before = verbose.then(host::conditions);
     document.benchmark_configuration = Some(configuration);
     let mut benchmark = Benchmark { prepared: &prepared, target: &target, document, output };
     let outcome = match prepared.request.mode {
@@ -57,7 +60,7 @@ pub fn run(
         Mode::Create => benchmark.create_file(),
         Mode::Read | Mode::Write => benchmark.iterate(),
     };
-    document.conditions_after = Some(host::conditions());
+    document.conditions_after = verbose.then(host::conditions);
     outcome
 }
 

@@ -8,7 +8,8 @@ use std::process::Command;
 
 use clap::Parser;
 
-use super::output::Output;
+use super::output::{Output, print_error};
+use super::request::Request;
 use super::run;
 use crate::cli::{self, RunArgs, TraceArgs, TracedRun};
 use crate::engine::interrupt;
@@ -29,12 +30,12 @@ use crate::trace::show::{Show, TracerName};
 /// [`Error::System`] if the tracer cannot run or did not see everything, and those of the
 /// benchmark; the benchmark's result is printed in any case.
 pub fn run(args: &TraceArgs, argv: Vec<String>, strategies: &[&'static dyn Strategy]) -> Result<(), Error> {
-    let mut benchmark = TracedRun::try_parse_from(&args.benchmark).map_err(|error| usage(&error))?.run;
-    benchmark.json |= args.json;
-    let program = match &args.script {
-        Some(path) => Program::own(args.with, path)?,
-        None => Program::showing(args.with, shown(args, &benchmark, strategies), &subject(&benchmark))?,
+    let benchmark = match TracedRun::try_parse_from(&args.benchmark) {
+        Ok(parsed) => RunArgs { json: parsed.run.json | args.json, ..parsed.run },
+        Err(error) if !error.use_stderr() => return error.print().map_err(Error::Output),
+        Err(error) => return Err(refuse(args, Error::Usage(behind_the_dashes(&error)))),
     };
+    let program = program(args, &benchmark, strategies).map_err(|error| refuse(args, error))?;
     if args.print_script {
         return io::stdout().write_all(program.text().as_bytes()).map_err(Error::Output);
     }
@@ -56,6 +57,19 @@ pub fn run(args: &TraceArgs, argv: Vec<String>, strategies: &[&'static dyn Strat
     outcome.and(written)
 }
 
+/// What the tracer runs, once it is clear that there is a benchmark to trace.
+fn program(
+    args: &TraceArgs,
+    benchmark: &RunArgs,
+    strategies: &[&'static dyn Strategy],
+) -> Result<Program, Error> {
+    Request::new(benchmark, strategies)?;
+    match &args.script {
+        Some(path) => Program::own(args.with, path),
+        None => Program::showing(args.with, shown(args, benchmark, strategies), &subject(benchmark)),
+    }
+}
+
 /// Runs `benchmark` while the tracer of `program` watches, and puts what it saw into the document.
 fn traced(
     program: &Program,
@@ -65,7 +79,7 @@ fn traced(
     interrupt::install();
     let tracer = program.start()?;
     let outcome = benchmark(document);
-    let (records, trace) = program.finish(tracer, document.benchmark_samples.len());
+    let (records, trace) = program.finish(tracer, document.benchmark_samples.len(), outcome.is_err());
     for (sample, record) in document.benchmark_samples.iter_mut().zip(records) {
         sample.kernel = Some(record);
     }
@@ -134,7 +148,12 @@ fn run_apart(args: &TraceArgs, document: &mut Document) -> Result<(), Error> {
     };
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let child = Command::new(program).args(&args.benchmark).args(["-j", "-v"]).output();
+    interrupt::check()?;
     let child = child.map_err(|error| failed(error.to_string()))?;
+    if child.status.success() && child.stdout.is_empty() {
+        // -q: nothing is printed, and nothing is to be.
+        return Ok(());
+    }
     *document = serde_json::from_slice(&child.stdout).map_err(|_| {
         let sentence = String::from_utf8_lossy(&child.stderr);
         failed(sentence.trim().trim_start_matches("iobench: ").to_owned())
@@ -142,10 +161,16 @@ fn run_apart(args: &TraceArgs, document: &mut Document) -> Result<(), Error> {
     document.error.take().map_or(Ok(()), |error| Err(failed(error.message)))
 }
 
-fn usage(error: &clap::Error) -> Error {
-    let text = error.to_string();
-    let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    Error::Usage(format!("behind --: {sentence}"))
+fn behind_the_dashes(error: &clap::Error) -> String {
+    format!("behind --: {}", cli::in_one_sentence(error))
+}
+
+/// Nothing is run for this reason: with `-j`, on either side of the dashes, that is a document too.
+fn refuse(args: &TraceArgs, error: Error) -> Error {
+    if args.json || args.benchmark.iter().any(|word| cli::asks_for_json(&word.to_string_lossy())) {
+        print_error(&error);
+    }
+    error
 }
 
 /// What is shown if nothing was asked for: system calls, and the operations behind those of a ring.

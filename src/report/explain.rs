@@ -11,6 +11,11 @@ use crate::trace::record::KernelRecord;
 
 /// getrusage(2) counts whole ticks on some kernels; shorter samples say nothing about the split.
 const SHORTEST_SPLIT_SECONDS: f64 = 0.002;
+/// CPU time is exact, but the kernel divides it into user and system by what its ticks (every 1 to
+/// 10 ms) happened to hit (Linux, cputime_adjust in kernel/sched/cputime.c); from here on by many.
+const SHORTEST_TICKED_SECONDS: f64 = 0.1;
+/// Below this part of the time on the CPU, what a call costs is CPU time.
+const NEARLY_ALWAYS_RUNNING: f64 = 0.8;
 /// Blocks up to this size cost the call, not the copy, on every machine we know of.
 const SMALL_BLOCK_BYTES: u64 = 256;
 /// From this size on the copy outweighs the call.
@@ -92,6 +97,10 @@ impl Facts<'_> {
         self.usage.inblock as f64 * USAGE_BLOCK_BYTES
     }
 
+    fn cpu_seconds(&self) -> f64 {
+        self.usage.utime + self.usage.stime
+    }
+
     fn resident_before(&self) -> f64 {
         self.sample.resident_fraction_before.unwrap_or(f64::NAN)
     }
@@ -106,22 +115,36 @@ impl Facts<'_> {
 }
 
 fn time_split(facts: &Facts) -> Option<String> {
-    let (time, user, system) = (facts.sample.time, facts.usage.utime, facts.usage.stime);
-    if time < SHORTEST_SPLIT_SECONDS || user + system > time * 1.1 {
+    let (time, cpu) = (facts.sample.time, facts.cpu_seconds());
+    if time < SHORTEST_SPLIT_SECONDS || cpu > time * 1.1 {
         return None;
     }
-    let percent = |part: f64| (100.0 * part / time).round().clamp(0.0, 100.0);
-    let waiting = (time - user - system).max(0.0);
-    Some(format!(
-        "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {} % off the CPU, waiting \
-         (utime {}, stime {}).",
-        duration(time),
-        percent(user),
-        percent(system),
-        percent(waiting),
-        duration(user),
-        duration(system)
-    ))
+    let percent = |part: f64| (100.0 * part / time).round().clamp(0.0, 100.0) as u32;
+    let off = percent(time - cpu);
+    let why = match (off > 0, facts.usage.nvcsw > 0, facts.usage.nivcsw > 0) {
+        (true, true, true) => ", waiting or preempted",
+        (true, true, false) => ", waiting",
+        (true, false, true) => ", while something else ran there",
+        _ => "",
+    };
+    let (user, system) = (facts.usage.utime, facts.usage.stime);
+    Some(match cpu >= SHORTEST_TICKED_SECONDS {
+        true => format!(
+            "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {off} % off the CPU{why} \
+             (utime {}, stime {}).",
+            duration(time),
+            percent(user),
+            percent(system),
+            duration(user),
+            duration(system)
+        ),
+        false => format!(
+            "Of {}, {} % was spent on the CPU and {off} % off it{why} (utime and stime together {}).",
+            duration(time),
+            percent(cpu),
+            duration(cpu)
+        ),
+    })
 }
 
 fn nothing_moved(facts: &Facts) -> Option<String> {
@@ -144,32 +167,41 @@ fn read_from_cache(facts: &Facts) -> Option<String> {
 }
 
 fn read_through_cache(facts: &Facts) -> Option<String> {
-    if !facts.reads() || facts.direct() || facts.usage.inblock == 0 {
+    // Where all was resident, what was read is the filesystem's own.
+    let resident = facts.resident_before() >= NEARLY_ALL;
+    if !facts.reads() || facts.direct() || facts.usage.inblock == 0 || resident {
         return None;
     }
+    let fractions = (facts.sample.resident_fraction_before, facts.sample.resident_fraction_after);
+    let fractions = match fractions {
+        (Some(before), Some(after)) => {
+            format!(": {} of the range was resident before, {} after", fraction(before), fraction(after))
+        }
+        _ => String::new(),
+    };
     let readahead = facts.host.and_then(|host| host.storage.device_read_ahead_bytes);
     let readahead = readahead.map_or(String::new(), |window| {
         format!(" The kernel reads ahead up to {} at a time.", size(window as f64))
     });
     Some(format!(
-        "{} came from the device into the page cache (inblock {}): only {} of the range was resident before, \
-         {} after.{readahead}",
+        "{} came from the device into the page cache (inblock {}){fractions}.{readahead}",
         size(facts.device_read_bytes()),
         facts.usage.inblock,
-        fraction(facts.resident_before()),
-        fraction(facts.sample.resident_fraction_after.unwrap_or(f64::NAN)),
     ))
 }
 
 fn read_past_cache(facts: &Facts) -> Option<String> {
     let from_device = facts.device_read_bytes() >= NEARLY_ALL * facts.bytes();
-    (facts.reads() && facts.direct() && from_device).then(|| {
+    // Some filesystems take the flag and read through the page cache all the same.
+    let (before, after) = (facts.sample.resident_fraction_before?, facts.sample.resident_fraction_after?);
+    let pace = duration(facts.seconds_per_io());
+    let pace = if facts.queued() { format!("one every {pace}") } else { format!("{pace} a read") };
+    (facts.reads() && facts.direct() && from_device && after <= before).then(|| {
         format!(
-            "O_DIRECT went past the page cache: each of {} reads of {} went to the device (inblock {}), {} a read.",
-            facts.sample.io_count,
+            "O_DIRECT went past the page cache: {} of {} went to the device (inblock {}), {pace}.",
+            number(facts.sample.io_count, "read"),
             size(facts.configuration.buffersize as f64),
             facts.usage.inblock,
-            duration(facts.seconds_per_io())
         )
     })
 }
@@ -179,20 +211,26 @@ fn call_or_copy(facts: &Facts) -> Option<String> {
     if !facts.reads() || !facts.cached() || facts.mapped() || facts.queued() {
         return None;
     }
-    let per_call = duration(facts.seconds_per_io());
+    let cpu = facts.cpu_seconds();
+    let (seconds, of) = match cpu >= NEARLY_ALWAYS_RUNNING * facts.sample.time {
+        true => (facts.sample.time, ""),
+        false if cpu > 0.0 => (cpu, " of CPU time"),
+        false => return None,
+    };
+    let per_call = duration(seconds / facts.sample.io_count.max(1) as f64);
     if block_bytes <= SMALL_BLOCK_BYTES {
         return Some(format!(
-            "A call moved {block_bytes} byte(s) and took {per_call}: the price is the way into the kernel and back, \
-             {} times, and hardly the bytes; a larger -b divides it.",
-            facts.sample.io_count
+            "A call moved {} and took {per_call}{of}: the price is the way into the kernel and back, {}, and hardly \
+             the bytes; a larger -b divides it.",
+            number(block_bytes, "byte"),
+            number(facts.sample.io_count, "time")
         ));
     }
     (block_bytes >= LARGE_BLOCK_BYTES).then(|| {
-        let speed = facts.bytes() / facts.sample.time;
         format!(
-            "A call moved {} in {per_call}: the price is the copy, at {} a second.",
+            "A call moved {} in {per_call}{of}: the price is the copy, at {} a second.",
             size(block_bytes as f64),
-            size(speed)
+            size(facts.bytes() / seconds)
         )
     })
 }
@@ -204,7 +242,9 @@ fn page_faults(facts: &Facts) -> Option<String> {
         return None;
     }
     let per_mib = faults as f64 / (facts.bytes() / f64::from(1 << 20));
-    let figures = format!("{faults} page faults, {per_mib:.1} a MiB, {major} of them with I/O");
+    let with_io = if major == 0 { "none".to_owned() } else { major.to_string() };
+    let faults_taken = number(faults.unsigned_abs(), "page fault");
+    let figures = format!("{faults_taken}, {per_mib:.1} a MiB, {with_io} of them with I/O");
     Some(match facts.mapped() {
         true => format!(
             "No system call moved the data: the copy touched the mapping and took {figures}; each fault made {} \
@@ -228,10 +268,15 @@ fn write_without_sync(facts: &Facts) -> Option<String> {
 fn write_with_sync(facts: &Facts) -> Option<String> {
     let (transfer_ns, sync_ns) = (facts.sample.transfer_time_ns?, facts.sample.sync_time_ns?);
     let (transfer, sync) = (transfer_ns as f64 / 1e9, sync_ns as f64 / 1e9);
+    // A filesystem in memory has nothing to wait for, and direct writes have waited before.
+    let until = match facts.usage.oublock > 0 && !facts.direct() {
+        true => ", until the device had the bytes",
+        false => "",
+    };
     facts.writes().then(|| {
         format!(
-            "The writes returned after {}; the sync then took {}, {:.0} % of the whole, until the device had the \
-             bytes: {} a second from end to end.",
+            "The writes returned after {}; the sync then took {}, {:.0} % of the whole{until}: {} a second from end \
+             to end.",
             duration(transfer),
             duration(sync),
             100.0 * sync / facts.sample.time,
@@ -241,15 +286,15 @@ fn write_with_sync(facts: &Facts) -> Option<String> {
 }
 
 fn waits(facts: &Facts) -> Option<String> {
-    let count = facts.usage.nvcsw;
-    if count <= 0 {
-        return None;
-    }
-    let off_cpu = facts.kernel.and_then(|kernel| kernel.sched);
+    let count = u64::try_from(facts.usage.nvcsw).ok().filter(|count| *count > 0)?;
+    // Time off the CPU is time waited only if nothing else took the CPU.
+    let off_cpu =
+        facts.kernel.and_then(|kernel| kernel.sched).filter(|sched| sched.involuntary_switches == 0);
     let off_cpu = off_cpu
         .map_or(String::new(), |sched| format!(", {} in all", duration(sched.off_cpu_ns as f64 / 1e9)));
     Some(format!(
-        "The thread gave up the CPU {count} times to wait{off_cpu}, once for every {} moved (nvcsw).",
+        "The thread gave up the CPU {} to wait{off_cpu}, once for every {} moved (nvcsw).",
+        number(count, "time"),
         size(facts.bytes() / count as f64)
     ))
 }
@@ -267,17 +312,23 @@ fn preemptions(facts: &Facts) -> Option<String> {
 
 fn requests(facts: &Facts) -> Option<String> {
     let block = facts.kernel?.block.as_ref()?;
-    let requests = block.read_requests + block.write_requests;
+    // The count is the disk's: of reads it is known whose they are, and dirty pages others write out.
+    let ours = block.own_bytes as f64 >= NEARLY_ALL * block.read_bytes as f64;
+    let (requests, bytes) = match facts.reads() {
+        true if ours => (block.read_requests, block.read_bytes),
+        true => return None,
+        false => (block.write_requests, block.write_bytes),
+    };
     if requests == 0 {
         return None;
     }
-    let average = (block.read_bytes + block.write_bytes) as f64 / requests as f64;
     let limit = facts.host.and_then(|host| host.storage.device_max_request_bytes);
     let limit =
         limit.map_or(String::new(), |bytes| format!("; the device takes up to {}", size(bytes as f64)));
     Some(format!(
-        "The device saw {requests} requests of {} on average, where the program moved {} at a time{limit}.",
-        size(average),
+        "The device saw {} of {} on average, where the program moved {} at a time{limit}.",
+        number(requests, if facts.reads() { "read request" } else { "write request" }),
+        size(bytes as f64 / requests as f64),
         size(facts.configuration.buffersize as f64)
     ))
 }
@@ -291,8 +342,9 @@ fn ring(facts: &Facts) -> Option<String> {
         count => format!(" {count} of them would have blocked and went to worker threads."),
     };
     Some(format!(
-        "Up to {} operations were in flight, and one system call waited for {} of them.{punted}",
-        granted.iodepth, granted.batch
+        "Up to {} in flight, and one system call waited for {} of them.{punted}",
+        number(u64::from(granted.iodepth), "operation"),
+        granted.batch
     ))
 }
 
@@ -317,5 +369,10 @@ fn size(bytes: f64) -> String {
 }
 
 fn fraction(part: f64) -> String {
-    if part.is_nan() { "an unknown part".to_owned() } else { format!("{:.0} %", part * 100.0) }
+    format!("{:.0} %", part * 100.0)
+}
+
+/// `1 time`, `3 times`.
+fn number(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -257,3 +257,130 @@ fn buckets(value: &Value) -> Vec<Bucket> {
     };
     value.as_array().map(|entries| entries.iter().filter_map(bucket).collect()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(parts: &[Show]) -> String {
+        let subject = Subject { pid: 4711, disks: vec![(254, 0), (8, 16)] };
+        program(&parts.iter().copied().collect(), &subject)
+    }
+
+    /// Probes of a program, in their order.
+    fn probes(text: &str) -> Vec<&str> {
+        let names = text.lines().filter_map(|line| line.strip_prefix("tracepoint:"));
+        names.filter_map(|line| line.split(' ').next()).collect()
+    }
+
+    #[test]
+    fn each_part_has_its_probes_and_the_bracket_stands_last() {
+        let named = ["syscalls:sys_exit_clock_gettime", "syscalls:sys_enter_clock_gettime"];
+        let every = ["raw_syscalls:sys_exit", "raw_syscalls:sys_enter"];
+        let parts: [(Show, &[&str], [&str; 2]); 7] = [
+            (Show::Syscalls, &[], every),
+            (Show::Latency, &[], every),
+            (Show::Block, &["block:block_rq_issue", "block:block_bio_queue"], named),
+            (Show::Faults, &["exceptions:page_fault_user", "exceptions:page_fault_kernel"], named),
+            (
+                Show::Cache,
+                &[
+                    "filemap:mm_filemap_add_to_page_cache",
+                    "readahead:page_cache_sync_ra",
+                    "readahead:page_cache_async_ra",
+                ],
+                named,
+            ),
+            (Show::Sched, &["sched:sched_switch", "sched:sched_switch"], named),
+            (
+                Show::Uring,
+                &[
+                    "io_uring:io_uring_submit_req",
+                    "io_uring:io_uring_complete",
+                    "io_uring:io_uring_queue_async_work",
+                ],
+                named,
+            ),
+        ];
+        for (part, own, bracket) in parts {
+            assert_eq!(probes(&text(&[part])), [own, &bracket].concat(), "{part:?}");
+        }
+        let all = text(&[Show::Syscalls, Show::Latency, Show::Block, Show::Sched]);
+        assert_eq!(probes(&all)[..2], ["block:block_rq_issue", "block:block_bio_queue"]);
+        assert_eq!(probes(&all)[4..], every);
+    }
+
+    #[test]
+    fn only_the_process_and_its_disks_are_watched() {
+        for part in [Show::Syscalls, Show::Faults, Show::Cache, Show::Sched, Show::Uring] {
+            let text = text(&[part]);
+            for line in text.lines().filter(|line| line.starts_with("tracepoint:")) {
+                assert!(line.contains("== 4711"), "{part:?}: {line}");
+            }
+        }
+        let block = text(&[Show::Block]);
+        assert!(block.contains("/@sample && (args->dev == 266338304 || args->dev == 8388624)/"), "{block}");
+        let nowhere = program(&[Show::Block].into(), &Subject { pid: 1, disks: Vec::new() });
+        assert!(nowhere.contains("block_rq_issue /@sample/"), "{nowhere}");
+    }
+
+    #[test]
+    fn calls_are_counted_or_timed_as_asked() {
+        let clock = libc::SYS_clock_gettime;
+        for parts in [&[Show::Syscalls][..], &[Show::Latency], &[Show::Syscalls, Show::Latency]] {
+            let text = text(parts);
+            let has = |words: &str| text.contains(words);
+            assert_eq!(has("@syscalls[@sample, args->id] = count();"), parts.contains(&Show::Syscalls));
+            assert_eq!(has("@asked[@sample] = sum(args->args[2]);"), parts.contains(&Show::Syscalls));
+            assert_eq!(has("@latency[@sample, args->id] = hist("), parts.contains(&Show::Latency));
+            assert!(has(&format!("if (args->id == {clock} && @clocks % 2 == 1)")), "{text}");
+            assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
+        }
+    }
+
+    /// As bpftrace 0.17 prints it, among lines that are none of its maps.
+    const OUTPUT: &str = r#"{"type": "attached_probes", "data": {"probes": 4}}
+
+iobench: the tracer is attached
+{"type": "printf", "data": "@clocks 99"}
+{"type": "lost_events", "data": {"events": 3}}
+{"type": "map", "data": {"@asked": {"2": 8192, "1": 1048576}}}
+{"type": "map", "data": {"@clocks": 4}}
+{"type": "hist", "data": {"@latency": {"1,0": [{"min": 512, "max": 1023, "count": 200}, {"min": 1024, "max": 2047, "count": 0}, {"min": 2048, "max": 4095, "count": 56}], "2,426": [{"max": -1, "count": 2}]}}}
+{"type": "map", "data": {"@requests": {"1,0": 1, "1,1": 7}}}
+{"type": "map", "data": {"@sample": 0}}
+{"type": "map", "data": {"@syscalls": {"1,0": 256, "2,0": 2, "2,9999": 1, "12,1": 5}}}
+{"type": "lost_events", "data": {"events": 4}}
+{"type": "map", "data": {"@cut
+"#;
+
+    #[test]
+    fn what_bpftrace_prints_becomes_records() {
+        let counts = Counts::parse(OUTPUT);
+        assert_eq!((counts.clock_calls, counts.lost_events), (4, 7));
+        let show = [Show::Syscalls, Show::Latency, Show::Block].into();
+        let first = counts.sample(1, &show);
+        assert_eq!(first.syscalls, Some([("read".to_owned(), 256)].into()));
+        assert_eq!(first.asked_bytes, Some(1_048_576));
+        let read =
+            vec![Bucket { min: 512, max: 1023, count: 200 }, Bucket { min: 2048, max: 4095, count: 56 }];
+        assert_eq!(first.latency_ns, Some([("read".to_owned(), read)].into()));
+        let block = first.block.unwrap();
+        assert_eq!((block.read_requests, block.write_requests, block.read_bytes), (7, 1, 0));
+        assert_eq!((first.faults, first.cache, first.sched, first.uring), (None, None, None, None));
+        let second = counts.sample(2, &show);
+        let calls = [("read".to_owned(), 2), ("syscall_9999".to_owned(), 1)];
+        assert_eq!(second.syscalls, Some(calls.into()), "12 is not 2");
+        let lowest = second.latency_ns.unwrap()["io_uring_enter"].clone();
+        assert_eq!(lowest, [Bucket { min: 0, max: u64::MAX, count: 2 }]);
+    }
+
+    #[test]
+    fn of_nothing_nothing_is_read() {
+        for output in ["", "\n", "ERROR: no\n", "[1, 2]\n3\n{}\n{\"data\": 7}\n"] {
+            let counts = Counts::parse(output);
+            assert_eq!((counts.clock_calls, counts.lost_events), (0, 0), "{output:?}");
+            assert_eq!(counts.sample(1, &[Show::Syscalls].into()).syscalls, Some(BTreeMap::new()));
+        }
+    }
+}

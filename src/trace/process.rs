@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::engine::interrupt;
@@ -80,12 +80,16 @@ impl Tracer {
     /// [`Error::System`] with what the tracer said, if it ends or takes too long;
     /// [`Error::Interrupted`] after a signal.
     pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
+        self.wait_attached_within(sign, ATTACH_LIMIT)
+    }
+
+    fn wait_attached_within(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
         if let Some(cat) = &mut self.child.stdin {
             // A tracer that is gone already is found out below.
             let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
         }
         let sign = sign.unwrap_or(READY);
-        let deadline = Instant::now() + ATTACH_LIMIT;
+        let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             interrupt::check()?;
             match self.lines.recv_timeout(LOOK_INTERVAL) {
@@ -103,17 +107,20 @@ impl Tracer {
     }
 
     /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
-    pub fn stop(mut self, signal: Option<Signal>) -> Finished {
+    pub fn stop(self, signal: Option<Signal>) -> Finished {
+        self.stop_within(signal, STOP_LIMIT)
+    }
+
+    fn stop_within(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
         let died = self.child.try_wait().ok().flatten();
         drop(self.child.stdin.take());
         if let Some(signal) = signal {
             // If it is gone already, that is what `died` says.
             let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
         }
-        let status = died.or_else(|| wait(&mut self.child));
+        let status = died.or_else(|| wait(&mut self.child, limit));
         if status.is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            self.kill();
         }
         let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
         let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
@@ -126,17 +133,27 @@ impl Tracer {
                 last_words(&messages)
             )),
             (None, None) => Some(format!("{} did not end when asked to and was killed", self.name)),
+            (None, Some(status)) if signal.is_none() && !status.success() => {
+                Some(format!("{} failed at its end ({status}): {}", self.name, last_words(&messages)))
+            }
             (None, Some(_)) => None,
         };
         Finished { output, messages, problem }
+    }
+
+    /// Kills what has not ended, and what it started: whoever holds its output would be waited for.
+    fn kill(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
     }
 }
 
 impl Drop for Tracer {
     fn drop(&mut self) {
         // Only on a path that did not come to `stop`: the tracer must not outlive the run.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 
@@ -154,8 +171,8 @@ fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) -> JoinHa
     })
 }
 
-fn wait(child: &mut Child) -> Option<ExitStatus> {
-    let deadline = Instant::now() + STOP_LIMIT;
+fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(status);
@@ -171,5 +188,90 @@ fn last_words(text: &str) -> String {
     match lines.is_empty() {
         true => "it said nothing".to_owned(),
         false => lines[lines.len().saturating_sub(3)..].join(" / "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tracer of these lines of shell.
+    fn tracer(lines: &str) -> Tracer {
+        Tracer::start("fake", Command::new("sh").args(["-c", lines])).unwrap()
+    }
+
+    #[test]
+    fn one_that_echoes_is_attached_and_ends_with_its_input() {
+        let mut tracer = tracer("echo before; echo aside >&2; cat; echo after; echo complaint >&2");
+        tracer.wait_attached(None).unwrap();
+        let finished = tracer.stop(None);
+        assert_eq!(finished.output, "before\nafter\n", "the line of attachment is not its own");
+        assert_eq!(finished.messages, "aside\ncomplaint\n");
+        assert_eq!(finished.problem, None);
+    }
+
+    #[test]
+    fn one_that_says_so_is_attached_and_ends_by_a_signal() {
+        let mut tracer = tracer("echo 'process 7 attached' >&2; while :; do sleep 0.02; done");
+        tracer.wait_attached(Some("attached")).unwrap();
+        assert_eq!(tracer.stop(Some(Signal::SIGTERM)).problem, None);
+    }
+
+    #[test]
+    fn one_that_ends_before_it_is_attached_is_quoted() {
+        let refused = tracer("echo one; echo two; echo three >&2; echo four; exit 1").wait_attached(None);
+        let message = refused.unwrap_err().to_string();
+        assert!(message.starts_with("fake failed: it did not attach: "), "{message}");
+        assert_eq!(message.matches(" / ").count(), 2, "the last three lines: {message}");
+    }
+
+    #[test]
+    fn one_that_hangs_is_given_up_and_killed() {
+        let mut hanging = tracer("sleep 1000 & exec sleep 1000");
+        let started = Instant::now();
+        let group = hanging.child.id() as i32;
+        let refused = hanging.wait_attached_within(None, Duration::from_millis(200));
+        assert!(refused.unwrap_err().to_string().contains("it did not attach: it said nothing"));
+        drop(hanging);
+        assert!(started.elapsed() < Duration::from_secs(5));
+        // What it started is gone too, or is a zombie that init has yet to reap.
+        let sleeper = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+            let words: Vec<String> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
+            (words[2] == group.to_string() && words[0] != "Z").then_some(stat)
+        });
+        assert_eq!(sleeper.collect::<Vec<_>>(), [""; 0]);
+    }
+
+    #[test]
+    fn one_that_does_not_end_is_killed_and_reported() {
+        let mut tracer = tracer("head -n 1; sleep 1000 & sleep 1000");
+        tracer.wait_attached(None).unwrap();
+        let finished = tracer.stop_within(None, Duration::from_millis(200));
+        assert_eq!(finished.problem.as_deref(), Some("fake did not end when asked to and was killed"));
+    }
+
+    #[test]
+    fn one_that_dies_or_fails_is_reported_with_its_words() {
+        let mut dead = tracer("head -n 1; echo out of memory >&2; kill -9 $$");
+        dead.wait_attached(None).unwrap();
+        while dead.child.try_wait().unwrap().is_none() {
+            std::thread::sleep(LOOK_INTERVAL);
+        }
+        let problem = dead.stop(None).problem.unwrap();
+        assert!(problem.starts_with("fake ended before the benchmark did (signal: 9"), "{problem}");
+        assert!(problem.ends_with(": out of memory"), "{problem}");
+
+        let mut failing = tracer("cat; exit 3");
+        failing.wait_attached(None).unwrap();
+        let problem = failing.stop(None).problem;
+        assert_eq!(problem.as_deref(), Some("fake failed at its end (exit status: 3): it said nothing"));
+    }
+
+    #[test]
+    fn one_that_is_not_there_is_to_be_installed() {
+        let missing = Tracer::start("fake", &mut Command::new("/nonexistent/fake")).unwrap_err().to_string();
+        assert!(missing.contains("it cannot be started: No such file"), "{missing}");
+        assert!(missing.contains("install fake"), "{missing}");
     }
 }

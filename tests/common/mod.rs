@@ -76,6 +76,16 @@ pub fn have_program(name: &str) -> bool {
     have(name, found, &format!("install {name}"))
 }
 
+/// Whether the kernel describes its types, which BPF tracers need.
+pub fn have_btf() -> bool {
+    have("btf", Path::new("/sys/kernel/btf/vmlinux").is_file(), "this test traces, use a kernel with BTF")
+}
+
+/// Whether there is a real DTrace.
+pub fn have_dtrace() -> bool {
+    have("dtrace", iobench::trace::dtrace::find().is_some(), "run docs/tracing/fetch-dtrace.sh")
+}
+
 /// The bytes that `-c` puts at an offset.
 pub fn pattern(offset_bytes: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
