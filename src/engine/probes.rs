@@ -16,7 +16,7 @@ mod provider {
         fn sample__end(sample: u64, elapsed_ns: u64) {}
     }
 
-    pub(super) use iobench::{sample__end, sample__start};
+    pub(super) use self::iobench::{sample__end, sample__start};
 }
 
 /// Makes the probes known to the kernel's tracers where that takes a call (DTrace); once a process.
