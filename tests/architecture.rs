@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("selftest", &["engine"]),
     ("trace", &["engine"]),
     ("report", &["stats", "engine", "host", "trace"]),
-    ("cli", &["engine", "trace"]),
+    ("cli", &["engine", "report", "trace"]),
     ("command", &["cli", "engine", "host", "report", "selftest", "stats", "trace"]),
 ];
 

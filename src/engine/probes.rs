@@ -1,7 +1,9 @@
 //! Static probes (USDT) at the start and end of each sample, for tracers that want to know which
 //! sample they are in:
 //!
-//!     bpftrace -e 'usdt:./iobench:iobench:sample-start { printf("%d %s\n", arg0, str(arg1)); }' -c './iobench ...'
+//! ```text
+//! bpftrace -e 'usdt:./iobench:iobench:sample-start { printf("%d %s\n", arg0, str(arg1)); }' -c './iobench ...'
+//! ```
 //!
 //! They lie outside the bracket, and none in the loop. Without a tracer a probe is a test of a
 //! semaphore: 0.5 ns, once a sample. Without the feature `usdt` they are nothing.
