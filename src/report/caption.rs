@@ -100,6 +100,9 @@ fn certainty(points: &[&Point]) -> String {
     let Some(widest) = widths.last() else {
         return "No intervals: there is none of the median below six samples.".to_owned();
     };
+    if points.len() == 1 {
+        return format!("95 % order-statistic interval of the median: ±{:.1} %.", 100.0 * widest);
+    }
     let without = points.len() - widths.len();
     let exception = match without {
         0 => String::new(),

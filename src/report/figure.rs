@@ -81,7 +81,7 @@ pub struct Reference {
     /// Dashes, as SVG's `stroke-dasharray`.
     pub dash: &'static str,
     /// (bytes, KiB/s), ascending by size.
-    pub points: Vec<(u64, f64)>,
+    pub points: Vec<(f64, f64)>,
 }
 
 /// A buffer size with a line and a label.
@@ -142,16 +142,16 @@ impl Figure {
     /// [`Error::Open`] for a result that has nothing to draw.
     pub fn new(inputs: &[Input], wishes: &Wishes) -> Result<Figure, Error> {
         let groups = groups(inputs)?;
-        let (series, floors): (Vec<_>, Vec<_>) =
-            split(&groups).into_iter().partition(|(strategy, ..)| strategy != NULL_STRATEGY);
+        let (curves, floors): (Vec<Curve>, Vec<Curve>) =
+            split(&groups).into_iter().partition(|curve| curve.strategy != NULL_STRATEGY);
         // A figure of nothing but the floor shows the floor.
-        let (series, floors) = if series.is_empty() { (floors, series) } else { (series, floors) };
-        let series: Vec<Series> = series.into_iter().enumerate().map(styled).collect();
+        let (curves, floors) = if curves.is_empty() { (floors, curves) } else { (curves, floors) };
+        let series = styled(curves, groups.len());
         let mut figure = Figure {
             title: wishes.title.clone().unwrap_or_else(|| caption::title(inputs)),
             caption: Vec::new(),
             log_y: wishes.log_y,
-            references: references(inputs, floors),
+            references: references(inputs, &floors, &series),
             series,
             verticals: Vec::new(),
         };
@@ -189,11 +189,30 @@ pub fn short_name(path: &Path, all: &[&Path]) -> String {
     }
 }
 
-/// Series without their looks: strategy, name and points.
-type Unstyled = (String, String, Vec<Point>);
+/// A series without its look.
+struct Curve {
+    /// Number of the group that it comes from.
+    group: usize,
+    strategy: String,
+    name: String,
+    points: Vec<Point>,
+}
 
-fn styled((index, (strategy, name, points)): (usize, Unstyled)) -> Series {
-    Series { name, strategy, style: style::of_series(index), points }
+/// The series of these curves: one of several results looks like its strategy and its result.
+fn styled(curves: Vec<Curve>, group_count: usize) -> Vec<Series> {
+    let mut strategies: Vec<String> = Vec::new();
+    let mut series = Vec::new();
+    for Curve { group, strategy, name, points } in curves {
+        let known = strategies.iter().position(|other| *other == strategy);
+        let number = known.unwrap_or(strategies.len());
+        if known.is_none() {
+            strategies.push(strategy.clone());
+        }
+        let style =
+            if group_count == 1 { style::of_strategy(number) } else { style::of_result(number, group) };
+        series.push(Series { name, strategy, style, points });
+    }
+    series
 }
 
 /// The results, runs of one setting joined: a shell loop over buffer sizes is a curve.
@@ -286,50 +305,68 @@ impl Point {
     }
 }
 
-/// The series of every group, in the order in which the strategies first come.
-fn split(groups: &[Group]) -> Vec<Unstyled> {
+/// The curves of every group, in the order in which the strategies first come.
+fn split(groups: &[Group]) -> Vec<Curve> {
     let paths: Vec<&Path> = groups.iter().map(|group| group.path.as_path()).collect();
     let name = |group: &Group, strategy: &str| match paths.len() {
         1 => strategy.to_owned(),
         _ => format!("{}: {strategy}", short_name(&group.path, &paths)),
     };
-    let mut all: Vec<Unstyled> = Vec::new();
-    for group in groups {
-        let first = all.len();
+    let mut curves: Vec<Curve> = Vec::new();
+    for (number, group) in groups.iter().enumerate() {
         for (strategy, point) in &group.points {
-            match all[first..].iter_mut().find(|(known, ..)| known == strategy) {
-                Some((_, _, points)) => points.push(point.clone()),
-                None => all.push((strategy.clone(), name(group, strategy), vec![point.clone()])),
+            let same = |curve: &&mut Curve| curve.group == number && curve.strategy == *strategy;
+            match curves.iter_mut().find(same) {
+                Some(curve) => curve.points.push(point.clone()),
+                None => curves.push(Curve {
+                    group: number,
+                    strategy: strategy.clone(),
+                    name: name(group, strategy),
+                    points: vec![point.clone()],
+                }),
             }
         }
     }
-    for (_, _, points) in &mut all {
-        points.sort_by_key(|point| point.block_bytes);
+    for curve in &mut curves {
+        curve.points.sort_by_key(|point| point.block_bytes);
     }
-    all
+    curves
 }
 
-/// Floors and ceilings: the null strategy, and those of the first sweep that has them.
-fn references(inputs: &[Input], floors: Vec<Unstyled>) -> Vec<Reference> {
-    let mut curves: Vec<(String, Vec<(u64, f64)>)> = Vec::new();
+/// Floors and ceilings: of the first sweep that has them, and the first null strategy.
+fn references(inputs: &[Input], floors: &[Curve], series: &[Series]) -> Vec<Reference> {
+    // KiB/s of this many bytes in this many nanoseconds.
+    let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS / ns);
+    let mut curves: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
     if let Some(floors) = inputs.iter().find_map(|(_, kept)| sweep(kept)).map(|sweep| &sweep.floors) {
-        // KiB/s of this many bytes in this many nanoseconds.
-        let bandwidth = |bytes: u64, ns: f64| (bytes, bytes as f64 / 1024.0 * NS / ns);
-        let copy: Vec<_> = floors.memory_copy_ns.iter().map(|&(bytes, ns)| bandwidth(bytes, ns)).collect();
-        if let Some(call_ns) = floors.system_call_ns {
-            let calls = copy.iter().map(|&(bytes, _)| bandwidth(bytes, call_ns)).collect();
-            curves.push(("one bare system call a block".to_owned(), calls));
-        }
-        curves.insert(0, ("memory copy".to_owned(), copy));
+        let copy = floors.memory_copy_ns.iter().map(|&(bytes, ns)| bandwidth(bytes as f64, ns));
+        curves.push(("memory copy", copy.collect()));
+        let calls = floors.system_call_ns.into_iter();
+        let calls =
+            calls.flat_map(|ns| fine_sizes(series).into_iter().map(move |bytes| bandwidth(bytes, ns)));
+        curves.push(("one bare system call a block", calls.collect()));
     }
-    for (_, name, points) in floors {
-        let points = points.iter().map(|point| (point.block_bytes, point.median_kib_per_second)).collect();
-        curves.push((format!("{name} (harness)"), points));
+    if let Some(floor) = floors.first() {
+        let point = |point: &Point| (point.block_bytes as f64, point.median_kib_per_second);
+        curves.push(("null strategy (harness)", floor.points.iter().map(point).collect()));
     }
     let drawn = curves.into_iter().filter(|(_, points)| !points.is_empty()).enumerate();
     drawn
-        .map(|(index, (name, points))| Reference { name, dash: style::of_reference(index), points })
+        .map(|(index, (name, points))| Reference {
+            name: name.to_owned(),
+            dash: style::of_reference(index),
+            points,
+        })
         .collect()
+}
+
+/// Sizes in bytes from the smallest to the largest drawn, eight to a power of two: what is straight
+/// on one kind of axis is bent on another.
+fn fine_sizes(series: &[Series]) -> Vec<f64> {
+    let sizes = series.iter().flat_map(|series| &series.points).map(|point| point.block_bytes as f64);
+    let (least, most) = sizes.fold((f64::MAX, 1.0), |(least, most), size| (size.min(least), size.max(most)));
+    let steps = ((most / least).log2() * 8.0).max(0.0) as i32;
+    (0..=steps).map(|step| least * (f64::from(step) / 8.0).exp2()).collect()
 }
 
 fn sweep(kept: &Kept) -> Option<&SweepDocument> {

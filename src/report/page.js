@@ -248,7 +248,8 @@
     const [stage, at] = [byId("stage").getBoundingClientRect(), mark.getBoundingClientRect()];
     const [x, y] = [at.x + at.width / 2 - stage.x, at.y - stage.y];
     // To the side with more room, so that it never leaves the page.
-    hover.style.left = `${Math.max(0, x < stage.width / 2 ? x + 14 : x - hover.offsetWidth - 14)}px`;
+    const left = x < stage.width / 2 ? x + 14 : x - hover.offsetWidth - 14;
+    hover.style.left = `${Math.max(0, left) + byId("stage").scrollLeft}px`;
     hover.style.top = `${Math.max(0, y - hover.offsetHeight / 2)}px`;
   };
   const hideHover = () => { byId("hover").hidden = true; };

@@ -20,28 +20,39 @@ pub struct Style {
 /// colours of different lightness next to one another, for printing in grey.
 const COLOURS: [&str; 7] = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000"];
 
-/// Dashes. Five against seven colours: the pair repeats after 35 series only.
+/// Dashes.
 const DASHES: [&str; 5] = ["", "7 2.5", "2.5 2", "9 2.5 2 2.5", "12 3"];
 
-/// Outlines of about the same area, and whether they are filled.
-const MARKERS: [(&str, bool); 8] = [
-    ("M-3.4,0A3.4,3.4 0 1 1 3.4,0A3.4,3.4 0 1 1 -3.4,0Z", true),
-    ("M-3.1,-3.1H3.1V3.1H-3.1Z", false),
-    ("M0,-4.2L3.9,3H-3.9Z", true),
-    ("M0,-4.6L4.1,0L0,4.6L-4.1,0Z", false),
-    ("M0,4.2L3.9,-3H-3.9Z", true),
-    ("M-3.4,0A3.4,3.4 0 1 1 3.4,0A3.4,3.4 0 1 1 -3.4,0Z", false),
-    ("M-3.1,-3.1H3.1V3.1H-3.1Z", true),
-    ("M-3.3,-3.3L3.3,3.3M-3.3,3.3L3.3,-3.3", true),
+/// Outlines of about the same area: circle, square, triangle, diamond, triangle on its head,
+/// hourglass, bow tie.
+const MARKERS: [&str; 7] = [
+    "M-3.4,0A3.4,3.4 0 1 1 3.4,0A3.4,3.4 0 1 1 -3.4,0Z",
+    "M-3.1,-3.1H3.1V3.1H-3.1Z",
+    "M0,-4.2L3.9,3H-3.9Z",
+    "M0,-4.6L4.1,0L0,4.6L-4.1,0Z",
+    "M0,4.2L3.9,-3H-3.9Z",
+    "M-3.6,-4H3.6L-3.6,4H3.6Z",
+    "M-4,-3.6V3.6L4,-3.6V3.6Z",
 ];
 
 /// Dashes of the reference curves, which are all grey.
 const REFERENCE_DASHES: [&str; 3] = ["", "5 3", "1.5 2.5"];
 
-/// The look of the series with this number.
-pub fn of_series(index: usize) -> Style {
-    let (marker, filled) = MARKERS[index % MARKERS.len()];
-    Style { colour: COLOURS[index % COLOURS.len()], dash: DASHES[index % DASHES.len()], marker, filled }
+/// The look of a strategy (by its number) in a figure of one result: everything differs.
+pub fn of_strategy(strategy: usize) -> Style {
+    let again = strategy / MARKERS.len();
+    look(strategy, (strategy + again).is_multiple_of(2), DASHES[strategy % DASHES.len()])
+}
+
+/// The look in a figure of several results: a strategy keeps colour and outline, so that its curves
+/// are compared at a glance; dashes and filling tell the results (by their number) apart.
+pub fn of_result(strategy: usize, result: usize) -> Style {
+    look(strategy, result.is_multiple_of(2), DASHES[result % DASHES.len()])
+}
+
+fn look(strategy: usize, filled: bool, dash: &'static str) -> Style {
+    let (colour, marker) = (COLOURS[strategy % COLOURS.len()], MARKERS[strategy % MARKERS.len()]);
+    Style { colour, dash, marker, filled }
 }
 
 /// Dashes of the reference curve with this number.
@@ -54,9 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forty_series_look_different_each() {
-        for left in 0..40 {
-            assert!((left + 1..40).all(|right| of_series(left) != of_series(right)), "{left}");
+    fn strategies_and_results_look_different_each() {
+        let single: Vec<Style> = (0..35).map(of_strategy).collect();
+        let several: Vec<Style> = (0..70).map(|index| of_result(index % 7, index / 7)).collect();
+        for styles in [single, several] {
+            for (index, style) in styles.iter().enumerate() {
+                assert!(!styles[index + 1..].contains(style), "{index}");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::figure::{Figure, Point, Series, Vertical, VerticalKind};
 /// Width of the picture: printed at the width of a text column of 16 cm, 11 pixels are 6.5 pt.
 const WIDTH: f64 = 760.0;
 /// Left end of the plot: room for labels as long as `512 MiB/s`.
-const LEFT: f64 = 78.0;
+const LEFT: f64 = 90.0;
 /// Right end of the plot.
 const RIGHT: f64 = WIDTH - 36.0;
 /// Height of the plot.
@@ -250,7 +250,7 @@ impl Picture {
     fn references(&mut self, figure: &Figure) {
         for reference in &figure.references {
             let places: Vec<(f64, f64)> =
-                reference.points.iter().map(|&(bytes, kib)| (self.x(bytes as f64), self.y(kib))).collect();
+                reference.points.iter().map(|&(bytes, kib)| (self.x(bytes), self.y(kib))).collect();
             let (path, dash) = (path(&places), dashes(reference.dash));
             self.add(format_args!(
                 r##"<path class="reference" d="{path}" fill="none" stroke="#888" stroke-width="1"{dash} clip-path="url(#plot)"/>"##
