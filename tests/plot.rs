@@ -97,7 +97,7 @@ fn a_picture_says_what_its_numbers_mean() {
         "memory copy",
         "one bare system call",
         "page",
-        "L1d",
+        "L1d cache",
         "fitted knees",
     ] {
         assert!(words.contains(expected), "{expected}: {words}");

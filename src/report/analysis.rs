@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::constants;
 use super::document::{Role, SampleRecord};
 use super::sweep::{CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
-use crate::host;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
 
 /// Moves nothing: it has no bandwidth to explain.
@@ -19,7 +19,7 @@ const DRIFT_P: f64 = 0.01;
 
 /// Adds models, knees and warnings to a document that has its runs.
 pub fn add(document: &mut SweepDocument) {
-    let constants = host_constants(&document.host_configuration);
+    let constants = constants::of_host(&document.host_configuration);
     for strategy in &document.sweep_configuration.strategies {
         let runs: Vec<&SweepRun> =
             document.runs.iter().filter(|run| run.benchmark_configuration.strategy == *strategy).collect();
@@ -87,29 +87,6 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
             .collect(),
     };
     found.iter().map(knee).collect()
-}
-
-/// Capacity of a pipe, in bytes (pipe(7)).
-const PIPE_BYTES: u64 = 64 << 10;
-
-/// Sizes that this host treats in a special way: name and bytes.
-fn host_constants(host: &host::Configuration) -> Vec<(String, u64)> {
-    let pages = host.identity.page_sizes_bytes.clone().unwrap_or_default();
-    let mut constants: Vec<(String, u64)> = ["page", "huge page", "giant page"]
-        .iter()
-        .zip(pages)
-        .map(|(name, bytes)| ((*name).to_owned(), bytes))
-        .collect();
-    let known = [
-        ("L1 data cache", host.processor.cpu_cache_l1d_bytes),
-        ("L2 cache", host.processor.cpu_cache_l2_bytes),
-        ("L3 cache", host.processor.cpu_cache_l3_bytes),
-        ("readahead", host.storage.device_read_ahead_bytes),
-        ("largest request of the device", host.storage.device_max_request_bytes),
-        ("pipe", Some(PIPE_BYTES)),
-    ];
-    constants.extend(known.iter().filter_map(|(name, bytes)| Some(((*name).to_owned(), (*bytes)?))));
-    constants
 }
 
 fn cache_warning(document: &SweepDocument) -> Option<String> {

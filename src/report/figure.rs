@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use super::axis::{Axis, bytes_label};
 use super::caption;
+use super::constants;
 use super::document::{BenchmarkConfiguration, Document, Role, SampleRecord};
 use super::read::Kept;
 use super::style::{self, Style};
-use super::sweep::{HostConstant, Knee, Summary, SweepDocument, SweepRun};
+use super::sweep::{Knee, Summary, SweepDocument, SweepRun};
 use crate::error::Error;
 use crate::host;
 use crate::stats;
@@ -411,16 +412,13 @@ fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
 
 /// Sizes that the hosts treat in a special way, those of one size with one label.
 fn constants(inputs: &[Input]) -> Vec<Vertical> {
-    let own = inputs.iter().filter_map(|(_, kept)| host_of(kept)).flat_map(host_constants);
-    let sweeps = inputs.iter().filter_map(|(_, kept)| sweep(kept));
-    let near_knees = sweeps.flat_map(|sweep| &sweep.knees).flat_map(|knee| knee.candidates.clone());
+    let hosts = inputs.iter().filter_map(|(_, kept)| host_of(kept));
     let mut places: Vec<(u64, Vec<String>)> = Vec::new();
-    for (constant, from_knee) in own.map(|it| (it, false)).chain(near_knees.map(|it| (it, true))) {
-        match places.iter_mut().find(|(bytes, _)| *bytes == constant.bytes) {
-            // A knee names the same constant in its own words.
-            Some((_, names)) if from_knee || names.contains(&constant.name) => {}
-            Some((_, names)) => names.push(constant.name),
-            None => places.push((constant.bytes, vec![constant.name])),
+    for (name, bytes) in hosts.flat_map(constants::of_host) {
+        match places.iter_mut().find(|(known, _)| *known == bytes) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => places.push((bytes, vec![name])),
         }
     }
     let vertical = |(bytes, names): (u64, Vec<String>)| Vertical {
@@ -431,23 +429,6 @@ fn constants(inputs: &[Input]) -> Vec<Vertical> {
         colour: None,
     };
     places.into_iter().map(vertical).collect()
-}
-
-/// The constants that a host's configuration holds.
-fn host_constants(host: &host::Configuration) -> Vec<HostConstant> {
-    let pages = host.identity.page_sizes_bytes.clone().unwrap_or_default();
-    [
-        ("page", pages.first().copied()),
-        ("huge page", pages.get(1).copied()),
-        ("L1d", host.processor.cpu_cache_l1d_bytes),
-        ("L2", host.processor.cpu_cache_l2_bytes),
-        ("L3", host.processor.cpu_cache_l3_bytes),
-        ("read-ahead", host.storage.device_read_ahead_bytes),
-        ("max request", host.storage.device_max_request_bytes),
-    ]
-    .into_iter()
-    .filter_map(|(name, bytes)| Some(HostConstant { name: name.to_owned(), bytes: bytes? }))
-    .collect()
 }
 
 /// Knees of the drawn series; those at nearly the same size share a line.

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod axis;
 pub mod caption;
 pub mod comparison;
+pub mod constants;
 pub mod csv;
 pub mod document;
 pub mod explain;

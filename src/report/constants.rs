@@ -1,0 +1,21 @@
+//! Sizes that a host treats in a special way: what the knee of a curve may come from.
+
+use crate::host;
+
+/// Capacity of a pipe, in bytes (pipe(7)).
+const PIPE_BYTES: u64 = 64 << 10;
+
+/// These sizes by name, in bytes, as far as they are known.
+pub fn of_host(host: &host::Configuration) -> Vec<(String, u64)> {
+    let pages = host.identity.page_sizes_bytes.iter().flatten().map(|bytes| Some(*bytes));
+    let pages = ["page", "huge page", "giant page"].into_iter().zip(pages);
+    let others = [
+        ("L1d cache", host.processor.cpu_cache_l1d_bytes),
+        ("L2 cache", host.processor.cpu_cache_l2_bytes),
+        ("L3 cache", host.processor.cpu_cache_l3_bytes),
+        ("readahead", host.storage.device_read_ahead_bytes),
+        ("largest request", host.storage.device_max_request_bytes),
+        ("pipe", Some(PIPE_BYTES)),
+    ];
+    pages.chain(others).filter_map(|(name, bytes)| Some((name.to_owned(), bytes?))).collect()
+}
