@@ -73,13 +73,13 @@ pub(crate) struct Scale {
 
 /// Processes of about 0.1 to 0.5 s; fio, which reports whole milliseconds, for at least 1 s.
 pub(crate) const FULL: Scale = Scale {
-    file_bytes: 256 << 20,
+    file_bytes: 16 << 20,
     calls: 128 << 10,
     copies: 16 << 20,
-    iterations: 5,
-    null_iterations: 100,
-    fio_loops: 16,
-    fio_mmap_loops: 64,
+    iterations: 60,
+    null_iterations: 1000,
+    fio_loops: 256,
+    fio_mmap_loops: 1024,
 };
 
 /// Shows that everything still runs; too short to judge anything by.
