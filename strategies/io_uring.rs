@@ -8,7 +8,7 @@
 //!
 //! What is set up outside the bracket, to make each operation cheaper:
 //! - the file is *registered*: the kernel does not look the descriptor up for each operation;
-//! - the buffers are *registered*: their pages are pinned and mapped once, not for each operation;
+//! - the buffer is *registered*: its pages are pinned and mapped once, not for each operation;
 //! - IORING_SETUP_SINGLE_ISSUER (Linux 6.0): the kernel may rely on one submitting thread;
 //! - IORING_SETUP_DEFER_TASKRUN (6.1): completions are finished when this thread asks for them,
 //!   not in the middle of its other work;
@@ -50,6 +50,8 @@ pub struct Uring {
     // Dropped first: closing the ring ends what is in flight before file and buffer go.
     ring: IoUring,
     buffer: Arc<Buffer>,
+    /// A registered buffer holds two to this power of the engine's blocks.
+    blocks_log2: u32,
     /// Operations that the kernel has not completed.
     in_flight: u32,
     /// An fsync is queued or under way: a signal interrupted the wait for it.
@@ -71,7 +73,7 @@ impl Queued for Uring {
         summary: "batches of operations through a ring shared with the kernel",
         random: true,
         moves_data: true,
-        // Registered buffers are limited to 16384 (Linux 5.13); beyond a few thousand nothing is gained.
+        // Beyond a few thousand nothing is gained.
         deepest_queue: 4096,
         direct: DirectIo::OnRequest,
         max_block_bytes: MAX_REGISTERED_BYTES,
@@ -98,7 +100,7 @@ impl Queued for Uring {
         ring.submitter()
             .register_files(&[file.as_raw_fd()])
             .map_err(|error| Error::system("io_uring_register", errno_of(&error), "use another strategy"))?;
-        register_buffers(&ring, spec)?;
+        let blocks_log2 = register_buffers(&ring, spec)?;
         let effective = Effective {
             iodepth: spec.depth,
             batch: spec.batch,
@@ -111,6 +113,7 @@ impl Queued for Uring {
         Ok(Uring {
             ring,
             buffer: Arc::clone(spec.buffer),
+            blocks_log2,
             in_flight: 0,
             syncing: false,
             effective,
@@ -122,11 +125,12 @@ impl Queued for Uring {
     fn push(&mut self, op: Op, slot: Slot) {
         let index = slot.index();
         let (start, length) = (self.buffer.block_ptr(index), self.buffer.block_bytes() as u32);
+        let registered = (index >> self.blocks_log2) as u16;
         let entry = match op.direction {
             Direction::Read => {
-                opcode::ReadFixed::new(FILE, start, length, index as u16).offset(op.offset_bytes).build()
+                opcode::ReadFixed::new(FILE, start, length, registered).offset(op.offset_bytes).build()
             }
-            Direction::Write => opcode::WriteFixed::new(FILE, start.cast_const(), length, index as u16)
+            Direction::Write => opcode::WriteFixed::new(FILE, start.cast_const(), length, registered)
                 .offset(op.offset_bytes)
                 .build(),
         };
@@ -215,16 +219,22 @@ fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
     Ok((ring, &[]))
 }
 
-/// Registers each block of the buffer under the index of its slot.
-fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<(), Error> {
-    let block = |index| libc::iovec {
-        iov_base: spec.buffer.block_ptr(index).cast(),
-        iov_len: spec.buffer.block_bytes(),
-    };
-    let blocks: Vec<libc::iovec> = (0..spec.depth).map(block).collect();
-    // SAFETY: the blocks are valid, and the session shares ownership of them with the engine.
-    let registered = unsafe { ring.submitter().register_buffers(&blocks) };
-    registered.map_err(|error| match errno_of(&error) {
+/// Registers the blocks of the buffer, as many as fit into each registered buffer: most often that
+/// is one for all, and the kernel finds it in its CPU's cache each time. Returns the binary
+/// logarithm of the number of blocks in each.
+fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<u32, Error> {
+    let blocks_log2 = (MAX_REGISTERED_BYTES as usize / spec.buffer.stride_bytes()).max(1).ilog2();
+    let buffers = (0..spec.depth).step_by(1 << blocks_log2).map(|first| {
+        let blocks = (spec.depth - first).min(1 << blocks_log2) as usize;
+        libc::iovec {
+            iov_base: spec.buffer.block_ptr(first).cast(),
+            iov_len: (blocks - 1) * spec.buffer.stride_bytes() + spec.buffer.block_bytes(),
+        }
+    });
+    let buffers: Vec<libc::iovec> = buffers.collect();
+    // SAFETY: the buffers lie in the mapping, and the session shares ownership of them with the engine.
+    let registered = unsafe { ring.submitter().register_buffers(&buffers) };
+    registered.map(|()| blocks_log2).map_err(|error| match errno_of(&error) {
         Errno::ENOMEM => memlock_error("io_uring_register", spec),
         errno => Error::system("io_uring_register", errno, "use a smaller -b or --iodepth"),
     })
@@ -249,7 +259,7 @@ fn memlock_error(call: &'static str, spec: &OpenSpec) -> Error {
         ),
         remedy: format!(
             "{}, or raise the limit with ulimit -l",
-            within_memlock(limit_bytes, block_bytes, depth)
+            within_memlock(limit_bytes, spec.buffer.stride_bytes() as u64, depth)
         ),
     }
 }
@@ -259,8 +269,8 @@ fn memlock_bytes() -> u64 {
 }
 
 /// What to ask for so that ring and blocks can be locked.
-fn within_memlock(limit_bytes: u64, block_bytes: u64, depth: u64) -> String {
-    let fitting = lockable_depth(limit_bytes, block_bytes).min(depth.saturating_sub(1));
+fn within_memlock(limit_bytes: u64, stride_bytes: u64, depth: u64) -> String {
+    let fitting = lockable_depth(limit_bytes, stride_bytes).min(depth.saturating_sub(1));
     match (fitting, lockable_depth(limit_bytes, PAGE_BYTES)) {
         (0, 0) => "use another strategy".to_owned(),
         (0, fitting) => format!("use -b {PAGE_BYTES} --iodepth {fitting} or less"),
@@ -270,20 +280,17 @@ fn within_memlock(limit_bytes: u64, block_bytes: u64, depth: u64) -> String {
 
 /// Unit in which memory is locked; larger pages only make the estimate of [`lockable_depth`] wrong.
 const PAGE_BYTES: u64 = 4096;
-/// A small ring locks two pages, and the ring of the probe may not be gone yet (it is freed
-/// by a worker of the kernel).
-const RINGS_BYTES: u64 = 4 * PAGE_BYTES;
+/// A small ring locks two pages, the ring of the probe may not be gone yet (it is freed by a worker
+/// of the kernel), and the last block may end within a page.
+const RINGS_BYTES: u64 = 5 * PAGE_BYTES;
 /// An entry of the submission queue (64 bytes) and two of the completion queue (16 bytes each),
 /// doubled because the queues are rounded up to powers of two.
 const ENTRY_BYTES: u64 = 192;
 
-/// A depth at which ring and blocks fit into `limit_bytes` of locked memory; there may be more.
-/// Every block counts for the pages that it touches, the ring since Linux 6.14.
-fn lockable_depth(limit_bytes: u64, block_bytes: u64) -> u64 {
-    let straddles =
-        u64::from(!PAGE_BYTES.is_multiple_of(block_bytes) && !block_bytes.is_multiple_of(PAGE_BYTES));
-    let pages = block_bytes.div_ceil(PAGE_BYTES) + straddles;
-    limit_bytes.saturating_sub(RINGS_BYTES) / (pages * PAGE_BYTES + ENTRY_BYTES)
+/// A depth at which ring and blocks, `stride_bytes` apart, fit into `limit_bytes` of locked memory;
+/// there may be more. The blocks count for the pages that they touch, the ring since Linux 6.14.
+fn lockable_depth(limit_bytes: u64, stride_bytes: u64) -> u64 {
+    limit_bytes.saturating_sub(RINGS_BYTES) / (stride_bytes + ENTRY_BYTES)
 }
 
 /// Which of the reasons for having no io_uring this errno of io_uring_setup(2) stands for.

@@ -58,7 +58,7 @@ impl Case {
 /// How much work a case gets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// The size of the data file, and what one iteration moves where that takes long enough.
+    /// The size of the data file, and the most that one iteration moves.
     pub(crate) file_bytes: u64,
     /// The most I/Os of an iteration that are system calls, and that are copies out of a mapping.
     calls: u64,
@@ -66,20 +66,34 @@ pub(crate) struct Scale {
     iterations: u64,
     /// Iterations of the null strategy, each over the whole file.
     null_iterations: u64,
-    /// How many times fio goes over the file, for system calls and for the mapping.
-    fio_loops: u64,
-    fio_mmap_loops: u64,
+    /// The ranges to take against fio.
+    fio: &'static [Range],
 }
 
-/// Processes of about 0.1 to 0.5 s; fio, which reports whole milliseconds, for at least 1 s.
+/// A part of the file, and how many times either side goes over it in one process.
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    bytes: u64,
+    iterations: u64,
+    /// fio's, for system calls and for the mapping.
+    loops: u64,
+    mmap_loops: u64,
+}
+
+/// Processes of about half a second; fio, which reports whole milliseconds, for at least 1 s. The
+/// first blocks of an iteration find the buffer out of the CPU's caches: so an iteration has 256
+/// blocks at least.
 pub(crate) const FULL: Scale = Scale {
-    file_bytes: 16 << 20,
-    calls: 128 << 10,
-    copies: 16 << 20,
-    iterations: 60,
+    file_bytes: 256 << 20,
+    calls: 32 << 10,
+    copies: 4 << 20,
+    iterations: 20,
     null_iterations: 1000,
-    fio_loops: 256,
-    fio_mmap_loops: 1024,
+    // The lab's size, which stays in the L3 cache, and one that does not.
+    fio: &[
+        Range { bytes: 16 << 20, iterations: 100, loops: 256, mmap_loops: 1024 },
+        Range { bytes: 256 << 20, iterations: 8, loops: 16, mmap_loops: 64 },
+    ],
 };
 
 /// Shows that everything still runs; too short to judge anything by.
@@ -89,8 +103,7 @@ pub(crate) const SMALL: Scale = Scale {
     copies: 1 << 20,
     iterations: 3,
     null_iterations: 10,
-    fio_loops: 4,
-    fio_mmap_loops: 16,
+    fio: &[Range { bytes: 16 << 20, iterations: 3, loops: 4, mmap_loops: 16 }],
 };
 
 /// A C loop is the floor: nothing but the noise of the machine may lie between. 2 % is the precision
@@ -150,18 +163,17 @@ pub(crate) fn all(scale: &Scale, with_fio: bool) -> Vec<Case> {
         cases.push(against_c(scale, "mmap", "mmap", block_bytes));
     }
     cases.extend(WRITE_BLOCK_BYTES.map(|bytes| against_c(scale, "readwrite", "write", bytes)));
-    if with_fio {
-        cases.push(against_fio(scale, "readwrite", FIO_SYNC, scale.fio_loops));
-        cases.push(against_fio(scale, "pread", FIO_SYNC, scale.fio_loops));
-        cases.push(against_fio(scale, "mmap", FIO_MMAP, scale.fio_mmap_loops));
-        cases.push(against_fio(scale, "io_uring", FIO_RING, scale.fio_loops));
+    for range in scale.fio.iter().filter(|_| with_fio) {
+        cases.push(against_fio(range, "readwrite", FIO_SYNC, range.loops));
+        cases.push(against_fio(range, "pread", FIO_SYNC, range.loops));
+        cases.push(against_fio(range, "mmap", FIO_MMAP, range.mmap_loops));
+        cases.push(against_fio(range, "io_uring", FIO_RING, range.loops));
     }
     cases
 }
 
 /// 65,536 I/Os an iteration in the full run: beside them the two clock calls of the bracket, about
-/// a microsecond together, are some hundredths of a nanosecond an I/O. iobench asks even the null
-/// strategy for a file that holds the whole range, so more I/Os mean more iterations.
+/// a microsecond together, are some hundredths of a nanosecond an I/O.
 fn null(scale: &Scale) -> Case {
     let mut work = work(scale, "null", 4 << 10);
     work.total_bytes = scale.file_bytes;
@@ -176,14 +188,20 @@ fn against_c(scale: &Scale, strategy: &'static str, mode: &'static str, block_by
 }
 
 fn against_fio(
-    scale: &Scale,
+    range: &Range,
     strategy: &'static str,
     candidates: &'static [&'static [&'static str]],
     loops: u64,
 ) -> Case {
-    let mut work = work(scale, strategy, FIO_BLOCK_BYTES);
     let ring = strategy == "io_uring";
-    work.depth = ring.then_some(RING_DEPTH);
+    let work = Work {
+        strategy,
+        write: false,
+        depth: ring.then_some(RING_DEPTH),
+        block_bytes: FIO_BLOCK_BYTES,
+        total_bytes: range.bytes,
+        iterations: range.iterations,
+    };
     let target = if ring { TARGET_FIO_RING_RATIO } else { TARGET_FIO_RATIO };
     Case { work, rival: Rival::Fio { candidates, loops }, target }
 }

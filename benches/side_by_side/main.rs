@@ -95,7 +95,6 @@ fn run(args: &Args) -> Result<Vec<Series>> {
         iobench: absolute(&args.iobench)?,
         c_loop: Programs::compile_c_loop(&folder)?,
         data: file.path().to_owned(),
-        file_bytes: scale.file_bytes,
     };
     let mut all = selected(args, &scale);
     if all.is_empty() {

@@ -18,7 +18,6 @@ pub(crate) struct Programs {
     pub(crate) iobench: PathBuf,
     pub(crate) c_loop: PathBuf,
     pub(crate) data: PathBuf,
-    pub(crate) file_bytes: u64,
 }
 
 impl Programs {
@@ -115,7 +114,7 @@ impl Programs {
         let mut arguments: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
         arguments.extend([
             format!("--bs={}", work.block_bytes).into(),
-            format!("--size={}", self.file_bytes).into(),
+            format!("--size={}", work.total_bytes).into(),
             format!("--loops={loops}").into(),
             filename,
         ]);

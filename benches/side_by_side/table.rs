@@ -11,10 +11,11 @@ use crate::series::Series;
 const BEGIN: &str = "<!-- side-by-side:begin -->";
 const END: &str = "<!-- side-by-side:end -->";
 
-const HEAD: [&str; 10] = [
+const HEAD: [&str; 11] = [
     "iobench",
     "against",
     "block bytes",
+    "total bytes",
     "pairs",
     "iobench ns/IO",
     "its ns/IO",
@@ -48,6 +49,7 @@ fn ratio_row(series: &Series) -> Option<[String; HEAD.len()]> {
         format!("{} {}", work.strategy, if work.write { "write" } else { "read" }),
         series.case.rival_name(),
         work.block_bytes.to_string(),
+        work.total_bytes.to_string(),
         ratio.n.to_string(),
         median_text(&series.pairs.ours_ns_per_io),
         median_text(&series.pairs.theirs_ns_per_io),
@@ -85,7 +87,7 @@ fn trial_list(series: &Series) -> Option<String> {
         let chosen = if trial.options == series.fio_options { " (used)" } else { "" };
         format!("- {:.1} ns/IO: `{}`{chosen}", trial.ns_per_io, trial.options.join(" "))
     });
-    let head = format!("Trials of fio for {}:", series.case.name());
+    let head = format!("Trials of fio for {}, {} bytes:", series.case.name(), series.case.work.total_bytes);
     Some(format!("{head}\n\n{}", lines.collect::<Vec<_>>().join("\n")))
 }
 

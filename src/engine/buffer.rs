@@ -86,6 +86,11 @@ impl Buffer {
         self.block_bytes
     }
 
+    /// From the first byte of a block to that of the next, in bytes.
+    pub fn stride_bytes(&self) -> usize {
+        self.stride_bytes
+    }
+
     /// How the pages were left by [`Buffer::map`].
     pub fn fill(&self) -> Fill {
         self.fill

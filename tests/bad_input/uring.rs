@@ -86,7 +86,7 @@ fn io_uring_that_may_lock_too_little_is_told_a_depth_that_works() {
         finish(&mut through(command, folder, &[args, &["-rjv", "--strategy", "io_uring", "iofile"]].concat()))
     };
     for (block, depth) in [
-        ("512", "32"),
+        ("512", "256"),
         ("4096", "13"),
         ("4096", "4096"),
         ("5000", "32"),
