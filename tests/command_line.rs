@@ -52,6 +52,7 @@ const ADDED_KEYS: [&str; 10] = [
     "interrupted_calls",
     "minor_faults",
     "major_faults",
+    "run_queue_wait_ns",
     "transfer_time_ns",
     "sync_time_ns",
     "resident_fraction_before",

@@ -60,6 +60,8 @@ impl Case {
 pub(crate) struct Scale {
     /// The size of the data file, and the most that one iteration moves.
     pub(crate) file_bytes: u64,
+    /// The most that one iteration writes: all of it goes to the device after each process.
+    written_bytes: u64,
     /// The most I/Os of an iteration that are system calls, and that are copies out of a mapping.
     calls: u64,
     copies: u64,
@@ -80,25 +82,27 @@ struct Range {
     mmap_loops: u64,
 }
 
-/// Processes of about half a second; fio, which reports whole milliseconds, for at least 1 s. The
-/// first blocks of an iteration find the buffer out of the CPU's caches: so an iteration has 256
-/// blocks at least.
+/// Processes of about a quarter of a second; fio, which reports whole milliseconds, for at least half a
+/// second. The first blocks of an iteration find the buffer out of the CPU's caches: so an
+/// iteration that reads has 256 blocks at least.
 pub(crate) const FULL: Scale = Scale {
     file_bytes: 256 << 20,
+    written_bytes: 16 << 20,
     calls: 32 << 10,
     copies: 4 << 20,
-    iterations: 20,
-    null_iterations: 1000,
+    iterations: 12,
+    null_iterations: 500,
     // The lab's size, which stays in the L3 cache, and one that does not.
     fio: &[
-        Range { bytes: 16 << 20, iterations: 100, loops: 256, mmap_loops: 1024 },
-        Range { bytes: 256 << 20, iterations: 8, loops: 16, mmap_loops: 64 },
+        Range { bytes: 16 << 20, iterations: 100, loops: 128, mmap_loops: 512 },
+        Range { bytes: 256 << 20, iterations: 6, loops: 8, mmap_loops: 32 },
     ],
 };
 
 /// Shows that everything still runs; too short to judge anything by.
 pub(crate) const SMALL: Scale = Scale {
     file_bytes: 16 << 20,
+    written_bytes: 16 << 20,
     calls: 8 << 10,
     copies: 1 << 20,
     iterations: 3,
@@ -183,7 +187,10 @@ fn null(scale: &Scale) -> Case {
 
 fn against_c(scale: &Scale, strategy: &'static str, mode: &'static str, block_bytes: u64) -> Case {
     let mut work = work(scale, strategy, block_bytes);
-    work.write = mode == "write";
+    if mode == "write" {
+        work.write = true;
+        work.total_bytes = work.total_bytes.min(scale.written_bytes);
+    }
     Case { work, rival: Rival::CLoop { mode }, target: TARGET_C_RATIO }
 }
 

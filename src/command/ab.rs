@@ -58,7 +58,8 @@ pub fn run(args: &AbArgs, strategies: &[&'static dyn Strategy]) -> Result<ExitCo
         environment: Vec::new(),
         obstacles: Vec::new(),
         threshold,
-        points: judged(&[(&configuration, ratio)], threshold),
+        machine: Vec::new(),
+        points: judged(&[(&configuration, ratio)], &[], threshold),
     };
     print(&comparison, args.json)?;
     Ok(exit_code(&comparison))
@@ -87,8 +88,9 @@ struct Side {
 
 impl Side {
     fn new(arguments: &[OsString], strategies: &[&'static dyn Strategy]) -> Result<Side, Error> {
-        let parsed =
-            TracedRun::try_parse_from(arguments).map_err(|error| Error::Usage(error.to_string()))?.run;
+        let parsed = TracedRun::try_parse_from(arguments)
+            .map_err(|error| Error::Usage(format!("ab: {}", cli::in_one_sentence(&error))))?
+            .run;
         let request = Request::new(&parsed, strategies)?;
         if !matches!(request.mode, Mode::Read | Mode::Write) {
             return Err(Error::Usage("ab: compare reads or writes".to_owned()));

@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-
 use super::compare::{exit_code, print, threshold};
 use super::request::Request;
-use super::sweep::{Plan, Settings, Totals};
-use crate::cli::{RerunArgs, RunArgs, TracedRun};
-use crate::engine::strategy::{Direction, Strategy};
+use super::sweep::{Plan, Settings, Totals, sample_arguments};
+use crate::cli::{RerunArgs, RunArgs};
+use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::report::comparison::{Comparable, compare};
 use crate::report::read::{Kept, read};
@@ -57,12 +55,7 @@ fn request(
     strategies: &[&'static dyn Strategy],
 ) -> Result<Request, Error> {
     let configuration = &run.benchmark_configuration;
-    let mode = match old.sweep_configuration.direction {
-        Direction::Read => ["-r", "-B"],
-        Direction::Write => ["-w", "--settle=0"],
-    };
-    let words = mode.iter().copied().chain([configuration.path.as_str()]);
-    let parsed = TracedRun::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?.run;
+    let direction = old.sweep_configuration.direction;
     let requested = &configuration.requested;
     let cpu = Some(requested.cpu.clone()).filter(|cpu| cpu != "default");
     let arguments = RunArgs {
@@ -75,7 +68,7 @@ fn request(
         batch: requested.batch.map(|batch| batch.to_string()),
         cache: configuration.cache,
         cpu,
-        ..parsed
+        ..sample_arguments(direction, configuration.path.as_ref())?
     };
     Request::new(&arguments, strategies)
 }

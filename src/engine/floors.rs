@@ -1,4 +1,5 @@
-//! What a system call and a memory copy cost here at the least: floors beside the results.
+//! What a system call and a memory copy cost here: at the least, as floors beside the results, and in
+//! the moment, as a control beside each sample.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,14 +10,9 @@ const CALLS: u32 = 20_000;
 /// Bytes copied in one measurement, at the least.
 const COPIED_BYTES: u64 = 4 << 20;
 
-/// Nanoseconds of a system call that does nothing: getppid(2), raw, so that no library caches it.
+/// Nanoseconds of a system call that does nothing: getppid(2).
 pub fn system_call_ns() -> f64 {
-    smallest(f64::from(CALLS), || {
-        for _ in 0..CALLS {
-            // SAFETY: getppid takes no argument and cannot fail.
-            black_box(unsafe { libc::getppid() });
-        }
-    })
+    smallest(f64::from(CALLS), || call(CALLS))
 }
 
 /// Nanoseconds of copying `block_bytes` bytes from memory that is read in turn, as a file is, into
@@ -32,6 +28,66 @@ pub fn memory_copy_ns(block_bytes: u64, total_bytes: u64) -> f64 {
             black_box(block.as_mut_ptr());
         }
     })
+}
+
+/// What a machine does at the same time as a sample is taken, by work that is none of any I/O path:
+/// where this changed between two experiments, the machine did.
+#[derive(Debug)]
+pub struct Control {
+    source: Vec<u8>,
+    block: Vec<u8>,
+    next: usize,
+}
+
+/// Calls of one reading, and the blocks that are copied in turn: each some tens of microseconds.
+const CONTROL_CALLS: u32 = 200;
+const CONTROL_BLOCK_BYTES: usize = 128 << 10;
+
+/// One reading of a [`Control`].
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Nanoseconds of a getppid(2).
+    pub system_call_ns: f64,
+    /// Nanoseconds of copying 128 KiB out of 4 MiB that are copied in turn.
+    pub memory_copy_ns: f64,
+}
+
+impl Control {
+    /// Touches the memory that readings copy.
+    #[must_use]
+    pub fn new() -> Control {
+        Control { source: vec![1; COPIED_BYTES as usize], block: vec![0; CONTROL_BLOCK_BYTES], next: 0 }
+    }
+
+    /// Takes a reading.
+    pub fn read(&mut self) -> Reading {
+        let start = Instant::now();
+        call(CONTROL_CALLS);
+        let called = start.elapsed();
+        let piece = &self.source[self.next..self.next + CONTROL_BLOCK_BYTES];
+        self.block.copy_from_slice(black_box(piece));
+        black_box(self.block.as_mut_ptr());
+        let copied = start.elapsed() - called;
+        self.next = (self.next + CONTROL_BLOCK_BYTES) % self.source.len();
+        Reading {
+            system_call_ns: called.as_nanos() as f64 / f64::from(CONTROL_CALLS),
+            memory_copy_ns: copied.as_nanos() as f64,
+        }
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Control::new()
+    }
+}
+
+/// So many getppid(2), of which no library keeps the answer.
+fn call(calls: u32) {
+    for _ in 0..calls {
+        // SAFETY: getppid takes no argument and cannot fail.
+        black_box(unsafe { libc::getppid() });
+    }
 }
 
 /// The smallest time of a repetition, by `count`, in nanoseconds.

@@ -1,4 +1,4 @@
-//! What getrusage(2) says that a pass cost (`-g`).
+//! What the kernel says that a pass cost (`-g`): getrusage(2), and the wait for a CPU.
 
 use nix::sys::resource::{Usage as Rusage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
@@ -22,6 +22,9 @@ pub struct Usage {
     pub minor_faults: i64,
     /// Page faults that needed I/O.
     pub major_faults: i64,
+    /// Time in which the thread was ready to run but others ran on its CPU, in nanoseconds; `None`
+    /// where the kernel does not tell.
+    pub run_queue_wait_ns: Option<u64>,
 }
 
 impl Usage {
@@ -29,12 +32,14 @@ impl Usage {
     pub fn now() -> Usage {
         let own = reading(UsageWho::RUSAGE_SELF);
         let children = reading(UsageWho::RUSAGE_CHILDREN);
-        own.combine(children, i64::wrapping_add)
+        Usage { run_queue_wait_ns: run_queue_wait_ns(), ..own.combine(children, i64::wrapping_add) }
     }
 
     /// What was used since `earlier`.
     pub fn since(self, earlier: Usage) -> Usage {
-        self.combine(earlier, i64::wrapping_sub)
+        let waits = self.run_queue_wait_ns.zip(earlier.run_queue_wait_ns);
+        let run_queue_wait_ns = waits.map(|(now_ns, earlier_ns)| now_ns.saturating_sub(earlier_ns));
+        Usage { run_queue_wait_ns, ..self.combine(earlier, i64::wrapping_sub) }
     }
 
     fn combine(self, other: Usage, operation: impl Fn(i64, i64) -> i64) -> Usage {
@@ -47,6 +52,7 @@ impl Usage {
             blocks_out: operation(self.blocks_out, other.blocks_out),
             minor_faults: operation(self.minor_faults, other.minor_faults),
             major_faults: operation(self.major_faults, other.major_faults),
+            run_queue_wait_ns: None,
         }
     }
 }
@@ -66,5 +72,12 @@ fn from_rusage(usage: &Rusage) -> Usage {
         blocks_out: usage.block_writes(),
         minor_faults: usage.minor_page_faults(),
         major_faults: usage.major_page_faults(),
+        run_queue_wait_ns: None,
     }
+}
+
+/// The second number of /proc/thread-self/schedstat (Linux, Documentation/scheduler/sched-stats.rst).
+fn run_queue_wait_ns() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::{BenchmarkConfiguration, Document, Role, SCHEMA_VERSION, SampleRecord};
-use super::sweep::SweepDocument;
+use super::sweep::{Control, SweepDocument};
 use super::table::size_label;
 use crate::host;
 use crate::stats::{self, Ratio, Resampling};
@@ -33,6 +33,9 @@ pub struct Comparison {
     pub obstacles: Vec<String>,
     /// Part of the time that a difference must exceed to matter.
     pub threshold: f64,
+    /// How the machine itself changed, by the controls of two sweeps; empty without them. No point is
+    /// called slower or faster for what this explains.
+    pub machine: Vec<MachineChange>,
     /// The points that both have.
     pub points: Vec<ComparedPoint>,
 }
@@ -49,6 +52,18 @@ pub struct Difference {
     pub new: String,
 }
 
+/// A change of work that is none of any I/O path.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MachineChange {
+    /// What the work is.
+    pub control: String,
+    /// Its median time, new by old: above 1 the machine became slower.
+    pub time_ratio: f64,
+    /// Bootstrap interval of that ratio; null with five readings or fewer on a side.
+    pub time_ratio_interval: Option<(f64, f64)>,
+}
+
 /// A point that both results have.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -59,9 +74,12 @@ pub struct ComparedPoint {
     pub block_bytes: u64,
     /// Median time a byte, new by old: above 1 the new one is slower.
     pub time_ratio: f64,
-    /// Bootstrap interval of that ratio; null with five samples or fewer on a side.
+    /// Bootstrap interval of that ratio; null with five samples or fewer on a side. Where the samples
+    /// tell how long the thread waited while others ran on its CPU, it encloses the interval
+    /// of the ratio without these waits: they are the cost of no I/O path.
     pub time_ratio_interval: Option<(f64, f64)>,
-    /// Two-sided p-value of a rank test, before Holm's correction.
+    /// Two-sided p-value of a rank test, before Holm's correction; with the waits or without them,
+    /// the larger.
     pub p_value: f64,
     /// What that says, after Holm's correction over all points.
     pub verdict: Verdict,
@@ -97,6 +115,7 @@ impl From<stats::Verdict> for Verdict {
 pub struct Comparable {
     host: Option<host::Configuration>,
     points: Vec<Point>,
+    controls: Vec<Control>,
     fitted: bool,
 }
 
@@ -105,6 +124,8 @@ struct Point {
     configuration: BenchmarkConfiguration,
     /// Seconds a byte of each sample that counts.
     seconds_per_byte: Vec<f64>,
+    /// The same without the time in which others ran on the CPU.
+    running_seconds_per_byte: Vec<f64>,
 }
 
 impl From<SweepDocument> for Comparable {
@@ -113,7 +134,7 @@ impl From<SweepDocument> for Comparable {
         let points =
             with_samples.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
         let fitted = document.sweep_configuration.total_bytes.is_none();
-        Comparable { host: Some(document.host_configuration), points, fitted }
+        Comparable { host: Some(document.host_configuration), points, controls: document.controls, fitted }
     }
 }
 
@@ -121,14 +142,47 @@ impl From<Document> for Comparable {
     fn from(document: Document) -> Comparable {
         let samples = document.benchmark_samples;
         let points = document.benchmark_configuration.map(|configuration| point(configuration, &samples));
-        Comparable { host: document.host_configuration, points: points.into_iter().collect(), fitted: false }
+        Comparable {
+            host: document.host_configuration,
+            points: points.into_iter().collect(),
+            controls: Vec::new(),
+            fitted: false,
+        }
     }
 }
 
 fn point(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> Point {
-    let measured = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
-    let per_byte = |sample: &SampleRecord| sample.time / sample.transferred_bytes.max(1) as f64;
-    Point { configuration, seconds_per_byte: measured.map(per_byte).collect() }
+    let measured: Vec<&SampleRecord> =
+        samples.iter().filter(|sample| sample.role != Some(Role::Warmup)).collect();
+    let per_byte = |seconds: fn(&SampleRecord) -> f64| {
+        let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
+        measured.iter().map(value).collect()
+    };
+    Point {
+        configuration,
+        seconds_per_byte: per_byte(|sample| sample.time),
+        running_seconds_per_byte: per_byte(|sample| {
+            // The wait is read a little outside the brackets: it may be the longer one.
+            (sample.time - sample.run_queue_wait_ns.unwrap_or(0) as f64 / 1e9).max(CLOCK_UNIT_SECONDS)
+        }),
+    }
+}
+
+const CLOCK_UNIT_SECONDS: f64 = 1e-9;
+
+/// The ratio of the times of two points, and what holds of it with and without the waits for a CPU.
+fn ratio(old: &Point, new: &Point) -> Option<Ratio> {
+    let whole = stats::ratio_of_medians(&old.seconds_per_byte, &new.seconds_per_byte, &HOW)?;
+    let running =
+        stats::ratio_of_medians(&old.running_seconds_per_byte, &new.running_seconds_per_byte, &HOW)?;
+    let hull = |((low, high), (running_low, running_high)): ((f64, f64), (f64, f64))| {
+        (low.min(running_low), high.max(running_high))
+    };
+    Some(Ratio {
+        interval: whole.interval.zip(running.interval).map(hull),
+        p_value: whole.p_value.max(running.p_value),
+        ..whole
+    })
 }
 
 /// Compares two results point by point.
@@ -137,14 +191,13 @@ pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: 
     let environment = environment(old.host.as_ref(), new.host.as_ref());
     let pairs = paired(&old, &new);
     let obstacles = obstacles(&old, &new, &pairs);
+    let machine = machine(&old.controls, &new.controls);
     let mut points = Vec::new();
     if obstacles.is_empty() {
-        let ratio = |(old, new): &(&Point, &Point)| {
-            stats::ratio_of_medians(&old.seconds_per_byte, &new.seconds_per_byte, &HOW)
-        };
         let compared: Vec<(&BenchmarkConfiguration, Ratio)> =
-            pairs.iter().filter_map(|pair| Some((&pair.1.configuration, ratio(pair)?))).collect();
-        points = judged(&compared, threshold);
+            pairs.iter().filter_map(|pair| Some((&pair.1.configuration, ratio(pair.0, pair.1)?))).collect();
+        let controls: Vec<Ratio> = machine.iter().map(|(_, ratio)| *ratio).collect();
+        points = judged(&compared, &controls, threshold);
     }
     Comparison {
         schema_version: SCHEMA_VERSION,
@@ -153,14 +206,38 @@ pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: 
         environment,
         obstacles,
         threshold,
+        machine: machine.into_iter().map(MachineChange::from).collect(),
         points,
     }
 }
 
-/// The points of ratios (new by old, of times), judged together.
-pub fn judged(ratios: &[(&BenchmarkConfiguration, Ratio)], threshold: f64) -> Vec<ComparedPoint> {
+/// The ratio of each control, by name.
+fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
+    type Read = fn(&Control) -> f64;
+    let controls: [(&'static str, Read); 2] = [
+        ("system call", |control| control.system_call_ns),
+        ("memory copy", |control| control.memory_copy_ns),
+    ];
+    let times = |controls: &[Control], read: Read| controls.iter().map(read).collect::<Vec<f64>>();
+    let ratio = |read| stats::ratio_of_medians(&times(old, read), &times(new, read), &HOW);
+    controls.into_iter().filter_map(|(name, read)| Some((name, ratio(read)?))).collect()
+}
+
+impl From<(&'static str, Ratio)> for MachineChange {
+    fn from((control, ratio): (&'static str, Ratio)) -> MachineChange {
+        let (time_ratio, time_ratio_interval) = (ratio.ratio, ratio.interval);
+        MachineChange { control: control.to_owned(), time_ratio, time_ratio_interval }
+    }
+}
+
+/// The points of ratios (new by old, of times), judged together; `machine` are those of controls.
+pub fn judged(
+    ratios: &[(&BenchmarkConfiguration, Ratio)],
+    machine: &[Ratio],
+    threshold: f64,
+) -> Vec<ComparedPoint> {
     let only: Vec<Ratio> = ratios.iter().map(|(_, ratio)| *ratio).collect();
-    let verdicts = stats::verdicts(&only, threshold, ALPHA);
+    let verdicts = stats::verdicts(&only, machine, threshold, ALPHA);
     let point = |((configuration, ratio), verdict): (&(&BenchmarkConfiguration, Ratio), stats::Verdict)| {
         ComparedPoint {
             strategy: configuration.strategy.clone(),
@@ -226,6 +303,10 @@ fn environment(old: Option<&host::Configuration>, new: Option<&host::Configurati
     differing.map(|((key, old), (_, new))| Difference { key, old, new }).collect()
 }
 
+fn interval_text(interval: Option<(f64, f64)>) -> String {
+    interval.map_or("(too few samples)".to_owned(), |(low, high)| format!("[{low:.3}, {high:.3}]"))
+}
+
 impl Comparison {
     /// Whether a point got slower.
     pub fn regressed(&self) -> bool {
@@ -244,6 +325,13 @@ impl Comparison {
         for obstacle in &self.obstacles {
             writeln!(output, "not comparable: {obstacle}")?;
         }
+        for MachineChange { control, time_ratio, time_ratio_interval } in &self.machine {
+            let interval = interval_text(*time_ratio_interval);
+            writeln!(
+                output,
+                "the machine itself, by a {control} (time, new by old): {time_ratio:.3} {interval}"
+            )?;
+        }
         if !self.points.is_empty() {
             writeln!(
                 output,
@@ -252,10 +340,7 @@ impl Comparison {
             )?;
         }
         for point in &self.points {
-            let interval = point
-                .time_ratio_interval
-                .map_or("(too few samples)".to_owned(), |(low, high)| format!("[{low:.3}, {high:.3}]"));
-            let ratio = format!("{:.3} {interval}", point.time_ratio);
+            let ratio = format!("{:.3} {}", point.time_ratio, interval_text(point.time_ratio_interval));
             let verdict = format!("{:?}", point.verdict).to_lowercase();
             writeln!(
                 output,

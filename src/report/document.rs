@@ -210,6 +210,9 @@ pub struct SampleRecord {
     pub minor_faults: Option<i64>,
     /// Page faults that needed I/O; null without -g.
     pub major_faults: Option<i64>,
+    /// Time between the brackets in which the thread was ready to run but others ran on its CPU, in
+    /// nanoseconds; null without -g, or where the kernel does not tell.
+    pub run_queue_wait_ns: Option<u64>,
     /// With -s: nanoseconds until the last block had moved; else null.
     pub transfer_time_ns: Option<u64>,
     /// With -s: nanoseconds that the sync took; else null.
@@ -287,6 +290,7 @@ impl From<&Sample> for SampleRecord {
             interrupted_calls: sample.tally.interrupted_calls,
             minor_faults: sample.usage.map(|usage| usage.minor_faults),
             major_faults: sample.usage.map(|usage| usage.major_faults),
+            run_queue_wait_ns: sample.usage.and_then(|usage| usage.run_queue_wait_ns),
             transfer_time_ns,
             sync_time_ns: transfer_time_ns
                 .map(|transfer_ns| sample.elapsed.total_ns.saturating_sub(transfer_ns)),

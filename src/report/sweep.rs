@@ -29,6 +29,8 @@ pub struct SweepDocument {
     pub runs: Vec<SweepRun>,
     /// What a bare system call and a memory copy cost here, for the sizes of the sweep.
     pub floors: Floors,
+    /// What the machine did meanwhile: a reading after each sample, in order.
+    pub controls: Vec<Control>,
     /// The cost model of each strategy that could be fitted.
     pub models: Vec<CostModel>,
     /// Knees of the curves.
@@ -147,6 +149,19 @@ pub struct Floors {
     pub system_call_ns: Option<f64>,
     /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).
     pub memory_copy_ns: Vec<(u64, f64)>,
+}
+
+/// A reading of work that is none of any I/O path, taken right after a sample: where it changed between
+/// two sweeps, the machine did.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// The sample that it follows.
+    pub order_index: u64,
+    /// A getppid(2), in nanoseconds: the mean of 200.
+    pub system_call_ns: f64,
+    /// Copying 128 KiB within 4 MiB of memory, in nanoseconds.
+    pub memory_copy_ns: f64,
 }
 
 /// time = calls x per_call + bytes x per_byte.

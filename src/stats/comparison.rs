@@ -91,21 +91,32 @@ pub enum Verdict {
 /// ratios: so where nothing differs, the probability that any point at all is called slower or
 /// faster is at most `alpha`. *Same* asks for an interval within the threshold. All else is *inconclusive*.
 ///
+/// `machine` are the ratios of controls: of times, taken beside either set of samples, of work that is
+/// not what is compared. What they changed by, or may have, is not held against a point: *slower*
+/// and *faster* ask for an interval that lies beyond the threshold and this change together.
+///
 /// Holm's promise is about samples of one distribution. A change of spread alone, medians being
 /// equal, is a difference to a rank test: the interval and the threshold then hold most of the
-/// alarms back, not all. So do they with what differs between two runs and not within one.
-pub fn verdicts(time_ratios: &[Ratio], threshold: f64, alpha: f64) -> Vec<Verdict> {
+/// alarms back, not all.
+pub fn verdicts(time_ratios: &[Ratio], machine: &[Ratio], threshold: f64, alpha: f64) -> Vec<Verdict> {
     let p_values: Vec<f64> = time_ratios.iter().map(|ratio| ratio.p_value).collect();
-    let judge = |(ratio, p): (&Ratio, f64)| verdict(ratio, p <= alpha, threshold);
+    let explained = explained(machine);
+    let judge = |(ratio, p): (&Ratio, f64)| verdict(ratio, p <= alpha, threshold, explained);
     time_ratios.iter().zip(holm(&p_values)).map(judge).collect()
 }
 
-fn verdict(time: &Ratio, significant: bool, threshold: f64) -> Verdict {
+/// The least and the largest ratio that a change of the machine itself may explain; 1 among them.
+fn explained(machine: &[Ratio]) -> (f64, f64) {
+    let intervals = machine.iter().filter_map(|ratio| ratio.interval);
+    intervals.fold((1.0, 1.0), |(least, most), (low, high)| (low.min(least), high.max(most)))
+}
+
+fn verdict(time: &Ratio, significant: bool, threshold: f64, explained: (f64, f64)) -> Verdict {
     let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
     match time.interval {
         Some((low, high)) if least <= low && high <= most => Verdict::Same,
-        Some((low, _)) if significant && low > most => Verdict::Slower,
-        Some((_, high)) if significant && high < least => Verdict::Faster,
+        Some((low, _)) if significant && low > most * explained.1 => Verdict::Slower,
+        Some((_, high)) if significant && high < least * explained.0 => Verdict::Faster,
         _ => Verdict::Inconclusive,
     }
 }
@@ -165,7 +176,8 @@ mod tests {
 
     #[test]
     fn verdicts_by_interval_threshold_and_significance() {
-        let judge = |ratio, interval, p_value| verdicts(&[Ratio { ratio, interval, p_value }], 0.03, 0.05)[0];
+        let judge =
+            |ratio, interval, p_value| verdicts(&[Ratio { ratio, interval, p_value }], &[], 0.03, 0.05)[0];
         assert_eq!(judge(1.10, Some((1.05, 1.15)), 0.01), Verdict::Slower);
         assert_eq!(judge(0.90, Some((0.85, 0.95)), 0.01), Verdict::Faster);
         assert_eq!(judge(1.01, Some((1.005, 1.02)), 0.01), Verdict::Same);
@@ -178,12 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_machine_explains_is_no_verdict() {
+        let slower = Ratio { ratio: 1.1, interval: Some((1.08, 1.12)), p_value: 0.001 };
+        let control = |low, high| Ratio { ratio: 1.0, interval: Some((low, high)), p_value: 0.5 };
+        let judge = |point: Ratio, machine: &[Ratio]| verdicts(&[point], machine, 0.03, 0.05)[0];
+        assert_eq!(judge(slower, &[control(0.99, 1.01), control(0.8, 0.9)]), Verdict::Slower);
+        assert_eq!(judge(slower, &[control(0.99, 1.01), control(1.02, 1.06)]), Verdict::Inconclusive);
+        assert_eq!(judge(slower.inverse(), &[control(0.9, 1.1)]), Verdict::Inconclusive);
+        assert_eq!(judge(slower.inverse(), &[control(0.99, 1.1)]), Verdict::Faster);
+        assert_eq!(judge(slower, &[Ratio { interval: None, ..slower }]), Verdict::Slower);
+    }
+
+    #[test]
     fn a_p_value_alone_in_a_crowd_is_not_significant() {
         let clear = Ratio { ratio: 1.1, interval: Some((1.05, 1.15)), p_value: 0.01 };
         let same = Ratio { ratio: 1.0, interval: Some((0.9, 1.1)), p_value: 0.8 };
         let crowd = [clear, same, same, same, same, same];
-        assert_eq!(verdicts(&crowd, 0.03, 0.05)[0], Verdict::Inconclusive);
-        assert_eq!(verdicts(&crowd[..1], 0.03, 0.05)[0], Verdict::Slower);
+        assert_eq!(verdicts(&crowd, &[], 0.03, 0.05)[0], Verdict::Inconclusive);
+        assert_eq!(verdicts(&crowd[..1], &[], 0.03, 0.05)[0], Verdict::Slower);
     }
 
     /// Two sweeps of 25 points with ten skewed samples each; the second takes `factor` times as long.
@@ -192,7 +216,7 @@ mod tests {
             let (old, new) = (random.lognormal(10, 1.0, sigma), random.lognormal(10, factor, sigma));
             ratio_of_medians(&old, &new, &QUICK).unwrap()
         };
-        verdicts(&(0..25).map(|_| point()).collect::<Vec<_>>(), 0.03, 0.05)
+        verdicts(&(0..25).map(|_| point()).collect::<Vec<_>>(), &[], 0.03, 0.05)
     }
 
     /// A/A: of 40 comparisons of 25 points with 8 % noise, at most one in twenty has a difference

@@ -6,6 +6,7 @@
 
 mod point;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,12 +23,12 @@ use crate::engine::floors;
 use crate::engine::interrupt;
 use crate::engine::prepare;
 use crate::engine::probes;
-use crate::engine::strategy::Strategy;
+use crate::engine::strategy::{Direction, Strategy};
 use crate::engine::target::Target;
 use crate::error::Error;
 use crate::host;
 use crate::report::document::{ErrorRecord, SCHEMA_VERSION};
-use crate::report::sweep::{Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
+use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::report::{analysis, csv, json, table};
 use crate::stats::Random;
 
@@ -162,7 +163,7 @@ fn requests(
         "all" => strategies.iter().map(|strategy| strategy.info().name).collect(),
         list => list.split(',').collect(),
     };
-    let base = base_arguments(args)?;
+    let base = common_arguments(args)?;
     let mut requests = Vec::new();
     for name in names {
         for size in &sizes {
@@ -180,13 +181,9 @@ fn requests(
     Ok(requests)
 }
 
-/// What every point has in common, as the arguments of a single run.
-fn base_arguments(args: &SweepArgs) -> Result<RunArgs, Error> {
-    // Writes are written out before each sample, so that one does not pay for another.
-    let mode = if args.write_mode { ["-w", "--settle=0"] } else { ["-r", "-B"] };
-    let mut words: Vec<std::ffi::OsString> = mode.iter().map(Into::into).collect();
-    words.push(args.path.clone().into());
-    let parsed = TracedRun::try_parse_from(words).map_err(|error| Error::Usage(error.to_string()))?.run;
+/// What every point of the command line has in common, as the arguments of a single run.
+fn common_arguments(args: &SweepArgs) -> Result<RunArgs, Error> {
+    let direction = if args.write_mode { Direction::Write } else { Direction::Read };
     Ok(RunArgs {
         direct: args.direct,
         sync: args.sync,
@@ -196,8 +193,21 @@ fn base_arguments(args: &SweepArgs) -> Result<RunArgs, Error> {
         cache: args.cache,
         create: args.create,
         allow_device_write: args.allow_device_write,
-        ..parsed
+        ..sample_arguments(direction, args.path.as_os_str())?
     })
+}
+
+/// How every sweep takes a sample: without the lab's preparation, and with getrusage(2) around it.
+pub(super) fn sample_arguments(direction: Direction, path: &OsStr) -> Result<RunArgs, Error> {
+    // Writes are written out before each sample, so that one does not pay for another.
+    let mode: &[&str] = match direction {
+        Direction::Read => &["-r", "-B", "-g"],
+        Direction::Write => &["-w", "--settle=0", "-g"],
+    };
+    let words = mode.iter().map(OsStr::new).chain([path]);
+    let parsed =
+        TracedRun::try_parse_from(words).map_err(|error| Error::Usage(cli::in_one_sentence(&error)))?;
+    Ok(parsed.run)
 }
 
 /// The lab's total, where `-t` and the file do not say otherwise.
@@ -215,7 +225,8 @@ struct Experiment {
     points: Vec<Point>,
     refused: Vec<Refused>,
     floors: Floors,
-    samples: u64,
+    control: floors::Control,
+    controls: Vec<Control>,
     rounds: u64,
     unfinished: StopReason,
     total_bytes: Option<u64>,
@@ -244,7 +255,8 @@ impl Experiment {
             points: Vec::new(),
             refused: Vec::new(),
             floors: measure_floors(&block_sizes_bytes),
-            samples: 0,
+            control: floors::Control::new(),
+            controls: Vec::new(),
             rounds: 0,
             unfinished: StopReason::Budget,
             total_bytes: None,
@@ -286,12 +298,11 @@ impl Experiment {
                     progress.finish_and_clear();
                     return Ok(());
                 }
-                if let Err(error) = self.points[index].sample(target, self.samples) {
+                if let Err(error) = self.sample(index, target) {
                     self.unfinished = StopReason::Interrupted;
                     progress.finish_and_clear();
                     return Err(error);
                 }
-                self.samples += 1;
                 // Between brackets: the next one opens only after this has been drawn.
                 self.draw(&progress);
             }
@@ -304,6 +315,15 @@ impl Experiment {
             }
         }
         progress.finish_and_clear();
+        Ok(())
+    }
+
+    /// A sample of a point, and a reading of the control behind it.
+    fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
+        let order_index = self.controls.len() as u64;
+        self.points[index].sample(target, order_index)?;
+        let floors::Reading { system_call_ns, memory_copy_ns } = self.control.read();
+        self.controls.push(Control { order_index, system_call_ns, memory_copy_ns });
         Ok(())
     }
 
@@ -349,6 +369,7 @@ impl Experiment {
             sweep_configuration: self.configuration(&runs),
             runs,
             floors: self.floors.clone(),
+            controls: self.controls.clone(),
             models: Vec::new(),
             knees: Vec::new(),
             warnings: Vec::new(),
