@@ -101,7 +101,9 @@ fn sweep(folder: &Path, name: &str, percent: u32, budget: &str) -> std::io::Resu
     let result = folder.join(name);
     let status = Command::new(std::env::current_exe()?)
         .env(SLOWED, percent.to_string())
-        .args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M", "--budget", budget, "-o"])
+        .args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M", "--budget", budget])
+        // Enough samples to fill the budget, as a sweep of many strategies does.
+        .args(["--precision", "0.1%", "--largest-n", "100000", "-o"])
         .args([&result, &folder.join("verdicts.bench")])
         .stdout(Stdio::null())
         .status()?;

@@ -46,7 +46,7 @@ const DATUM_USAGE: [&str; 6] = [
 /// Keys of a sample in JSON: the lab's, its getrusage keys (with `-g`), and those of iobench.
 const SAMPLE_KEYS: [&str; 2] = ["bandwidth", "time"];
 const USAGE_KEYS: [&str; 7] = ["utime", "stime", "nvcsw", "nivcsw", "inblock", "oublock", "outblock"];
-const ADDED_KEYS: [&str; 10] = [
+const ADDED_KEYS: [&str; 11] = [
     "io_count",
     "transferred_bytes",
     "interrupted_calls",

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use iobench::stats;
+use iobench::stats::{self, Random};
 
 use crate::cases::{Case, Rival};
 use crate::programs::{Programs, Result};
@@ -118,8 +118,8 @@ fn try_candidates(
 /// in every case, and no case is measured all at once in a bad minute. Who goes first alternates
 /// from round to round, from a start drawn for each case.
 pub(crate) fn take_rounds(all: &mut [Series], programs: &Programs, pairs: usize, seed: u64) {
-    let mut random = SplitMix64(seed);
-    let ours_first_at_start: Vec<bool> = all.iter().map(|_| random.next() & 1 == 0).collect();
+    let mut random = Random::new(seed);
+    let ours_first_at_start: Vec<bool> = all.iter().map(|_| random.below(2) == 0).collect();
     let mut order: Vec<usize> = (0..all.len()).collect();
     for round in 0..pairs {
         random.shuffle(&mut order);
@@ -128,24 +128,5 @@ pub(crate) fn take_rounds(all: &mut [Series], programs: &Programs, pairs: usize,
             all[index].take_pair(programs, ours_first);
         }
         eprintln!("round {} of {pairs}", round + 1);
-    }
-}
-
-/// SplitMix64 of Steele, Lea & Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Fisher and Yates; the bias of the remainder is nothing at a few dozen cases.
-    fn shuffle(&mut self, items: &mut [usize]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, (self.next() % (last as u64 + 1)) as usize);
-        }
     }
 }

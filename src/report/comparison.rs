@@ -172,9 +172,8 @@ const CLOCK_UNIT_SECONDS: f64 = 1e-9;
 
 /// The ratio of the times of two points, and what holds of it with and without the waits for a CPU.
 fn ratio(old: &Point, new: &Point) -> Option<Ratio> {
-    let whole = stats::ratio_of_medians(&old.seconds_per_byte, &new.seconds_per_byte, &HOW)?;
-    let running =
-        stats::ratio_of_medians(&old.running_seconds_per_byte, &new.running_seconds_per_byte, &HOW)?;
+    let whole = ratio_of_series(&old.seconds_per_byte, &new.seconds_per_byte)?;
+    let running = ratio_of_series(&old.running_seconds_per_byte, &new.running_seconds_per_byte)?;
     let hull = |((low, high), (running_low, running_high)): ((f64, f64), (f64, f64))| {
         (low.min(running_low), high.max(running_high))
     };
@@ -183,6 +182,13 @@ fn ratio(old: &Point, new: &Point) -> Option<Ratio> {
         p_value: whole.p_value.max(running.p_value),
         ..whole
     })
+}
+
+/// The ratio of the medians of two series in the order of time; interval and p-value by batches, because
+/// neighbours resemble each other.
+fn ratio_of_series(old: &[f64], new: &[f64]) -> Option<Ratio> {
+    let batched = stats::ratio_of_medians(&stats::batch_medians(old), &stats::batch_medians(new), &HOW)?;
+    Some(Ratio { ratio: stats::median(new)? / stats::median(old)?, ..batched })
 }
 
 /// Compares two results point by point.
@@ -219,7 +225,7 @@ fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
         ("memory copy", |control| control.memory_copy_ns),
     ];
     let times = |controls: &[Control], read: Read| controls.iter().map(read).collect::<Vec<f64>>();
-    let ratio = |read| stats::ratio_of_medians(&times(old, read), &times(new, read), &HOW);
+    let ratio = |read| ratio_of_series(&times(old, read), &times(new, read));
     controls.into_iter().filter_map(|(name, read)| Some((name, ratio(read)?))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Statistics of samples: pure functions on slices, each citing its source.
 
+mod batches;
 mod bootstrap;
 mod comparison;
 mod correlation;
@@ -13,6 +14,7 @@ mod ranks;
 mod stopping;
 mod warmup;
 
+pub use batches::batch_medians;
 pub use bootstrap::{Estimate, Resampling, bootstrap_interval};
 pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
 pub use correlation::{Correlation, drift, spearman};

@@ -333,7 +333,7 @@ impl Experiment {
             (0..self.points.len()).filter(|index| self.points[*index].stop.is_none()).collect();
         let size = |index: &usize| self.points[*index].prepared.request.block_bytes;
         match self.settings.order {
-            Order::Random => shuffle(&mut open, random),
+            Order::Random => random.shuffle(&mut open),
             Order::Ascending => open.sort_by_key(size),
             Order::Descending => open.sort_by_key(|index| std::cmp::Reverse(size(index))),
         }
@@ -416,13 +416,6 @@ fn keep(path: &Path, document: &SweepDocument) -> Result<(), Error> {
 fn common_total(requests: &[Request]) -> Option<u64> {
     let first = requests.first()?.total_bytes;
     requests.iter().all(|request| request.total_bytes == first).then_some(first)
-}
-
-/// Fisher-Yates.
-fn shuffle(items: &mut [usize], random: &mut Random) {
-    for last in (1..items.len()).rev() {
-        items.swap(last, random.below(last + 1));
-    }
 }
 
 fn measure_floors(block_sizes_bytes: &[u64]) -> Floors {
