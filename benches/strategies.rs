@@ -9,15 +9,11 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use iobench::engine::affinity::{self, CpuChoice};
-use iobench::engine::buffer::Fill;
-use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
-use iobench::engine::offsets::{Access, Offsets};
 use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
 use iobench::engine::target::Target;
 use iobench::engine::{create, prepare};
@@ -32,20 +28,11 @@ fn plan(limits: Limits, direct: bool, block_bytes: u64) -> Plan {
     let blocks = TOTAL_BYTES / block_bytes;
     let depth = IODEPTH.min(limits.deepest_queue).min(blocks as u32);
     Plan {
-        direction: Direction::Read,
-        block_bytes,
-        total_bytes: TOTAL_BYTES,
-        offsets: Arc::new(Offsets::cover(Access::Sequential, TOTAL_BYTES, block_bytes, 0)),
         direct,
         memory_align_bytes: limits.alignment.map_or(1, |alignment| alignment.memory_bytes),
         depth,
         batch: depth,
-        fill: Fill::Prefault,
-        write_out: false,
-        settle: Duration::ZERO,
-        cache: CacheState::AsIs,
-        sync: false,
-        usage: false,
+        ..Plan::bare(Direction::Read, block_bytes, TOTAL_BYTES)
     }
 }
 

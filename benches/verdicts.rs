@@ -78,20 +78,26 @@ struct Tally {
     points: usize,
     slower: usize,
     faster: usize,
-    /// Points whose own interval, at 10 % more, would lie beyond the threshold.
+    /// Points whose interval is narrow enough to tell 10 % from the threshold and the machine.
     resolvable: usize,
+    /// Those of them that were not called slower.
+    missed: usize,
 }
 
 impl Tally {
     fn add(&mut self, comparison: &Comparison) {
+        let machine = comparison.machine.iter().filter_map(|change| change.time_ratio_interval);
+        let explained = machine.fold(1.0, |most, (_, high)| f64::max(most, high));
+        let limit = (1.0 + comparison.threshold) * explained;
         for point in comparison.points.iter().filter(|point| point.strategy == "slowed") {
-            let half_width =
-                point.time_ratio_interval.map_or(f64::INFINITY, |(low, high)| (high - low) / 2.0);
-            let lowest = 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - half_width;
+            let below = point.time_ratio_interval.map_or(f64::INFINITY, |(low, _)| point.time_ratio - low);
+            let resolvable = 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - below > limit;
+            let slower = point.verdict == Verdict::Slower;
             self.points += 1;
-            self.slower += usize::from(point.verdict == Verdict::Slower);
+            self.slower += usize::from(slower);
             self.faster += usize::from(point.verdict == Verdict::Faster);
-            self.resolvable += usize::from(lowest > 1.0 + comparison.threshold);
+            self.resolvable += usize::from(resolvable);
+            self.missed += usize::from(resolvable && !slower);
         }
     }
 }
@@ -138,8 +144,9 @@ fn run(small: bool) -> Result<(), Box<dyn std::error::Error>> {
     );
     let slowed = series(folder, SLOWED_PERCENT, small)?;
     println!(
-        "slower by {SLOWED_PERCENT} %: {} of {} points called slower; the intervals allow it for {}",
-        slowed.slower, slowed.points, slowed.resolvable
+        "slower by {SLOWED_PERCENT} %: {} of {} points called slower, {} faster; the intervals allow it for {}, of \
+         which {} were missed",
+        slowed.slower, slowed.points, slowed.faster, slowed.resolvable, slowed.missed
     );
     println!("in {:.0} s", start.elapsed().max(Duration::from_secs(1)).as_secs_f64());
     Ok(())

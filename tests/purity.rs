@@ -8,14 +8,9 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::sync::Arc;
-use std::time::Duration;
 
 use common::{Filesystem, have, have_program, have_root};
-use iobench::engine::buffer::Fill;
-use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
-use iobench::engine::offsets::{Access, Offsets};
 use iobench::engine::prepare;
 use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
 use iobench::engine::target::Target;
@@ -83,20 +78,11 @@ fn sizes_and_depths(strategy: &'static dyn Strategy, direct: bool, limits: Limit
 
 fn plan(direction: Direction, block_bytes: u64, direct: bool, depth: u32, limits: Limits) -> Plan {
     Plan {
-        direction,
-        block_bytes,
-        total_bytes: TOTAL_BYTES,
-        offsets: Arc::new(Offsets::cover(Access::Sequential, TOTAL_BYTES, block_bytes, 0)),
         direct,
         memory_align_bytes: limits.alignment.map_or(1, |alignment| alignment.memory_bytes),
         depth,
         batch: depth,
-        fill: Fill::Prefault,
-        write_out: false,
-        settle: Duration::ZERO,
-        cache: CacheState::AsIs,
-        sync: false,
-        usage: false,
+        ..Plan::bare(direction, block_bytes, TOTAL_BYTES)
     }
 }
 

@@ -8,7 +8,7 @@ use super::bracket::{Elapsed, Enclosed, enclose};
 use super::buffer::{Buffer, Fill};
 use super::cache::CacheState;
 use super::interrupt;
-use super::offsets::Offsets;
+use super::offsets::{Access, Offsets};
 use super::prepare;
 use super::probes;
 use super::residency;
@@ -52,6 +52,28 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Every block in order, one at a time, through the page cache as it is, without preparation: what
+    /// `-B` means. Other plans say what differs.
+    #[must_use]
+    pub fn bare(direction: Direction, block_bytes: u64, total_bytes: u64) -> Plan {
+        Plan {
+            direction,
+            block_bytes,
+            total_bytes,
+            offsets: Arc::new(Offsets::cover(Access::Sequential, total_bytes, block_bytes, 0)),
+            direct: false,
+            memory_align_bytes: 1,
+            depth: 1,
+            batch: 1,
+            fill: Fill::Prefault,
+            write_out: false,
+            settle: Duration::ZERO,
+            cache: CacheState::AsIs,
+            sync: false,
+            usage: false,
+        }
+    }
+
     /// Number of I/Os in one iteration.
     pub fn blocks(&self) -> u64 {
         self.total_bytes / self.block_bytes
