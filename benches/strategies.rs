@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use iobench::engine::affinity::{self, CpuChoice};
+use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
 use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
 use iobench::engine::target::Target;
