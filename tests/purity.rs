@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use common::{Filesystem, have, have_program, have_root};
+use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
 use iobench::engine::prepare;
 use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
