@@ -28,6 +28,6 @@ def _host_constants(document: Mapping[str, Any]) -> dict[str, int]:
     host = document.get("host_configuration")
     if not host:
         return {}
-    pages = dict(zip(_PAGES, host["hw.pagesizes"] or []))
+    pages = dict(zip(_PAGES, host["hw.pagesizes"] or [], strict=False))
     others = {name: host[key] for name, key in _KEYS.items() if host[key] is not None}
     return {**pages, **others, "pipe": _PIPE_BYTES}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +39,10 @@ def run(*arguments: Argument, binary: Argument | None = None) -> Document:
 
     >>> run("-r", "-b", 65536, "-n", 11, "iofile")["benchmark_samples"][0]["time"]
 
-    The flags -j and -v are added: the document then says what was run, and where. The program is `binary`,
-    else the one named in the environment variable IOBENCH, else ./io/iobench, else the one on the PATH.
+    The flags -j and -v (which -c implies) are added: the document then says what was run, and where. The program is
+    `binary`, else the one named in the environment variable IOBENCH, else ./io/iobench, else the one on the PATH.
     """
-    return _document(binary, ["-j", "-v", *arguments])
+    return _document(binary, ["-j", *_verbose(arguments), *arguments])
 
 
 def sweep(path: Argument, *arguments: Argument, binary: Argument | None = None) -> Document:
@@ -62,10 +64,9 @@ def trace(*arguments: Argument, binary: Argument | None = None) -> Document:
 
     What stands before a "--" is for the tracer: `iobench trace --help` lists it.
     """
-    words = list(arguments)
-    options = words[: words.index("--")] if "--" in words else []
-    benchmark = words[words.index("--") + 1 :] if "--" in words else words
-    return _document(binary, ["trace", "-j", *options, "--", "-v", *benchmark])
+    at = arguments.index("--") if "--" in arguments else None
+    options, benchmark = ((), arguments) if at is None else (arguments[:at], arguments[at + 1 :])
+    return _document(binary, ["trace", "-j", *options, "--", *_verbose(benchmark), *benchmark])
 
 
 class TraceThread(threading.Thread):
@@ -99,6 +100,12 @@ class TraceThread(threading.Thread):
             assert self._error is not None
             raise self._error
         return self._document
+
+
+def _verbose(arguments: Sequence[Argument]) -> list[str]:
+    """Return -v, unless this is create mode, which implies it and refuses to be told."""
+    creates = any(str(word) == "create" or re.fullmatch("-[A-Za-z]*c[A-Za-z]*", str(word)) for word in arguments)
+    return [] if creates else ["-v"]
 
 
 def _document(binary: Argument | None, arguments: list[Argument]) -> Document:
