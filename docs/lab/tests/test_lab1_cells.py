@@ -1,7 +1,7 @@
 """The code cells of the lab's notebook, as they are written, in order, in one kernel.
 
-Takes two to three minutes: the sweep is of 25 sizes x 4 iterations with a pause of a second each. Nothing else
-named io-benchmark may run meanwhile, since the lab's D script would count it.
+Takes about three minutes on a quiet machine: the sweep is of 25 sizes x 4 iterations with a pause of a second
+each, and DTrace needs half a minute to take its probes away. Nothing else named io-benchmark may run meanwhile, since the lab's D script would count it.
 """
 
 from __future__ import annotations
@@ -61,8 +61,9 @@ def notebook(folder: Path) -> nbformat.NotebookNode:
 
 
 def cell(notebook: nbformat.NotebookNode, text: str) -> nbformat.NotebookNode:
-    """Return the one cell with this text."""
-    (found,) = (cell for cell in notebook.cells if text in cell.source)
+    """Return the one cell that is, or else holds, this text."""
+    exact = [cell for cell in notebook.cells if cell.source == text]
+    (found,) = exact or [cell for cell in notebook.cells if text in cell.source]
     return found
 
 
