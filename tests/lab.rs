@@ -1,5 +1,5 @@
 //! docs/lab: the package `iobench` with its types, and the code cells of the lab's notebook as they are written.
-//! Python is that of the virtual environment that `.ci/run` makes. The cells take about three minutes, and the lab's D
+//! Python is that of the virtual environment that `.ci/run` makes. The cells take three to six minutes, and the lab's D
 //! script counts whatever is named io-benchmark: nothing else may run under that name then.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -59,7 +59,8 @@ def test_several_files(result: iobench.Document, swept: Path, tmp_path: Path) ->
     document = json.loads(swept.read_text())
     assert len(swept_rows) == sum(len(point["benchmark_samples"]) for point in document["runs"])
     assert sorted(swept_rows["order"]) == list(range(len(swept_rows)))
-    assert set(swept_rows["role"]) == {"warmup", "measured"}
+    samples = [sample for point in document["runs"] for sample in point["benchmark_samples"]]
+    assert list(swept_rows["role"]) == [sample["role"] for sample in samples]
     assert list(frame.dtypes) == list(iobench.frame(result).dtypes)
 
 
@@ -72,6 +73,14 @@ def test_summary_is_the_programs_own(swept: Path) -> None:
         assert summary.loc[point, "n"] == run["summary"]["n"]
         for name in ("median", "q1", "q3"):
             assert np.isclose(summary.loc[point, name], 1024 * run["summary"][f"{name}_kib_per_second"])
+
+
+def test_warm_up_does_not_count(result: iobench.Document) -> None:
+    # Which samples a sweep calls warm-up is not the same each time.
+    first, *others = result["benchmark_samples"]
+    roles = [{**first, "role": "warmup"}, *({**sample, "role": "measured"} for sample in others)]
+    (row,) = iobench.summary(iobench.frame({**result, "benchmark_samples": roles}), quantity="time").to_dict("records")
+    assert (row["n"], row["median"]) == (2, np.median([sample["time"] for sample in others]))
 
 
 def test_summary_of_another_quantity(result: iobench.Document) -> None:
