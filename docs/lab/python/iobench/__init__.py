@@ -1,0 +1,27 @@
+"""iobench from Python: run it, read what it wrote as a table, draw it.
+
+>>> result = iobench.run("-r", "-n", 11, "-b", 65536, "iofile")
+>>> frame = iobench.frame(result)
+>>> iobench.plot(iobench.load("sweep.json"))
+"""
+
+from __future__ import annotations
+
+from ._frame import IncompleteWarning, UnknownSchema, frame, load, summary
+from ._plot import plot
+from ._program import Document, RunError, TraceThread, run, sweep, trace
+
+__all__ = [
+    "Document",
+    "IncompleteWarning",
+    "RunError",
+    "TraceThread",
+    "UnknownSchema",
+    "frame",
+    "load",
+    "plot",
+    "run",
+    "summary",
+    "sweep",
+    "trace",
+]

@@ -1,0 +1,101 @@
+"""The figure: what is drawn is what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+
+import iobench
+from iobench._plot import bytes_label
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left() -> Iterator[None]:
+    """Close the figures of a test."""
+    yield
+    plt.close("all")
+
+
+def curves(ax: Axes) -> dict[str, ErrorbarContainer]:
+    """Return the curves by the first word of their names."""
+    found = [container for container in ax.containers if isinstance(container, ErrorbarContainer)]
+    return {str(container.get_label()).split(",")[0]: container for container in found}
+
+
+def labels(ax: Axes) -> dict[str, float]:
+    """Return the labelled verticals: text and place."""
+    return {text.get_text(): text.xy[0] for text in ax.texts}  # type: ignore[attr-defined]
+
+
+def test_medians_and_quartiles_are_drawn(swept: Path, tmp_path: Path) -> None:
+    frame = iobench.load(swept)
+    ax = iobench.plot(frame)
+    assert set(curves(ax)) == {"readwrite", "mmap"}  # null is a floor, and left out
+    expected = iobench.summary(frame).query("strategy == 'mmap'")
+    line, _, (bars,) = curves(ax)["mmap"].lines
+    assert np.allclose(line.get_xdata(), expected["block_bytes"])
+    assert np.allclose(line.get_ydata(), expected["median"] / 2**20)
+    ends = [segment[:, 1] for segment in bars.get_segments()]
+    assert np.allclose(ends, expected[["q1", "q3"]] / 2**20)
+    assert ax.get_xscale() == "log" and "1 KiB" in [tick.get_text() for tick in ax.get_xticklabels()]
+    ax.figure.savefig(tmp_path / "performance.pdf")
+    assert (tmp_path / "performance.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def test_every_sample_but_warm_up_is_drawn(swept: Path) -> None:
+    frame = iobench.load(swept)
+    frame.loc[frame["sample"] == 0, "role"] = "warmup"
+    ax = iobench.plot(frame, quantity="ns_per_io")
+    drawn = [line for line in ax.lines if line.get_linestyle() == "None"]
+    measured = frame.query("strategy == 'readwrite' and role == 'measured'")
+    assert sorted(drawn[0].get_ydata()) == sorted(measured["ns_per_io"])
+    assert ax.get_yscale() == "log"
+
+
+def test_marks_and_constants(swept: Path) -> None:
+    page = {"page": json.loads(swept.read_text())["host_configuration"]["hw.pagesizes"][0]}
+    assert labels(iobench.plot(iobench.load(swept), constants=False)) == {}
+    assert labels(iobench.plot(iobench.load(swept), marks=(2048,))).items() >= {"2 KiB": 2048.0, **page}.items()
+    axes = plt.subplots()[1]
+    assert iobench.plot(iobench.load(swept), axes) is axes
+
+
+def test_constants_in_one_place_share_a_line(swept: Path) -> None:
+    frame = iobench.load(swept)
+    frame.attrs["host_constants"] = {"page": 4096, "pipe": 4200, "L1d cache": 8192, "L3 cache": 1 << 25}
+    assert labels(iobench.plot(frame)) == {"page, pipe": 4096, "L1d cache": 8192}
+
+
+def test_a_document_is_drawn_too(result: iobench.Document) -> None:
+    assert list(curves(iobench.plot(result))) == ["readwrite"]
+
+
+def test_looks_differ_without_colour(swept: Path) -> None:
+    frame = iobench.load(swept).query("strategy == 'mmap'")
+    copies = [frame.assign(strategy=f"strategy {index}") for index in range(7)]
+    lines = [container.lines[0] for container in curves(iobench.plot(pd.concat(copies))).values()]
+    assert len({line.get_marker() for line in lines}) == len({line.get_color() for line in lines}) == 7
+
+
+def test_results_of_two_files_are_two_curves(swept: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_bytes(swept.read_bytes())
+    names = [container.get_label() for container in iobench.plot(iobench.load(swept, other)).containers]
+    assert len([name for name in names if str(name).startswith("mmap, ")]) == 2
+
+
+def test_nothing_to_draw(swept: Path) -> None:
+    with pytest.raises(ValueError, match="no measured sample"):
+        iobench.plot(iobench.load(swept).assign(role="warmup"))
+
+
+def test_sizes_read_well() -> None:
+    assert [bytes_label(size) for size in (512, 4096, 1280 << 10, 1 << 30)] == ["512 B", "4 KiB", "1.25 MiB", "1 GiB"]
