@@ -67,7 +67,7 @@ fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), Str
     file.truncate(left_bytes)?;
     let (outcome, tally) = trial.attempt(&shape.offsets());
     let Err(failure) = outcome else {
-        return Err("the pass succeeded".to_owned());
+        return Err("the pass succeeded, and the file ends before it does".to_owned());
     };
     // Of a queue any operation beyond the end may be the first to come back.
     let possible = match shape.depth {

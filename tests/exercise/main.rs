@@ -86,7 +86,6 @@ fn green() {
     if !have_program("strace") {
         return;
     }
-    let scratch = Filesystem::scratch();
     let names = strategies::ALL.iter().map(|strategy| strategy.info().name).chain(["mine"]);
     for name in names {
         let outcome = run(&["--strategy", name, "--only", WITHOUT_SPEED, "-j"]);
@@ -106,7 +105,6 @@ fn green() {
         let inapplicable = rows.iter().filter(|row| row.mark == Mark::NotApplicable).count();
         assert_eq!(inapplicable, if name == "null" { 2 } else { 0 }, "{name}: {rows:#?}");
     }
-    drop(scratch);
 }
 
 fn flaws() {
