@@ -11,6 +11,7 @@ use crate::engine::buffer::Fill;
 use crate::engine::cache::CacheState;
 use crate::engine::offsets::Access;
 use crate::report::sweep::Order;
+use crate::selftest::marking::Criterion;
 use crate::trace::show::{Show, TracerName};
 
 /// Usage of the lab's program, printed by `io-benchmark` without arguments.
@@ -40,6 +41,7 @@ Optional flags:
 pub const USAGE: &str = "\
 usage: iobench [--strategy NAME] -c|-r|-w [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path
        iobench strategies [-j] [path]
+       iobench selftest --strategy NAME [-j] [folder]
        iobench plot RESULT... -o FILE
        iobench --help
 
@@ -66,6 +68,8 @@ pub struct Cli {
 pub enum Command {
     /// List each strategy, and whether it runs here
     Strategies(StrategiesArgs),
+    /// Mark a strategy: exit 0 all green, 1 something red, 2 something could not be checked
+    Selftest(SelftestArgs),
     /// Run every strategy at every buffer size, with statistics that hold
     Sweep(Box<SweepArgs>),
     /// Compare two results: exit 0 no regression, 1 regression, 2 not comparable
@@ -266,6 +270,29 @@ pub struct StrategiesArgs {
     #[arg(short = 'j', long)]
     pub json: bool,
     /// A file, device or folder to ask about
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+}
+
+/// Arguments of `iobench selftest`.
+#[derive(Debug, Args)]
+pub struct SelftestArgs {
+    /// The strategy, or all
+    #[arg(long, value_name = "NAME|all")]
+    pub strategy: String,
+    /// Mark these rows only [default: all]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Criterion>,
+    /// Part of the C loop's time by which the strategy may be slower
+    #[arg(long, value_name = "PART", default_value = "20%")]
+    pub within: String,
+    /// JSON on standard output
+    #[arg(short = 'j', long)]
+    pub json: bool,
+    /// Mark in this process, which a broken strategy can end
+    #[arg(long, hide = true)]
+    pub here: bool,
+    /// A folder to put files into, or a file in it, which stays as it is
     #[arg(default_value = ".")]
     pub path: PathBuf,
 }

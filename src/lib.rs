@@ -66,6 +66,7 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
         Some(Command::Strategies(args)) => {
             reported(args.json, command::strategies::run(args, strategies).map(|()| ExitCode::SUCCESS))
         }
+        Some(Command::Selftest(args)) => reported(args.json, command::selftest::run(args, strategies)),
         Some(Command::Sweep(args)) => {
             reported(args.json, command::sweep::run(args, printable, strategies).map(|()| ExitCode::SUCCESS))
         }

@@ -11,10 +11,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("host", &[]),
     ("engine", &["host"]),
     ("strategies", &["engine"]),
-    ("selftest", &["engine"]),
+    ("selftest", &["engine", "stats", "trace"]),
     ("trace", &["engine"]),
     ("report", &["stats", "engine", "host", "trace"]),
-    ("cli", &["engine", "report", "trace"]),
+    ("cli", &["engine", "report", "selftest", "trace"]),
     ("command", &["cli", "engine", "host", "report", "selftest", "stats", "trace"]),
 ];
 

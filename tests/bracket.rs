@@ -5,106 +5,34 @@
 
 mod common;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{Filesystem, have_program};
-use iobench::engine::strategy::{Call, Direction, Strategy, Work};
+use common::{Filesystem, have, have_program};
+use iobench::selftest::{CHECKS, Found, Outcome, Subject, modes};
 use iobench::strategies::ALL;
 
 const TOTAL_BYTES: u64 = 1 << 20;
-const BLOCK_BYTES: [u64; 3] = [512, 4096, 1 << 20];
-const ITERATIONS: usize = 2;
-
-/// The calls between the brackets of each sample: name -> count. Panics if the number of brackets
-/// is odd.
-fn enclosed_calls(trace: &str) -> Vec<BTreeMap<String, u64>> {
-    let mut samples = Vec::new();
-    let mut open: Option<BTreeMap<String, u64>> = None;
-    let names = trace.lines().filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('('));
-    for (name, _) in names {
-        match (&mut open, name) {
-            (Some(_), "clock_gettime") => samples.extend(open.take()),
-            (None, "clock_gettime") => open = Some(BTreeMap::new()),
-            (Some(calls), name) => *calls.entry(name.to_owned()).or_default() += 1,
-            (None, _) => {}
-        }
-    }
-    assert!(open.is_none(), "a bracket was opened and never closed");
-    samples
-}
-
-fn traced(folder: &Path, file: &Path, args: &[&str]) -> Vec<BTreeMap<String, u64>> {
-    let log = folder.join("strace.log");
-    let status = std::process::Command::new("strace")
-        .args(["-f", "-e", "trace=all", "-e", "signal=none", "-o"])
-        .arg(&log)
-        .arg(env!("CARGO_BIN_EXE_iobench"))
-        .args(args)
-        .args(["-B", "-q", "-n", &ITERATIONS.to_string()])
-        .arg(file)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{args:?}");
-    enclosed_calls(&std::fs::read_to_string(log).unwrap())
-}
-
-/// Asserts that `seen` is what was declared: no call of another name, no count out of range.
-fn assert_declared(what: &str, declared: &[Call], seen: &BTreeMap<String, u64>) {
-    for name in seen.keys() {
-        assert!(declared.iter().any(|call| call.name == name), "{what}: {name} is not declared: {seen:?}");
-    }
-    for Call { name, at_least, at_most } in declared {
-        let count = seen.get(*name).copied().unwrap_or(0);
-        assert!(
-            (*at_least..=*at_most).contains(&count),
-            "{what}: {count} times {name}, declared {at_least} to {at_most}"
-        );
-    }
-}
-
-fn check(strategy: &dyn Strategy, direction: Direction, depth: u32, extra: &[&str]) {
-    let scratch = Filesystem::scratch();
-    let file = common::data_file(scratch.folder(), TOTAL_BYTES);
-    let name = strategy.info().name;
-    for block_bytes in BLOCK_BYTES {
-        let blocks = TOTAL_BYTES / block_bytes;
-        let depth = u64::from(depth.min(strategy.info().deepest_queue)).min(blocks) as u32;
-        let work = Work { direction, blocks, block_bytes, depth, batch: depth, sync: extra.contains(&"-s") };
-        let (block, total) = (block_bytes.to_string(), TOTAL_BYTES.to_string());
-        let (depth, flag) = (depth.to_string(), if direction == Direction::Read { "-r" } else { "-w" });
-        let mut args = vec![flag, "--strategy", name, "-b", &block, "-t", &total];
-        if strategy.info().deepest_queue > 1 {
-            args.extend(["--iodepth", &depth]);
-        }
-        args.extend(extra);
-        let samples = traced(scratch.folder(), &file, &args);
-        assert_eq!(samples.len(), ITERATIONS, "{args:?}: two brackets a sample");
-        for seen in &samples {
-            assert_declared(&format!("{args:?}"), &strategy.calls(&work), seen);
-        }
-    }
-}
 
 #[test]
 fn between_the_brackets_is_exactly_what_each_strategy_declares() {
     if !have_program("strace") {
         return;
     }
+    let scratch = Filesystem::scratch();
     for strategy in ALL {
-        for direction in [Direction::Read, Direction::Write] {
-            check(*strategy, direction, 32, &[]);
+        for direct in modes(strategy.info()) {
+            let name = strategy.info().name;
+            let Ok(Found::Runs(subject)) = Subject::find(*strategy, scratch.folder(), *direct) else {
+                have(name, false, "probe refuses it here");
+                continue;
+            };
+            let subject = subject.run_by(Path::new(env!("CARGO_BIN_EXE_iobench")));
+            for check in CHECKS.iter().filter(|check| ["calls", "own path"].contains(&check.name)) {
+                let verdict = check.verdict(&subject);
+                let inapplicable = check.needs_data && !strategy.info().moves_data;
+                assert!(verdict == Ok(Outcome::Passed) || inapplicable, "{name} -d {direct}: {verdict:?}");
+            }
         }
-    }
-}
-
-#[test]
-fn a_sync_adds_one_call_and_getrusage_none() {
-    if !have_program("strace") {
-        return;
-    }
-    for strategy in ALL {
-        check(*strategy, Direction::Write, 1, &["-s", "-g"]);
     }
 }
 
@@ -146,13 +74,4 @@ fn behind_the_bracket_nothing_is_read() {
     let behind = behind.skip_while(|line| !line.starts_with("clock_gettime("));
     let found: Vec<&str> = behind.filter(|line| line.starts_with("read(")).collect();
     assert!(found.is_empty(), "{found:#?}");
-}
-
-#[test]
-fn an_undeclared_call_is_found_by_name() {
-    let trace = "1 openat(AT_FDCWD) = 3\n1 clock_gettime(1) = 0\n1 read(3) = 1\n1 lseek(3) = 0\n1 clock_gettime(1) = 0\n1 exit_group(0) = ?\n";
-    let samples = enclosed_calls(trace);
-    assert_eq!(samples, [BTreeMap::from([("read".to_owned(), 1), ("lseek".to_owned(), 1)])]);
-    let caught = std::panic::catch_unwind(|| assert_declared("x", &[Call::exactly("read", 1)], &samples[0]));
-    assert!(caught.is_err_and(|panic| panic.downcast_ref::<String>().unwrap().contains("lseek")));
 }

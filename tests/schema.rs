@@ -8,6 +8,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::Filesystem;
+use iobench::command::selftest::Marking;
 use iobench::command::strategies::Listing;
 use iobench::report::comparison::Comparison;
 use iobench::report::document::Document;
@@ -48,6 +49,7 @@ fn the_schemas_in_docs_are_current() {
     assert_current("strategies.schema.json", &schema::<Listing>().to_value());
     assert_current("sweep.schema.json", &schema::<SweepDocument>().to_value());
     assert_current("comparison.schema.json", &schema::<Comparison>().to_value());
+    assert_current("selftest.schema.json", &schema::<Marking>().to_value());
 }
 
 #[test]

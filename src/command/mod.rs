@@ -9,6 +9,7 @@ pub mod prepared;
 pub mod request;
 pub mod rerun;
 pub mod run;
+pub mod selftest;
 pub mod strategies;
 pub mod sweep;
 pub mod trace;

@@ -242,7 +242,14 @@ fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
     }
 }
 
-fn find_strategy(name: &str, strategies: &[&'static dyn Strategy]) -> Result<&'static dyn Strategy, Error> {
+/// The registered strategy of this name.
+///
+/// # Errors
+/// [`Error::Usage`] with the names that there are.
+pub fn find_strategy(
+    name: &str,
+    strategies: &[&'static dyn Strategy],
+) -> Result<&'static dyn Strategy, Error> {
     strategies.iter().copied().find(|strategy| strategy.info().name == name).ok_or_else(|| {
         let known: Vec<&str> = strategies.iter().map(|strategy| strategy.info().name).collect();
         Error::Usage(format!("--strategy {name}: there is no such strategy; there are {}", known.join(", ")))

@@ -20,11 +20,47 @@ const QUEUE: u32 = 8;
 /// Deeper queues than this are not tried: a block for each place of the queue must fit into
 /// memory and onto small filesystems.
 const DEEPEST_TRIED: u32 = 4096;
+/// The pass that shows whether anything moves.
+const MOVED_BLOCK_BYTES: u64 = 4096;
+const MOVED_BLOCKS: u64 = 4;
 /// Block of the trial of the deepest queue, rounded up to the alignment.
 const DEEPEST_BLOCK_BYTES: u64 = 64;
 
+/// Each direction moves bytes at all.
+pub(super) fn both_ways(subject: &Subject) -> Verdict {
+    for direction in &subject.directions {
+        moves(subject, *direction)?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Whether a pass in this direction succeeds and changes its destination; not whether it does so rightly.
+pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), String> {
+    if !subject.info().moves_data {
+        return Ok(());
+    }
+    let shape = Shape::plain(MOVED_BLOCK_BYTES.next_multiple_of(subject.unit_bytes()), MOVED_BLOCKS);
+    let file = DataFile::new(subject.folder, shape.file_bytes())?;
+    let mut trial = Trial::open(subject, &file, shape, direction)?;
+    trial.fill(|_, block| block.fill(POISON));
+    let (outcome, _) = trial.attempt(&shape.offsets());
+    outcome.map_err(|failure| failure.to_string())?;
+    let untouched = match direction {
+        Direction::Read => trial.slots()[0].iter().all(|byte| *byte == POISON),
+        Direction::Write => file.verify().is_ok(),
+    };
+    match (untouched, direction) {
+        (false, _) => Ok(()),
+        (true, Direction::Read) => Err("reading succeeds, and leaves the buffer as it was".to_owned()),
+        (true, Direction::Write) => Err("writing succeeds, and leaves the file as it was".to_owned()),
+    }
+}
+
 /// What is read through the strategy is what std::fs wrote.
 pub(super) fn reads(subject: &Subject) -> Verdict {
+    if !subject.goes(Direction::Read) {
+        return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
+    }
     for shape in shapes(subject) {
         let read = pieces_read(subject, shape).and_then(|()| whole_read(subject, shape));
         read.map_err(|fault| format!("reading {shape}: {fault}"))?;
@@ -34,6 +70,9 @@ pub(super) fn reads(subject: &Subject) -> Verdict {
 
 /// What is written through it is what std::fs reads, and nothing else changes.
 pub(super) fn writes(subject: &Subject) -> Verdict {
+    if !subject.goes(Direction::Write) {
+        return Ok(Outcome::DoesNotApply("writing moves nothing".to_owned()));
+    }
     for shape in shapes(subject) {
         let written = pieces_written(subject, shape).and_then(|()| whole_written(subject, shape));
         written.map_err(|fault| format!("writing {shape}: {fault}"))?;
@@ -44,7 +83,7 @@ pub(super) fn writes(subject: &Subject) -> Verdict {
 /// Each I/O is counted once.
 pub(super) fn counts(subject: &Subject) -> Verdict {
     for shape in shapes(subject).into_iter().filter(|shape| shape.access == Access::Sequential) {
-        for direction in [Direction::Read, Direction::Write] {
+        for direction in subject.directions.iter().copied() {
             let file = DataFile::new(subject.folder, shape.file_bytes())?;
             let counted =
                 Trial::open(subject, &file, shape, direction).and_then(|mut trial| trial.pass_over_all());

@@ -21,7 +21,7 @@ const BLOCKS_LEFT: u64 = 4;
 
 /// A file that is gone is an error when it is opened.
 pub(super) fn missing_file(subject: &Subject) -> Verdict {
-    for direction in [Direction::Read, Direction::Write] {
+    for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, 1);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         let target = file.target(direction)?;
@@ -40,11 +40,16 @@ pub(super) fn short_file(subject: &Subject) -> Verdict {
     let deep = subject.limits.deepest_queue.min(BLOCKS as u32);
     for (depth, batch) in [(1, 1), (deep, 1), (deep, deep)] {
         let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
-        for blocks_left in [BLOCKS_LEFT, 0] {
+        for blocks_left in [BLOCKS_LEFT, 0].into_iter().filter(|_| subject.goes(Direction::Read)) {
             let read = read_cut(subject, shape, blocks_left);
             read.map_err(|fault| format!("reading {shape}, {blocks_left} left: {fault}"))?;
         }
-        write_cut(subject, shape).map_err(|fault| format!("writing {shape}, cut: {fault}"))?;
+        if subject.goes(Direction::Write) {
+            write_cut(subject, shape).map_err(|fault| format!("writing {shape}, cut: {fault}"))?;
+        }
+    }
+    if !subject.goes(Direction::Read) {
+        return Ok(Outcome::Passed);
     }
     // Between two blocks, inside one, and inside the last page.
     let half_bytes = BLOCKS_LEFT * BLOCK_BYTES;
@@ -62,7 +67,7 @@ fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), Str
     file.truncate(left_bytes)?;
     let (outcome, tally) = trial.attempt(&shape.offsets());
     let Err(failure) = outcome else {
-        return Err("the pass succeeded".to_owned());
+        return Err("the pass succeeded, and the file ends before it does".to_owned());
     };
     // Of a queue any operation beyond the end may be the first to come back.
     let possible = match shape.depth {
@@ -172,6 +177,9 @@ pub(super) fn misalignment(subject: &Subject) -> Verdict {
     let unit_bytes = alignment.offset_bytes;
     if unit_bytes == 1 {
         return Ok(Outcome::DoesNotApply("every size is aligned".to_owned()));
+    }
+    if !subject.goes(Direction::Read) {
+        return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
     }
     for block_bytes in [1, unit_bytes / 2, unit_bytes + 1, 3 * unit_bytes - 1] {
         match alignment.check(name, block_bytes) {

@@ -5,7 +5,6 @@ use super::trial::{Shape, Trial};
 use super::{Outcome, Subject, Verdict, said};
 use crate::engine::cache::CacheState;
 use crate::engine::residency;
-use crate::engine::strategy::Direction;
 
 /// A multiple of every page size and alignment that there is.
 const BLOCK_BYTES: u64 = 65_536;
@@ -14,7 +13,7 @@ const BLOCKS: u64 = 8;
 /// After a sync nothing of the file waits to be written out.
 pub(super) fn syncs(subject: &Subject) -> Verdict {
     let mut known = true;
-    for direction in [Direction::Read, Direction::Write] {
+    for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         // A sync answers for what was written through it, not for what others wrote.
@@ -41,7 +40,7 @@ pub(super) fn grants(subject: &Subject) -> Verdict {
     for (depth, batch) in [(1, 1), (2, 1), (4, 4)].into_iter().filter(|(depth, _)| *depth <= deepest) {
         let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
-        let granted = Trial::open(subject, &file, shape, Direction::Read)?.session().effective();
+        let granted = Trial::open(subject, &file, shape, subject.directions[0])?.session().effective();
         if granted.direct != subject.direct {
             return Err(format!("O_DIRECT asked: {}, granted: {}", subject.direct, granted.direct));
         }
@@ -60,7 +59,7 @@ pub(super) fn bypasses(subject: &Subject) -> Verdict {
     if !subject.direct {
         return Ok(Outcome::DoesNotApply("without O_DIRECT the page cache is the path".to_owned()));
     }
-    for direction in [Direction::Read, Direction::Write] {
+    for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         file.write_out()?;

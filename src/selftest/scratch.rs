@@ -37,6 +37,11 @@ impl DataFile {
         Target::open(&self.path, direction, false).map_err(said)
     }
 
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the file must hold from `offset_bytes` on.
     pub(super) fn expected(&self, offset_bytes: u64, length: usize) -> &[u8] {
         &self.expected[offset_bytes as usize..][..length]

@@ -51,9 +51,16 @@ pub fn parse(log: &str, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
     (samples, clock_calls)
 }
 
+/// Name of the call that a line begins with, behind the thread that `-f` puts first.
+pub fn name(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once('(')?;
+    let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(name)
+}
+
 /// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`.
 fn call(line: &str) -> Option<(&str, u64)> {
-    let (name, rest) = line.split_once('(')?;
+    let (name, rest) = (name(line)?, line);
     let seconds: f64 = rest.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
     Some((name, (seconds * 1e9) as u64))
 }

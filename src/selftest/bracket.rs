@@ -1,0 +1,162 @@
+//! Between the brackets is what the strategy declares, and nothing else: seen by strace.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::scratch::DataFile;
+use super::traced::{self, Watch};
+use super::way::Way;
+use super::{Outcome, Subject, Verdict};
+use crate::engine::strategy::{Call, Direction};
+
+const TOTAL_BYTES: u64 = 1 << 20;
+const BLOCK_BYTES: [u64; 3] = [512, 4096, 1 << 20];
+
+/// System calls that move bytes of a file, or may.
+const MOVERS: [&str; 19] = [
+    "read",
+    "write",
+    "readv",
+    "writev",
+    "pread64",
+    "pwrite64",
+    "preadv",
+    "pwritev",
+    "preadv2",
+    "pwritev2",
+    "sendfile",
+    "splice",
+    "tee",
+    "vmsplice",
+    "copy_file_range",
+    "process_vm_readv",
+    "process_vm_writev",
+    "io_submit",
+    "io_uring_enter",
+];
+
+/// Whether a call of this name moves bytes.
+pub(super) fn moves(name: &str) -> bool {
+    MOVERS.contains(&name)
+}
+
+/// No call but those declared, and as many; another path instead of the declared one is
+/// [`own_path`]'s to find.
+pub(super) fn pure(subject: &Subject) -> Verdict {
+    each_sample(subject, |declared, seen| {
+        let strange = |name: &&String| !is_declared(declared, name) && !moves(name);
+        if let Some(name) = seen.keys().find(strange) {
+            return Err(format!("{name} is called {} times and not declared", seen[name]));
+        }
+        let wrong = |call: &&Call| !(call.at_least..=call.at_most).contains(&count(seen, call.name));
+        match declared.iter().find(wrong).filter(|_| other_path(declared, seen).is_none()) {
+            None => Ok(()),
+            Some(call) => Err(format!(
+                "{} is called {} times, and declared {} times",
+                call.name,
+                count(seen, call.name),
+                range(call)
+            )),
+        }
+    })
+}
+
+/// The bytes are moved by the calls that are declared.
+pub(super) fn own_path(subject: &Subject) -> Verdict {
+    each_sample(subject, |declared, seen| match other_path(declared, seen) {
+        None => Ok(()),
+        Some(name) => {
+            let own: Vec<&str> = declared.iter().map(|call| call.name).filter(|name| moves(name)).collect();
+            let own = if own.is_empty() { "no call".to_owned() } else { own.join(" and ") };
+            Err(format!("{own} is declared to move the bytes, and {name} does, {} times", seen[name]))
+        }
+    })
+}
+
+/// A call that moves bytes and is not declared.
+pub(super) fn other_path<'a>(declared: &[Call], seen: &'a BTreeMap<String, u64>) -> Option<&'a String> {
+    seen.keys().find(|name| moves(name) && !is_declared(declared, name))
+}
+
+fn is_declared(declared: &[Call], name: &str) -> bool {
+    declared.iter().any(|call| call.name == name)
+}
+
+fn count(seen: &BTreeMap<String, u64>, name: &str) -> u64 {
+    seen.get(name).copied().unwrap_or(0)
+}
+
+fn range(call: &Call) -> String {
+    match call.at_least == call.at_most {
+        true => call.at_least.to_string(),
+        false => format!("{} to {}", call.at_least, call.at_most),
+    }
+}
+
+/// Judges the calls of each sample in every way that is tried.
+fn each_sample(
+    subject: &Subject,
+    judge: impl Fn(&[Call], &BTreeMap<String, u64>) -> Result<(), String>,
+) -> Verdict {
+    let Some(program) = subject.program else {
+        return Ok(Outcome::NotChecked("there is no program to trace".to_owned()));
+    };
+    if let Some(obstacle) = traced::obstacle() {
+        return Ok(Outcome::NotChecked(obstacle));
+    }
+    let file = DataFile::new(subject.folder, TOTAL_BYTES)?;
+    for way in ways(subject) {
+        let samples = samples(program, &way, file.path())?;
+        samples.iter().try_for_each(|seen| judge(&way.declared(), seen)).map_err(|fault| {
+            format!("{fault} ({} {} blocks of {} bytes)", way.direction.name(), way.blocks, way.block_bytes)
+        })?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// Both directions, several sizes, and writing with a sync.
+fn ways<'a>(subject: &Subject<'a>) -> Vec<Way<'a>> {
+    let fits =
+        |size: &u64| size.is_multiple_of(subject.unit_bytes()) && *size <= subject.limits.max_block_bytes;
+    let sizes: Vec<u64> = BLOCK_BYTES.into_iter().filter(fits).collect();
+    let mut ways = Vec::new();
+    for direction in subject.directions.iter().copied() {
+        for block_bytes in &sizes {
+            let way = Way::of(subject, direction, *block_bytes, TOTAL_BYTES / block_bytes);
+            ways.push(way);
+            ways.extend((direction == Direction::Write).then_some(Way { sync: true, ..way }));
+        }
+    }
+    ways
+}
+
+fn samples(program: &Path, way: &Way, file: &Path) -> Result<Vec<BTreeMap<String, u64>>, String> {
+    let run = traced::run(program, way, file, Watch::All)?;
+    if !run.output.status.success() {
+        return Err(format!("the run {way:?} ended with {}: {}", run.output.status, run.said()));
+    }
+    let samples = run.trace.samples();
+    match samples.len() == way.iterations {
+        true => Ok(samples),
+        false => {
+            Err(format!("clock_gettime is called in the bracket, which {} samples then seem", samples.len()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(calls: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        calls.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    }
+
+    #[test]
+    fn another_path_is_an_undeclared_call_that_moves_bytes() {
+        let declared = [Call::exactly("preadv2", 4), Call::exactly("fsync", 1)];
+        assert_eq!(other_path(&declared, &seen(&[("preadv2", 4), ("lseek", 4)])), None);
+        assert_eq!(other_path(&declared, &seen(&[("read", 1)])), Some(&"read".to_owned()));
+        assert_eq!(other_path(&[], &seen(&[("pread64", 1)])), Some(&"pread64".to_owned()));
+    }
+}

@@ -1,0 +1,267 @@
+//! What the kernel answers reaches the user: errors, interruptions and short transfers, injected by
+//! strace into the calls that a strategy declares.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::bracket::{moves, other_path};
+use super::scratch::DataFile;
+use super::traced::{self, Trace, Traced, Watch};
+use super::way::Way;
+use super::{Outcome, Subject, Verdict};
+use crate::engine::pattern;
+use crate::engine::strategy::{Call, Direction};
+
+const BLOCK_BYTES: u64 = 4096;
+const BLOCKS: u64 = 16;
+
+/// Which of the calls of one name inside one bracket.
+#[derive(Debug, Clone, Copy)]
+pub enum Which {
+    /// The second, or the only one.
+    Second,
+    /// The last.
+    Last,
+}
+
+/// Tries to hit one call by its number; a busy machine needs several.
+const ATTEMPTS: usize = 20;
+
+/// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the bracket of the
+/// last sample; `None` if no such call is made there. `lay` makes the file anew before each run.
+///
+/// Where the call is also made outside the bracket, the count differs from run to run, with every
+/// filesystem that something else mounts meanwhile: then again.
+///
+/// # Errors
+/// A sentence, if strace cannot run, or never hits the bracket.
+pub fn injected(
+    program: &Path,
+    way: &Way,
+    (name, which): (&str, Which),
+    answer: &str,
+    file: &Path,
+    lay: &dyn Fn(),
+) -> Result<Option<Traced>, String> {
+    for _ in 0..ATTEMPTS {
+        lay();
+        let trace = traced::run(program, way, file, Watch::Only(name))?.trace;
+        let Some((when, line)) = chosen(&trace, name, which, way.iterations - 1) else { return Ok(None) };
+        lay();
+        let run = traced::run(program, way, file, Watch::Inject(name, answer, when))?;
+        let hit = run.trace.injected().and_then(|line| run.trace.place(name, line));
+        if hit == trace.place(name, line) {
+            return Ok(Some(run));
+        }
+    }
+    Err(format!("{way:?}: no injection into {name} hit the bracket; try again on a quieter machine"))
+}
+
+fn chosen(trace: &Trace, name: &str, which: Which, sample: usize) -> Option<(usize, usize)> {
+    let calls = trace.inside(name, sample);
+    match which {
+        Which::Second => calls.get(1).or(calls.first()).copied(),
+        Which::Last => calls.last().copied(),
+    }
+}
+
+/// The runs of one subject: the program, and a file that is all zeros before each.
+struct Bench<'a> {
+    program: &'a Path,
+    file: &'a Path,
+    way: Way<'a>,
+}
+
+impl Bench<'_> {
+    fn inject(&self, name: &str, which: Which, answer: &str) -> Result<Option<Traced>, String> {
+        let zeros = vec![0; self.way.total_bytes() as usize];
+        let lay = || drop(std::fs::write(self.file, &zeros));
+        injected(self.program, &self.way, (name, which), answer, self.file, &lay)
+    }
+
+    /// EIO in `name` must end the run, and be named.
+    fn fails(&self, name: &str, which: Which) -> Result<(), String> {
+        let Some(run) = self.inject(name, which, "error=EIO")? else { return Ok(()) };
+        let (direction, said) = (self.way.direction.name(), run.said());
+        match run.output.status.code() {
+            Some(74) if said.contains("EIO") => Ok(()),
+            Some(74) => {
+                Err(format!("{name} failed with EIO while the program {direction}s, and it says: {said}"))
+            }
+            Some(0) => {
+                Err(format!("{name} failed with EIO in a {direction}, and the run went on as if it had not"))
+            }
+            _ => Err(format!(
+                "{name} failed with EIO in a {direction}, and the run ended with {}",
+                ending(&run)
+            )),
+        }
+    }
+
+    /// EINTR in `name` must be counted, and the call made again.
+    fn retries(&self, name: &str, which: Which) -> Result<(), String> {
+        let Some(run) = self.inject(name, which, "error=EINTR")? else { return Ok(()) };
+        let direction = self.way.direction.name();
+        if !run.output.status.success() {
+            let ending = ending(&run);
+            return Err(format!(
+                "a signal interrupted {name} in a {direction}, and the run ended with {ending}"
+            ));
+        }
+        let document: Value = serde_json::from_slice(&run.output.stdout).unwrap_or_default();
+        let counted = document["benchmark_samples"]
+            .as_array()
+            .and_then(|samples| samples.last()?["interrupted_calls"].as_u64());
+        if counted != Some(1) {
+            return Err(format!(
+                "a signal interrupted {name} in a {direction}, and {} interrupted calls were counted",
+                counted.unwrap_or(0)
+            ));
+        }
+        match self.way.direction == Direction::Write && !self.holds_the_buffer()? {
+            true => Err(format!("a signal interrupted {name}, and not every block was written afterwards")),
+            false => Ok(()),
+        }
+    }
+
+    /// Each block of the file is one of the buffer's, which holds the pattern.
+    fn holds_the_buffer(&self) -> Result<bool, String> {
+        let bytes = std::fs::read(self.file).map_err(|error| format!("std::fs cannot read: {error}"))?;
+        let length = self.way.block_bytes as usize;
+        let mut slots = vec![0; length * self.way.work().depth as usize];
+        pattern::fill(&mut slots, 0);
+        Ok(bytes.chunks(length).all(|block| slots.chunks(length).any(|slot| slot == block)))
+    }
+
+    /// A transfer that moved less than asked for must end the run, or be taken up again.
+    fn notices_short(&self, name: &str) -> Result<(), String> {
+        let calls = |trace: &Trace| trace.inside(name, self.way.iterations - 1).len();
+        let usual_calls = calls(&traced::run(self.program, &self.way, self.file, Watch::Only(name))?.trace);
+        for moved_bytes in [0, 1, self.way.block_bytes / 2, self.way.block_bytes - 1] {
+            let answer = format!("retval={moved_bytes}");
+            let Some(run) = self.inject(name, Which::Second, &answer)? else { return Ok(()) };
+            let taken_up = calls(&run.trace) > usual_calls;
+            let direction = self.way.direction.name();
+            match run.output.status.code() {
+                Some(0) if !taken_up => {
+                    return Err(format!(
+                        "{name} moved {moved_bytes} of {} bytes in a {direction}, and the block was taken for moved",
+                        self.way.block_bytes
+                    ));
+                }
+                Some(0 | 74) => {}
+                _ => {
+                    let ending = ending(&run);
+                    return Err(format!("{name} moved {moved_bytes} bytes, and the run ended with {ending}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the kernel does not take a call, no other may move the bytes in its place.
+    fn keeps_its_path(&self, name: &str) -> Result<(), String> {
+        for errno in ["EOPNOTSUPP", "EINVAL", "EAGAIN"] {
+            let Some(run) = self.inject(name, Which::Second, &format!("error={errno}"))? else {
+                return Ok(());
+            };
+            let declared = self.way.declared();
+            if let Some(other) = run.trace.samples().iter().find_map(|seen| other_path(&declared, seen)) {
+                return Err(format!(
+                    "{name} was refused with {errno}, and {other} moved the bytes in its place"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the kernel does not open the file, the run must end.
+    fn opens_or_ends(&self) -> Result<(), String> {
+        let path = self.file.display().to_string();
+        let chosen = |trace: &Trace| trace.last_before_the_bracket("openat", &format!("\"{path}\""));
+        for _ in 0..ATTEMPTS {
+            let trace = traced::run(self.program, &self.way, self.file, Watch::Only("openat"))?.trace;
+            let Some((when, _)) = chosen(&trace) else { return Ok(()) };
+            let inject = Watch::Inject("openat", "error=EINVAL", when);
+            let run = traced::run(self.program, &self.way, self.file, inject)?;
+            let hit = run.trace.injected();
+            if hit.is_none_or(|line| !run.trace.is_open_of(line, &path)) {
+                continue;
+            }
+            return match (run.output.status.success(), self.way.direct) {
+                (false, _) => Ok(()),
+                (true, true) => Err(
+                    "the kernel refused to open the file with O_DIRECT (EINVAL), and it was opened without"
+                        .to_owned(),
+                ),
+                (true, false) => {
+                    Err("the kernel refused to open the file (EINVAL), and the run went on without"
+                        .to_owned())
+                }
+            };
+        }
+        Err("no injection into openat hit the file; try again on a quieter machine".to_owned())
+    }
+}
+
+fn ending(run: &Traced) -> String {
+    format!("{}: {}", run.output.status, run.said())
+}
+
+/// Failures, interruptions and short transfers of every declared call.
+pub(super) fn errors(subject: &Subject) -> Verdict {
+    on_each_way(subject, |bench| {
+        for call in bench.way.declared() {
+            bench.fails(call.name, Which::Second)?;
+            bench.retries(call.name, Which::Second)?;
+        }
+        if let Some(call) = whole_block(&bench.way) {
+            bench.notices_short(call.name)?;
+        }
+        if bench.way.direction == Direction::Write {
+            let syncing = Bench { way: Way { sync: true, ..bench.way }, ..*bench };
+            for call in bench.way.syncing() {
+                syncing.fails(call.name, Which::Last)?;
+                syncing.retries(call.name, Which::Last)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The call that moves a whole block by itself, and says how much of it. strace only says that less
+/// was moved, and moves nothing: a second call of the same block would wait for bytes that are not there.
+pub fn whole_block(way: &Way) -> Option<Call> {
+    let declared = way.declared();
+    let mut movers = declared.iter().filter(|call| moves(call.name));
+    let alone = movers.next().filter(|_| movers.next().is_none());
+    let once_a_block = |call: &&Call| (call.at_least, call.at_most) == (way.blocks, way.blocks);
+    // The result of a ring's call is not a number of bytes.
+    alone.copied().filter(|call| once_a_block(&call) && way.strategy.info().deepest_queue == 1)
+}
+
+/// Refusals of its calls and of its open.
+pub(super) fn no_replacement(subject: &Subject) -> Verdict {
+    on_each_way(subject, |bench| {
+        bench.opens_or_ends()?;
+        bench.way.declared().iter().try_for_each(|call| bench.keeps_its_path(call.name))
+    })
+}
+
+fn on_each_way(subject: &Subject, check: impl Fn(&Bench) -> Result<(), String>) -> Verdict {
+    let Some(program) = subject.program else {
+        return Ok(Outcome::NotChecked("there is no program to trace".to_owned()));
+    };
+    if let Some(obstacle) = traced::obstacle() {
+        return Ok(Outcome::NotChecked(obstacle));
+    }
+    let block_bytes = BLOCK_BYTES.next_multiple_of(subject.unit_bytes());
+    let file = DataFile::new(subject.folder, block_bytes * BLOCKS)?;
+    for direction in subject.directions.iter().copied() {
+        // A queue shallower than the pass: the ring is entered more than once.
+        let way = Way { depth: 4, ..Way::of(subject, direction, block_bytes, BLOCKS) };
+        check(&Bench { program, file: file.path(), way })?;
+    }
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,228 @@
+//! Whether a strategy keeps up with the smallest honest loop in C, in pairs taken one after the other.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::bracket;
+use super::marking::{Candidate, Criterion, Mark, Row, TimeRatio};
+use super::scratch::DataFile;
+use super::way::Way;
+use super::{Found, Subject};
+use crate::engine::strategy::{DirectIo, Direction};
+use crate::stats::{self, Random};
+
+const C_LOOP: &str = include_str!("../../benches/c_loop/c_loop.c");
+/// The lab's buffer size and total size.
+const BLOCK_BYTES: u64 = 16 << 10;
+const BLOCKS: u64 = 1024;
+/// Samples of one process, of which the median counts: the first is of cold caches.
+const ITERATIONS: usize = 9;
+const PAIRS: usize = 15;
+/// Who goes first in a pair is drawn from this seed.
+const SEED: u64 = 1;
+
+/// What became of a comparison.
+enum End {
+    /// The row is not for this strategy; the clause says why.
+    NotApplicable(String),
+    /// It cannot be compared here; the clause says why, and what to do.
+    NotChecked(String),
+}
+
+/// The row of the table.
+pub(super) fn row(candidate: &Candidate) -> Row {
+    match compared(candidate) {
+        Ok(ratios) => judged(ratios, candidate.within),
+        Err(End::NotApplicable(reason)) => Row::new(Criterion::Speed, Mark::NotApplicable, reason),
+        Err(End::NotChecked(reason)) => Row::new(Criterion::Speed, Mark::NotChecked, reason),
+    }
+}
+
+fn compared(candidate: &Candidate) -> Result<Vec<TimeRatio>, End> {
+    let info = candidate.strategy.info();
+    if !info.moves_data {
+        return Err(End::NotApplicable(format!("{} moves no data", info.name)));
+    }
+    if info.direct == DirectIo::Always {
+        return Err(End::NotApplicable(
+            "the C loop goes through the page cache, and this does not".to_owned(),
+        ));
+    }
+    let subject = match Subject::find(candidate.strategy, candidate.folder, false).map_err(End::NotChecked)? {
+        Found::Runs(subject) => subject.where_it_moves(),
+        Found::Refused(refusal) => {
+            return Err(End::NotChecked(format!("{}; {}", refusal.explanation, refusal.remedy)));
+        }
+    };
+    let c_loop = compile(candidate.folder).map_err(End::NotChecked)?;
+    let file = DataFile::new(candidate.folder, BLOCK_BYTES * BLOCKS).map_err(End::NotChecked)?;
+    let mut ratios = Vec::new();
+    for direction in subject.directions.iter().copied() {
+        let way = Way { iterations: ITERATIONS, ..Way::of(&subject, direction, BLOCK_BYTES, BLOCKS) };
+        if let Some(mode) = nearest(&way) {
+            let pairs = Pairs { program: candidate.program, c_loop: &c_loop, mode, way, file: file.path() };
+            ratios.push(pairs.take().map_err(End::NotChecked)?);
+        }
+    }
+    match ratios.is_empty() {
+        true => Err(End::NotChecked("neither direction works: see both directions".to_owned())),
+        false => Ok(ratios),
+    }
+}
+
+/// Compiles the C loop into `folder`.
+fn compile(folder: &Path) -> Result<PathBuf, String> {
+    let (source, program) = (folder.join("c_loop.c"), folder.join("c_loop"));
+    std::fs::write(&source, C_LOOP).map_err(|error| format!("{}: {error}", source.display()))?;
+    let compiled = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(&source).output();
+    match compiled {
+        Err(_) => Err("install a C compiler (cc)".to_owned()),
+        Ok(output) if !output.status.success() => Err(format!(
+            "cc cannot compile the C loop: {}",
+            String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default()
+        )),
+        Ok(_) => Ok(program),
+    }
+}
+
+/// The mode of the C loop that moves bytes as the declared calls do. It has none that writes into a
+/// mapping, nor one like writes of a ring, which filesystems hand to a kernel thread (io_uring(7)).
+fn nearest(way: &Way) -> Option<&'static str> {
+    let declared = way.declared();
+    let movers: Vec<&str> =
+        declared.iter().map(|call| call.name).filter(|name| bracket::moves(name)).collect();
+    let at_the_position = movers.iter().any(|name| ["read", "write", "readv", "writev"].contains(name));
+    match (way.direction, movers.is_empty(), at_the_position) {
+        (Direction::Read, true, _) => Some("mmap"),
+        (Direction::Write, true, _) => None,
+        (Direction::Write, ..) if way.strategy.info().deepest_queue > 1 => None,
+        (Direction::Read, false, true) => Some("read"),
+        (Direction::Read, false, false) => Some("pread"),
+        (Direction::Write, false, true) => Some("write"),
+        (Direction::Write, false, false) => Some("pwrite"),
+    }
+}
+
+/// The two programs of one direction.
+struct Pairs<'a> {
+    program: &'a Path,
+    c_loop: &'a Path,
+    mode: &'static str,
+    way: Way<'a>,
+    file: &'a Path,
+}
+
+impl Pairs<'_> {
+    /// Takes all pairs; chance says who goes first, so that what the first does to the second is noise.
+    fn take(&self) -> Result<TimeRatio, String> {
+        let mut random = Random::new(SEED);
+        let mut pairs = Vec::new();
+        for _ in 0..PAIRS {
+            pairs.push(match random.below(2) {
+                0 => (self.theirs_seconds()?, self.ours_seconds()?),
+                _ => {
+                    let ours_first = self.ours_seconds()?;
+                    (self.theirs_seconds()?, ours_first)
+                }
+            });
+        }
+        let ratio = stats::paired_ratio(&pairs).ok_or("a program printed no time")?;
+        Ok(TimeRatio {
+            direction: self.way.direction.name().to_owned(),
+            c_loop: self.mode.to_owned(),
+            pairs: pairs.len(),
+            ratio: ratio.ratio,
+            interval: ratio.interval,
+        })
+    }
+
+    fn ours_seconds(&self) -> Result<f64, String> {
+        let printed = output(Command::new(self.program).args(self.way.args()).arg(self.file))?;
+        let document: Value = serde_json::from_str(&printed).map_err(|error| error.to_string())?;
+        let samples = document["benchmark_samples"].as_array().map(Vec::as_slice).unwrap_or_default();
+        self.settled(samples.iter().filter_map(|sample| sample["time"].as_f64()).collect())
+    }
+
+    fn theirs_seconds(&self) -> Result<f64, String> {
+        let numbers =
+            [BLOCK_BYTES, self.way.total_bytes(), ITERATIONS as u64].map(|number| number.to_string());
+        let printed = output(Command::new(self.c_loop).arg(self.mode).arg(self.file).args(numbers))?;
+        let nanoseconds = printed.lines().filter_map(|line| line.parse::<f64>().ok());
+        self.settled(nanoseconds.map(|time_ns| time_ns / 1e9).collect())
+    }
+
+    /// The median, and what a run wrote brought to the disk: the next one would pay for it otherwise.
+    fn settled(&self, seconds: Vec<f64>) -> Result<f64, String> {
+        if self.way.direction == Direction::Write {
+            let synced = std::fs::File::open(self.file).and_then(|file| file.sync_data());
+            synced.map_err(|error| format!("cannot sync: {error}"))?;
+        }
+        stats::median(&seconds).ok_or_else(|| "a program printed no time".to_owned())
+    }
+}
+
+/// What a program prints; a sentence with its own words where it fails.
+fn output(command: &mut Command) -> Result<String, String> {
+    let name = Path::new(command.get_program()).file_name().unwrap_or_default().display().to_string();
+    let finished = command.output().map_err(|error| format!("{name}: {error}"))?;
+    match finished.status.success() {
+        true => Ok(String::from_utf8_lossy(&finished.stdout).into_owned()),
+        false => Err(format!("{name}: {}", String::from_utf8_lossy(&finished.stderr).trim())),
+    }
+}
+
+/// Red only where a whole interval lies beyond the limit, green only where all lie within.
+fn judged(time_ratios: Vec<TimeRatio>, within: f64) -> Row {
+    let limit = 1.0 + within;
+    let beyond = |ratio: &TimeRatio| ratio.interval.is_some_and(|(low, _)| low > limit);
+    let inside = |ratio: &TimeRatio| ratio.interval.is_some_and(|(_, high)| high <= limit);
+    let (mark, end) = match () {
+        () if time_ratios.iter().any(beyond) => (Mark::Fail, too_slow(limit)),
+        () if time_ratios.iter().all(inside) => (Mark::Pass, String::new()),
+        () => (
+            Mark::Inconclusive,
+            format!(": {limit:.2} lies inside an interval; repeat it on a quieter machine"),
+        ),
+    };
+    let said: Vec<String> = time_ratios.iter().map(said).collect();
+    Row { criterion: Criterion::Speed, mark, sentence: format!("{}{end}", said.join("; ")), time_ratios }
+}
+
+fn too_slow(limit: f64) -> String {
+    let build = if cfg!(debug_assertions) { "build with --release, then " } else { "" };
+    format!(
+        ": more than {limit:.2} is too slow; {build}look for work in transfer that the C loop does not do \
+         (allocation, a second copy, a call that open could make)"
+    )
+}
+
+fn said(ratio: &TimeRatio) -> String {
+    let TimeRatio { direction, c_loop, .. } = ratio;
+    let interval = ratio.interval.map_or(String::new(), |(low, high)| format!(" [{low:.2}, {high:.2}]"));
+    format!("a {direction} takes {:.2}{interval} times as long as the C loop's {c_loop}", ratio.ratio)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(intervals: &[(f64, f64)]) -> Mark {
+        let ratio = |(low, high): &(f64, f64)| TimeRatio {
+            direction: "read".to_owned(),
+            c_loop: "pread".to_owned(),
+            pairs: PAIRS,
+            ratio: (low + high) / 2.0,
+            interval: Some((*low, *high)),
+        };
+        judged(intervals.iter().map(ratio).collect(), 0.2).mark
+    }
+
+    #[test]
+    fn only_a_whole_interval_beyond_the_limit_is_red() {
+        assert_eq!(mark(&[(0.5, 0.6), (0.9, 1.19)]), Mark::Pass);
+        assert_eq!(mark(&[(0.9, 1.1), (1.19, 1.4)]), Mark::Inconclusive);
+        assert_eq!(mark(&[(1.19, 1.4), (1.21, 1.4)]), Mark::Fail);
+    }
+}
