@@ -1,13 +1,10 @@
 //! What cannot be done is an error that says where, and never wrong data.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::scratch::DataFile;
 use super::trial::{Shape, Trial};
 use super::{Outcome, Subject, Verdict};
-use crate::engine::buffer::Fill;
-use crate::engine::cache::CacheState;
 use crate::engine::iteration::{self, Plan};
 use crate::engine::strategy::{Direction, Tally};
 use crate::error::{Error, Failure, Fault};
@@ -151,20 +148,12 @@ fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
 
 fn plan(subject: &Subject, shape: Shape) -> Plan {
     Plan {
-        direction: Direction::Read,
-        block_bytes: shape.block_bytes,
-        total_bytes: shape.total_bytes(),
         offsets: Arc::new(shape.offsets()),
         direct: subject.direct,
         memory_align_bytes: subject.memory_align_bytes(),
         depth: shape.depth,
         batch: shape.batch,
-        fill: Fill::Prefault,
-        write_out: false,
-        settle: Duration::ZERO,
-        cache: CacheState::AsIs,
-        sync: false,
-        usage: false,
+        ..Plan::bare(Direction::Read, shape.block_bytes, shape.total_bytes())
     }
 }
 
