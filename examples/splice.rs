@@ -100,25 +100,38 @@ impl Blocking for Splice {
 
 impl Splice {
     fn splice_from_file(&self, offset: &mut i64, length: usize) -> Result<usize, Errno> {
-        let (from, to) = (self.file.as_raw_fd(), self.pipe_in.as_raw_fd());
-        // SAFETY: both descriptors are open; the kernel moves `offset` on.
-        let moved = unsafe { libc::splice(from, offset, to, std::ptr::null_mut(), length, 0) };
-        Errno::result(moved).map(|moved| moved as usize)
+        splice((&self.file, Some(offset)), (&self.pipe_in, None), length)
     }
 
     fn splice_to_file(&self, offset: &mut i64, length: usize) -> Result<usize, Errno> {
-        let (from, to) = (self.pipe_out.as_raw_fd(), self.file.as_raw_fd());
         let mut done = 0;
         while done < length {
-            // SAFETY: both descriptors are open; the kernel moves `offset` on.
-            let moved = unsafe { libc::splice(from, std::ptr::null_mut(), to, offset, length - done, 0) };
-            match Errno::result(moved)? {
+            match splice((&self.pipe_out, None), (&self.file, Some(&mut *offset)), length - done)? {
                 0 => break,
-                moved => done += moved as usize,
+                moved => done += moved,
             }
         }
         Ok(done)
     }
+}
+
+/// One end of a splice: the file at an offset, which the kernel moves on, or the pipe without one.
+type End<'a> = (&'a File, Option<&'a mut i64>);
+
+#[cfg(target_os = "linux")]
+fn splice(from: End, to: End, length: usize) -> Result<usize, Errno> {
+    let pointer = |offset: Option<&mut i64>| offset.map_or(std::ptr::null_mut(), std::ptr::from_mut);
+    let (from_offset, to_offset) = (pointer(from.1), pointer(to.1));
+    // SAFETY: both descriptors are open, and both offsets live across the call or are null.
+    let moved =
+        unsafe { libc::splice(from.0.as_raw_fd(), from_offset, to.0.as_raw_fd(), to_offset, length, 0) };
+    Errno::result(moved).map(|moved| moved as usize)
+}
+
+/// Only Linux has splice(2).
+#[cfg(not(target_os = "linux"))]
+fn splice(_: End, _: End, _: usize) -> Result<usize, Errno> {
+    Err(Errno::ENOSYS)
 }
 
 fn main() -> ExitCode {

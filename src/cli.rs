@@ -232,7 +232,7 @@ pub struct PlotArgs {
 #[derive(Debug, Args)]
 pub struct TraceArgs {
     /// The tracer
-    #[arg(long, value_enum, default_value_t = TracerName::Bpftrace)]
+    #[arg(long, value_enum, default_value_t = TracerName::DEFAULT)]
     pub with: TracerName,
     /// What to show [default: syscalls, and uring for strategies with a queue]
     #[arg(long, value_enum, value_delimiter = ',')]

@@ -30,7 +30,6 @@ pub mod selftest;
 pub mod stats;
 #[path = "../strategies/mod.rs"]
 pub mod strategies;
-#[cfg(target_os = "linux")]
 pub mod trace;
 
 use std::ffi::OsString;

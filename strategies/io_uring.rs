@@ -298,7 +298,8 @@ fn refusal(errno: Errno) -> Refusal {
     let (reason, explanation, remedy) = match errno {
         Errno::ENOSYS => (
             Reason::KernelTooOld,
-            "the kernel has no io_uring (ENOSYS): it is older than 5.1, or built without it".to_owned(),
+            "the kernel has no io_uring (ENOSYS): it is older than 5.1, built without it, or emulated (qemu-user)"
+                .to_owned(),
             "use a newer kernel, or another strategy",
         ),
         Errno::EPERM => match disabled_by_sysctl() {

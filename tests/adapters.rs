@@ -7,7 +7,6 @@ mod common;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use common::Filesystem;
 use iobench::Errno;
@@ -386,7 +385,7 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     let mut completed = 0;
     ring.reap(0, &mut |_| completed += 1).unwrap();
     assert_eq!(completed, 0, "the read is in flight");
-    let observer = Arc::downgrade(&buffer);
+    let observer = std::sync::Arc::downgrade(&buffer);
     drop(ring);
     drop(buffer);
     assert!(observer.strong_count() > 0, "the buffer was freed under an operation in flight");

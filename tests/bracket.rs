@@ -7,7 +7,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Filesystem, have, have_program};
+use common::{Filesystem, have, have_program, strategies};
 use iobench::selftest::{CHECKS, Found, Outcome, Subject, modes};
 use iobench::strategies::ALL;
 
@@ -41,7 +41,7 @@ fn the_prefaulted_buffer_takes_no_page_fault_inside_the_bracket() {
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), TOTAL_BYTES);
     // A mapping's page faults are the path itself.
-    for strategy in ALL.iter().map(|strategy| strategy.info().name).filter(|name| *name != "mmap") {
+    for strategy in strategies().filter(|name| *name != "mmap") {
         for (mode, block) in [("-r", "4k"), ("-w", "4k"), ("-r", "1M"), ("-w", "1M")] {
             let args = [mode, "-g", "-j", "-B", "-n", "2", "-t", "1M", "-b", block, "--strategy", strategy];
             let document =

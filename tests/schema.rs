@@ -7,14 +7,13 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::Filesystem;
+use common::{Filesystem, strategies};
 use iobench::command::selftest::Marking;
 use iobench::command::strategies::Listing;
 use iobench::report::comparison::Comparison;
 use iobench::report::document::Document;
 use iobench::report::json::schema;
 use iobench::report::sweep::SweepDocument;
-use iobench::strategies::ALL;
 use serde_json::Value;
 
 fn document_schema() -> Value {
@@ -57,7 +56,7 @@ fn every_strategy_writes_the_same_keys_and_obeys_the_schema() {
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), 1 << 20);
     let mut seen = BTreeSet::new();
-    for strategy in ALL.iter().map(|strategy| strategy.info().name) {
+    for strategy in strategies() {
         for flags in ["-rgjv", "-wsgjv", "-rj"] {
             let args = [flags, "-B", "-n", "2", "-b", "4k", "-t", "1M", "--strategy", strategy];
             let outcome = common::run(args.iter().map(|arg| arg.as_ref()).chain([file.as_os_str()])).ok();

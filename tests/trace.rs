@@ -1,5 +1,6 @@
 //! `iobench trace` as a black box: exactly the benchmark between the brackets, for every strategy and
 //! filesystem; every tracer and form of output; and every way in which a tracer can fail.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;

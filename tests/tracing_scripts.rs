@@ -1,6 +1,7 @@
 //! Every script in docs/tracing, run by the real tool as the README there says, and its figures checked
 //! against what is known. The scripts follow every iobench on the machine: a shell leaves its number and
 //! becomes the benchmark, so that our rows can be told from others'.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;

@@ -45,19 +45,7 @@ for tool in apt-get dpkg; do
 done
 
 step="finding the mirror in apt's own sources"
-mirror=${DEBIAN_MIRROR-}
-if [ -z "$mirror" ]; then
-    # apt reads its two source formats itself. The main archive is the line whose suite is a plain name
-    # (bookworm, stable), not bookworm-security or a vendor's.
-    mirror=$(
-        # shellcheck source=/dev/null
-        . /etc/os-release 2>/dev/null || true
-        # shellcheck disable=SC2016 # apt's own variables
-        apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' |
-            awk -v name="${VERSION_CODENAME-}" '
-                $1 == name || $1 ~ /^((old)?stable|testing|unstable|sid|forky)$/ { print $2; exit }'
-    )
-fi
+mirror=$("$(dirname "$0")/../debian-mirror.sh")
 [ -n "$mirror" ] || fail 'no Debian archive among them' 'name one: DEBIAN_MIRROR=<address> fetch-dtrace.sh'
 
 # An apt configuration of its own: the host's package lists, cache and database are neither read nor

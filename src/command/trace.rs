@@ -193,7 +193,7 @@ fn subject(benchmark: &RunArgs) -> Subject {
     let names = storage.and_then(|storage| storage.device_disks).unwrap_or_default();
     let number = |name: &String| {
         let device = std::fs::metadata(Path::new("/dev").join(name)).ok()?.rdev();
-        Some((nix::sys::stat::major(device), nix::sys::stat::minor(device)))
+        Some((libc::major(device) as u64, libc::minor(device) as u64))
     };
     Subject { pid: std::process::id(), disks: names.iter().filter_map(number).collect() }
 }

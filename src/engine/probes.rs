@@ -8,7 +8,7 @@
 //! They lie outside the bracket, and none in the loop. Without a tracer a probe is a test of a
 //! semaphore: 0.5 ns, once a sample. Without the feature `usdt` they are nothing.
 
-#[cfg(feature = "usdt")]
+#[cfg(all(feature = "usdt", not(all(target_os = "freebsd", target_arch = "aarch64"))))]
 mod provider {
     #![allow(missing_docs, unreachable_pub, reason = "what the macro makes")]
 
@@ -18,28 +18,39 @@ mod provider {
         fn sample__end(sample: u64, elapsed_ns: u64) {}
     }
 
-    pub(super) use self::iobench::{sample__end, sample__start};
+    pub(super) fn register() {
+        // A system without such tracers has nobody to tell.
+        let _ = usdt::register_probes();
+    }
+
+    pub(super) fn sample_start(sample: u64, strategy: &str, block_bytes: u64) {
+        iobench::sample__start!(|| (sample, strategy, block_bytes));
+    }
+
+    pub(super) fn sample_end(sample: u64, elapsed_ns: u64) {
+        iobench::sample__end!(|| (sample, elapsed_ns));
+    }
+}
+
+/// Nobody is told: without the feature, and on FreeBSD for ARM, where the crate does not compile.
+#[cfg(not(all(feature = "usdt", not(all(target_os = "freebsd", target_arch = "aarch64")))))]
+mod provider {
+    pub(super) fn register() {}
+    pub(super) fn sample_start(_: u64, _: &str, _: u64) {}
+    pub(super) fn sample_end(_: u64, _: u64) {}
 }
 
 /// Makes the probes known to the kernel's tracers where that takes a call (DTrace); once a process.
 pub fn register() {
-    #[cfg(feature = "usdt")]
-    {
-        // A system without such tracers has nobody to tell.
-        let _ = usdt::register_probes();
-    }
+    provider::register();
 }
 
 /// A sample is about to start: its number in this process, the strategy, and the size of a block.
-#[allow(unused_variables, reason = "without the feature nobody is told")]
 pub fn sample_start(sample: u64, strategy: &str, block_bytes: u64) {
-    #[cfg(feature = "usdt")]
-    provider::sample__start!(|| (sample, strategy, block_bytes));
+    provider::sample_start(sample, strategy, block_bytes);
 }
 
 /// A sample has ended after `elapsed_ns` between its brackets.
-#[allow(unused_variables, reason = "without the feature nobody is told")]
 pub fn sample_end(sample: u64, elapsed_ns: u64) {
-    #[cfg(feature = "usdt")]
-    provider::sample__end!(|| (sample, elapsed_ns));
+    provider::sample_end(sample, elapsed_ns);
 }

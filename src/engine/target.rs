@@ -15,9 +15,9 @@ use crate::host;
 pub enum Kind {
     /// A regular file.
     Regular,
-    /// A block device.
+    /// A block device: a disk or a part of one, which FreeBSD makes character devices.
     Block,
-    /// A character device, such as /dev/zero.
+    /// Any other character device, such as /dev/zero.
     Character,
 }
 
@@ -139,7 +139,7 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Result<Kind, Error> {
     if file_type.is_dir() {
         return Err(Error::open(path, Errno::EISDIR));
     }
-    if file_type.is_block_device() {
+    if host::is_disk(metadata) {
         return Ok(Kind::Block);
     }
     if file_type.is_char_device() {
@@ -166,15 +166,17 @@ fn open_control(path: &Path, direction: Direction) -> Result<File, Errno> {
     opened.map_err(|error| errno_of(&error))
 }
 
-/// Major number of /dev/null, /dev/zero and /dev/full (Linux, admin-guide/devices.txt); writing
-/// there harms nothing.
-const MEMORY_DEVICES_MAJOR: u64 = 1;
-const HARMLESS_MINORS: [u64; 3] = [3, 5, 7];
+/// Writing there harms nothing. Found by name, because only Linux gives them fixed numbers.
+const HARMLESS_DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
+
+fn is_harmless(device: &Metadata) -> bool {
+    let same = |known: Metadata| known.file_type().is_char_device() && known.rdev() == device.rdev();
+    HARMLESS_DEVICES.iter().any(|path| std::fs::metadata(path).is_ok_and(same))
+}
 
 /// Refuses to write to a device that is in use, or without permission; claims a block device.
 fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> Result<Option<File>, Error> {
-    let (major, minor) = (nix::sys::stat::major(metadata.rdev()), nix::sys::stat::minor(metadata.rdev()));
-    if kind == Kind::Character && major == MEMORY_DEVICES_MAJOR && HARMLESS_MINORS.contains(&minor) {
+    if kind == Kind::Character && is_harmless(metadata) {
         return Ok(None);
     }
     if kind == Kind::Block {

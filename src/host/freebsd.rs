@@ -193,6 +193,10 @@ fn device_name(node: &Metadata) -> Option<String> {
     (!found.is_null()).then(|| fixed_text(&name))
 }
 
+pub(super) fn is_disk(node: &Metadata) -> bool {
+    device_name(node).is_some_and(|name| geom_tree().ancestry(&name).next().is_some())
+}
+
 pub(super) fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     let mounted_from = || {
         let same = |mounted: &Filesystem| {

@@ -49,6 +49,10 @@ pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
     })
 }
 
+pub(super) fn is_disk(node: &Metadata) -> bool {
+    node.file_type().is_block_device()
+}
+
 pub(super) fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     let mounts = Mounts::read();
     let number = metadata.dev().into();
@@ -61,7 +65,7 @@ pub(super) fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
 /// Filesystems that span devices give their files a device number that no device has; for them
 /// the source of the mount decides.
 fn carrier(metadata: &Metadata, mount: Option<&Mount>) -> Option<BlockDevice> {
-    if metadata.file_type().is_block_device() {
+    if is_disk(metadata) {
         return BlockDevice::with_number(metadata.rdev().into());
     }
     BlockDevice::with_number(metadata.dev().into())

@@ -256,6 +256,13 @@ pub fn device_users(device: &Metadata) -> Vec<String> {
     system::device_users(device)
 }
 
+/// Whether this is the device node of a disk or of a part of one. FreeBSD has no block devices: its
+/// disks are character devices that the GEOM tree names.
+#[must_use]
+pub fn is_disk(node: &Metadata) -> bool {
+    system::is_disk(node)
+}
+
 /// Size in bytes of the block device that `file` is open on; `None` for anything else.
 ///
 /// Linux: ioctl `BLKGETSIZE64`; FreeBSD: ioctl `DIOCGMEDIASIZE`.

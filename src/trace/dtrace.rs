@@ -1,8 +1,9 @@
 //! Programs for DTrace, and what they print.
 //!
-//! Two probes of the `rawtp` provider see every system call by number; a probe for each call by name
-//! takes half a minute to remove again. `sample` is the number of the open sample, 0 outside a
-//! bracket, as in the programs for bpftrace.
+//! On Linux two probes of the `rawtp` provider see every system call by number; a probe for each call
+//! by name takes half a minute to remove again. FreeBSD, where probes by name cost nothing to remove,
+//! has no `rawtp`. `sample` is the number of the open sample, 0 outside a bracket, as in the programs
+//! for bpftrace.
 //!
 //! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
 
@@ -10,31 +11,81 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use syscalls::Sysno;
+
 use super::names::call_name;
 use super::record::{Bucket, KernelRecord};
 use super::show::Show;
 
-/// The program that shows these parts of the thread `pid`.
+/// How a DTrace sees every system call.
+struct Dialect {
+    /// The probe at the entry of each.
+    entry: &'static str,
+    /// The probe at its return.
+    exit: &'static str,
+    /// What tells one call from another at its entry.
+    call: &'static str,
+    /// The clock's call, where that probe may fire before the one by the clock's name.
+    clock: Option<Sysno>,
+    /// Its type.
+    kind: &'static str,
+    /// How it is printed.
+    format: &'static str,
+    /// What only the benchmark's thread fulfils, beside the number of its process.
+    thread: &'static str,
+}
+
+const LINUX: Dialect = Dialect {
+    entry: "rawtp:::sys_enter",
+    exit: "rawtp:::sys_exit",
+    call: "(int)arg1",
+    clock: Some(Sysno::clock_gettime),
+    kind: "int",
+    format: "%d",
+    thread: " && tid == pid",
+};
+
+/// Two clauses of one probe run in their order, so the clock's call has ended the sample before it
+/// could be counted. Threads are numbered apart from processes; those beside the benchmark's sleep.
+const FREEBSD: Dialect = Dialect {
+    entry: "syscall:::entry",
+    exit: "syscall:::return",
+    call: "probefunc",
+    clock: None,
+    kind: "string",
+    format: "%s",
+    thread: "",
+};
+
+/// The program that shows these parts of the process `pid`.
 pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
-    let ours = format!("pid == {pid} && tid == {pid}");
-    let clock = libc::SYS_clock_gettime;
+    let dialect = if cfg!(target_os = "linux") { &LINUX } else { &FREEBSD };
+    program_in(dialect, show, pid)
+}
+
+fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
+    let Dialect { entry, exit, call, clock, kind, format, thread } = dialect;
+    let ours = format!("pid == {pid}{thread}");
+    let other = clock.map_or(String::new(), |clock| format!(" && {call} != {}", clock.id()));
     let mut text = format!(
         "#pragma D option quiet\n\
-         int clocks; int sample; int call; uint64_t entered;\n\
+         int clocks; int sample; {kind} call; uint64_t entered;\n\
          syscall::clock_gettime:entry /{ours}/ {{ clocks++; sample = 0; }}\n\
          syscall::clock_gettime:return /{ours} && clocks % 2 == 1/ {{ sample = (clocks + 1) / 2; }}\n\
-         rawtp:::sys_enter /{ours} && sample && arg1 != {clock}/\n\
-         {{ @calls[sample, (int)arg1] = count(); call = (int)arg1; entered = timestamp; }}\n"
+         {entry} /{ours} && sample{other}/\n\
+         {{ @calls[sample, {call}] = count(); call = {call}; entered = timestamp; }}\n"
     );
     if show.contains(&Show::Latency) {
         text += &format!(
-            "rawtp:::sys_exit /{ours} && sample && entered/\n\
+            "{exit} /{ours} && sample && entered/\n\
              {{ @latency[sample, call] = quantize(timestamp - entered); entered = 0; }}\n"
         );
     }
-    text += "dtrace:::END { printf(\"clocks %d\\n\", clocks); printa(\"calls %d %d %@d\\n\", @calls); }\n";
+    text += &format!(
+        "dtrace:::END {{ printf(\"clocks %d\\n\", clocks); printa(\"calls %d {format} %@d\\n\", @calls); }}\n"
+    );
     if show.contains(&Show::Latency) {
-        text += "dtrace:::END { printa(\"latency %d %d%@d\\n\", @latency); }\n";
+        text += &format!("dtrace:::END {{ printa(\"latency %d {format}%@d\\n\", @latency); }}\n");
     }
     text
 }
@@ -117,13 +168,14 @@ mod tests {
 
     #[test]
     fn output_of_dtrace_2_is_understood() {
-        let output = "clocks 4\ncalls 1 0 4096\ncalls 2 426 1\nlatency 2 0\n           \
+        let output = "clocks 4\ncalls 1 READ 4096\ncalls 2 426 1\nlatency 2 READ\n           \
                       value  ------------- Distribution ------------- count    \n             \
                       256 |                                         0        \n             \
                       512 |@@@@@@@@@@@@@@@@@@@@@@@@@@               2702     \n            \
                       1024 |@@@@@@@@@@@@@                            1353     \n\n";
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
-        let (records, clock_calls) = parse(output, 2, &show);
+        let output = output.replace("READ", &Sysno::read.id().to_string());
+        let (records, clock_calls) = parse(&output, 2, &show);
         assert_eq!(clock_calls, 4);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 4096)])));
         assert_eq!(records[0].latency_ns, Some(BTreeMap::new()));
@@ -131,6 +183,20 @@ mod tests {
         let read =
             vec![Bucket { min: 512, max: 1023, count: 2702 }, Bucket { min: 1024, max: 2047, count: 1353 }];
         assert_eq!(records[1].latency_ns, Some(BTreeMap::from([("read".to_owned(), read)])));
+    }
+
+    #[test]
+    fn each_system_is_asked_in_its_own_words() {
+        let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
+        let (linux, freebsd) = (program_in(&LINUX, &show, 7), program_in(&FREEBSD, &show, 7));
+        assert!(linux.contains("rawtp:::sys_enter /pid == 7 && tid == pid && sample && (int)arg1 != "));
+        assert!(freebsd.contains("syscall:::entry /pid == 7 && sample/\n{ @calls[sample, probefunc]"));
+        assert!(!freebsd.contains("rawtp") && !freebsd.contains("tid"), "{freebsd}");
+        let bracket = |text: &str| text.find("syscall::clock_gettime:entry") < text.find("syscall:::entry");
+        assert!(bracket(&freebsd), "the clause of the clock stands first: {freebsd}");
+        let (records, _) = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", 1, &show);
+        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 3)])));
+        assert!(records[0].latency_ns.as_ref().unwrap().contains_key("read"));
     }
 
     #[test]

@@ -88,6 +88,9 @@ impl Program {
     }
 
     fn command(&self) -> Result<Command, Error> {
+        if !cfg!(target_os = "linux") && self.tracer != TracerName::Dtrace {
+            return Err(refused(self.tracer.name(), "it exists on Linux only", "use --with dtrace"));
+        }
         match self.tracer {
             TracerName::Bpftrace => {
                 check_kernel("bpftrace")?;
@@ -200,14 +203,17 @@ fn missed(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Opti
         .then(|| format!("{name} saw {clock_calls} clock calls where {samples} samples make {expected}"))
 }
 
+const WITHOUT_ROOT: &str =
+    if cfg!(target_os = "linux") { "run as root (sudo), or use --with strace" } else { "run as root" };
+
 /// Says in one sentence what a tracer would say in many lines.
 fn check_kernel(tracer: &'static str) -> Result<(), Error> {
     if !geteuid().is_root() {
-        return Err(refused(
-            tracer,
-            "only root may trace the kernel",
-            "run as root (sudo), or use --with strace",
-        ));
+        return Err(refused(tracer, "only root may trace the kernel", WITHOUT_ROOT));
+    }
+    // What follows is what the tracers of Linux need; on FreeBSD dtrace loads its own modules.
+    if !cfg!(target_os = "linux") {
+        return Ok(());
     }
     let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
     if !events.iter().any(|folder| Path::new(folder).is_dir()) {

@@ -18,6 +18,10 @@ pub enum TracerName {
 }
 
 impl TracerName {
+    /// The one to use unless another is asked for: the one of this system that sees most.
+    pub const DEFAULT: TracerName =
+        if cfg!(target_os = "linux") { TracerName::Bpftrace } else { TracerName::Dtrace };
+
     /// The name of its command.
     pub fn name(self) -> &'static str {
         match self {

@@ -21,7 +21,10 @@ pub fn command(pid: u32, log: &Path) -> Command {
 /// Lets a child process attach to this one where the Yama module would not (prctl(2)).
 pub fn allow_attaching() {
     // SAFETY: the option takes one integer. Without Yama it fails, and is not needed.
-    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+    #[cfg(target_os = "linux")]
+    unsafe {
+        libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY)
+    };
 }
 
 /// The parts asked for of the samples in a log, and the number of clock calls in it.

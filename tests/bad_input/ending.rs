@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use iobench::strategies::ALL;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{Filesystem, Outcome, data_file, have_program, iobench, outcome, pattern};
-use crate::refusal::{MIB, OUTPUT, assert_error, bench, finish, injecting, sentence, through};
+use crate::common::{Filesystem, Outcome, data_file, have_program, iobench, outcome, pattern, strategies};
+use crate::refusal::{MIB, assert_error, bench, finish, injecting, sentence, through};
+
+/// Exit code of a run whose output nobody takes.
+const OUTPUT: i32 = 74;
 
 /// Standard output that nobody reads any more.
 fn broken_pipe() -> Stdio {
@@ -172,7 +174,7 @@ fn a_signal_in_the_middle_of_a_long_sample_ends_it() {
 fn a_signal_ends_a_run_of_every_strategy_with_the_samples_so_far() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), 4 * MIB);
-    for strategy in ALL.iter().map(|strategy| strategy.info().name) {
+    for strategy in strategies() {
         let args = ["-Br", "-n1000000000", "-t4M", "--strategy", strategy, file.to_str().unwrap()];
         let mut running = Running::start(&args);
         let mut output = BufReader::new(running.child.stdout.take().unwrap());

@@ -6,6 +6,7 @@
 mod common;
 
 mod devices;
+#[cfg(target_os = "linux")]
 mod ending;
 mod filesystems;
 mod memory;

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use iobench::engine::strategy::Support;
+use iobench::engine::target::Target;
 use tempfile::TempDir;
 
 /// The program under test.
@@ -74,6 +76,22 @@ pub fn have_program(name: &str) -> bool {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
     have(name, found, &format!("install {name}"))
+}
+
+/// Whether a strategy runs where the build is: io_uring needs a kernel that has it, and lets one use it.
+pub fn have_strategy(name: &str) -> bool {
+    let target = Target::scratch(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+    let strategy = iobench::strategies::ALL.iter().find(|strategy| strategy.info().name == name);
+    match strategy.map(|strategy| strategy.probe(&target, false)) {
+        Some(Support::Yes(_)) => true,
+        Some(Support::No(refusal)) => have(name, false, &refusal.explanation),
+        None => have(name, false, "this system has no such strategy"),
+    }
+}
+
+/// The names of the strategies that run where the build is.
+pub fn strategies() -> impl Iterator<Item = &'static str> {
+    iobench::strategies::ALL.iter().map(|strategy| strategy.info().name).filter(|name| have_strategy(name))
 }
 
 /// Whether the kernel describes its types, which BPF tracers need.
