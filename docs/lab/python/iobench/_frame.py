@@ -46,6 +46,7 @@ COLUMNS = {
     "outblock": "Int64",
     "minor_faults": "Int64",
     "major_faults": "Int64",
+    "queue_s": "float64",
     "resident_fraction_before": "float64",
     "resident_fraction_after": "float64",
     "cache_reached": "boolean",
@@ -65,8 +66,8 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Sizes are in bytes, times in seconds (`ns_per_io`: nanoseconds). `sample` counts from 0 within its point,
     `order` from 0 within the experiment. Missing is what the document does not say: `order` and `role` of a
-    plain run, `utime_s` to `major_faults` without -g, `strategy`, `direction`, `cache` and `access` without
-    -v. Points of a sweep that could not run have no rows.
+    plain run, `utime_s` to `queue_s` (ready to run, but waiting for a processor) without -g, `strategy`,
+    `direction`, `cache` and `access` without -v. Points of a sweep that could not run have no rows.
 
     Raises UnknownSchema for a file that holds no result of iobench, or one of another version. A run that
     ended early keeps its samples and gives an IncompleteWarning.
@@ -138,6 +139,7 @@ def _points(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Se
 
 def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int, source: str | None) -> dict[str, Any]:
     sync_time_ns = sample["sync_time_ns"]
+    wait_ns = sample["run_queue_wait_ns"]
     return {
         "source": source,
         "strategy": configuration.get("strategy"),
@@ -161,6 +163,7 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "outblock": sample.get("outblock"),
         "minor_faults": sample["minor_faults"],
         "major_faults": sample["major_faults"],
+        "queue_s": None if wait_ns is None else wait_ns / 1e9,
         "resident_fraction_before": sample["resident_fraction_before"],
         "resident_fraction_after": sample["resident_fraction_after"],
         "cache_reached": sample["cache_reached"],

@@ -34,6 +34,7 @@ def test_one_row_a_sample_with_units(result: iobench.Document) -> None:
         assert list(frame[column]) == [sample[key] for sample in samples]
     for column in ("minor_faults", "major_faults", "resident_fraction_before", "resident_fraction_after"):
         assert list(frame[column]) == [sample[column] for sample in samples]
+    assert list(frame["queue_s"]) == [sample["run_queue_wait_ns"] / 1e9 for sample in samples]
     assert frame[["source", "order", "role", "sync_time_s"]].isna().all(axis=None)
 
 
