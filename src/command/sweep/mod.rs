@@ -294,7 +294,7 @@ impl Experiment {
                 break;
             }
             for index in order {
-                if self.started.elapsed() >= self.settings.budget {
+                if self.started.elapsed() >= measuring_time(self.settings.budget) {
                     progress.finish_and_clear();
                     return Ok(());
                 }
@@ -410,6 +410,11 @@ impl Experiment {
 fn keep(path: &Path, document: &SweepDocument) -> Result<(), Error> {
     let bytes = serde_json::to_vec(document).map_err(|error| Error::Output(error.into()))?;
     file::replace(path, &bytes)
+}
+
+/// What of the budget is for samples: the rest is for fitting models and knees, a second or two.
+fn measuring_time(budget: Duration) -> Duration {
+    budget - (budget / 20).min(Duration::from_secs(3))
 }
 
 /// The total of all requests, if they have one.
