@@ -12,7 +12,7 @@ use common::{Filesystem, Outcome, outcome};
 use iobench::report::comparison::Comparison;
 use iobench::report::document::Role;
 use iobench::report::json::schema;
-use iobench::report::sweep::{StopReason, SweepDocument};
+use iobench::report::sweep::{Control, StopReason, SweepDocument};
 use serde_json::Value;
 
 const TOTAL_BYTES: u64 = 1 << 20;
@@ -118,11 +118,16 @@ fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
     );
     let document: SweepDocument = serde_json::from_str(&outcome.ok().stdout).unwrap();
     assert!(started.elapsed() < Duration::from_secs(10), "the budget bounds the run, it is no timing");
-    assert!(document.sweep_configuration.elapsed_seconds >= 2.0);
+    // A part of it is left for the analysis.
+    assert!(document.sweep_configuration.elapsed_seconds >= 1.9);
     for run in &document.runs {
         let summary = run.summary.as_ref().unwrap();
         assert_eq!((summary.stop_reason, summary.converged), (StopReason::Budget, false));
     }
+    let samples: usize = document.runs.iter().map(|run| run.benchmark_samples.len()).sum();
+    let controls: Vec<u64> = document.controls.iter().map(|control| control.order_index).collect();
+    assert_eq!(controls, (0..samples as u64).collect::<Vec<_>>());
+    assert!(document.controls.iter().all(|control| control.system_call_ns > 0.0));
 }
 
 #[test]
@@ -215,6 +220,14 @@ fn made_up(real: &SweepDocument, seconds: &[f64]) -> SweepDocument {
         };
         run.benchmark_samples = seconds.iter().map(sample).collect();
     }
+    on_a_machine(document, 1.0)
+}
+
+/// The same, where the machine took `factor` times as long for its own work.
+fn on_a_machine(mut document: SweepDocument, factor: f64) -> SweepDocument {
+    let (system_call_ns, memory_copy_ns) = (200.0 * factor, 9000.0 * factor);
+    let control = |order_index| Control { order_index, system_call_ns, memory_copy_ns };
+    document.controls = (0..30).map(control).collect();
     document
 }
 
@@ -231,6 +244,12 @@ fn compare_tells_slower_from_same_and_from_not_comparable() {
     };
     write("old", &made_up(&real, &seconds));
     write("slower", &made_up(&real, &slower));
+    let mut waiting = made_up(&real, &slower);
+    for sample in waiting.runs.iter_mut().flat_map(|run| &mut run.benchmark_samples) {
+        sample.run_queue_wait_ns = Some((sample.time / 11.0 * 1e9) as u64);
+    }
+    write("waiting", &waiting);
+    write("slower machine", &on_a_machine(made_up(&real, &slower), 1.10));
     let mut elsewhere = made_up(&real, &seconds);
     elsewhere.host_configuration.identity.machine = Some("abacus".to_owned());
     elsewhere.runs[0].benchmark_configuration.totalsize *= 2;
@@ -246,6 +265,11 @@ fn compare_tells_slower_from_same_and_from_not_comparable() {
     assert_eq!(compared("old", "old", 0).1, ["same", "same"]);
     assert_eq!(compared("old", "slower", 1).1, ["slower", "slower"]);
     assert_eq!(compared("slower", "old", 0).1, ["faster", "faster"]);
+    assert_eq!(compared("old", "waiting", 0).1, ["inconclusive", "inconclusive"]);
+    let (document, verdicts) = compared("old", "slower machine", 0);
+    assert_eq!(verdicts, ["inconclusive", "inconclusive"]);
+    assert_eq!(document["machine"][0]["control"], "system call");
+    assert!((document["machine"][0]["time_ratio"].as_f64().unwrap() - 1.10).abs() < 1e-9, "{document}");
     let (document, verdicts) = compared("old", "elsewhere", 2);
     assert!(verdicts.is_empty() && document["obstacles"][0].as_str().unwrap().contains("total"));
     assert_eq!(document["environment"][0]["new"], "abacus");
