@@ -66,6 +66,7 @@ fn a_sweep_visits_every_point_and_obeys_its_schema() {
         assert!(low <= summary.median_kib_per_second && summary.median_kib_per_second <= high);
         let all_warm = run.benchmark_samples.iter().all(|sample| sample.cache_reached == Some(true));
         assert!(all_warm, "the cache state is proven for every sample");
+        assert!(run.benchmark_samples.iter().all(|sample| sample.role.is_some()), "warm-up is labelled");
         assert_eq!(run.benchmark_configuration.iterations, run.benchmark_samples.len() as u64);
     }
 }
