@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         return iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat());
     }
     // Two at a time, about equally long: nearly all of it is programs that run alone on a processor.
-    let lanes: [&[(&str, fn())]; 2] = [
+    let lanes: [&[Test]; 2] = [
         &[
             ("the_skeleton_and_every_strategy_of_the_tree_are_green", green),
             ("a_slow_strategy_is_red_for_its_time_alone", slow),
@@ -50,14 +50,16 @@ fn main() -> ExitCode {
     ];
     std::thread::scope(|scope| {
         for lane in lanes {
-            scope.spawn(|| lane.iter().for_each(|(name, test)| passes(name, *test)));
+            scope.spawn(|| lane.iter().for_each(passes));
         }
     });
     println!("{} passed, 0 failed", lanes.concat().len());
     ExitCode::SUCCESS
 }
 
-fn passes(name: &str, test: fn()) {
+type Test = (&'static str, fn());
+
+fn passes((name, test): &Test) {
     println!("test exercise::{name} ...");
     test();
 }
