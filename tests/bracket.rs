@@ -1,40 +1,14 @@
-//! Between the brackets there is what the strategy declares, and nothing else: seen by strace,
-//! for every strategy, both directions and three buffer sizes.
+//! What stays out of the bracket beside undeclared calls: page faults of the harness inside it, reads behind
+//! it. The calls themselves are counted for every strategy, both directions and three buffer sizes by
+//! `iobench selftest` (`src/selftest/bracket.rs`), which `tests/exercise` runs on all of them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::path::Path;
-
-use common::{Filesystem, have, have_program, strategies};
-use iobench::selftest::{CHECKS, Found, Outcome, Subject, modes};
-use iobench::strategies::ALL;
+use common::{Filesystem, have_program, strategies};
 
 const TOTAL_BYTES: u64 = 1 << 20;
-
-#[test]
-fn between_the_brackets_is_exactly_what_each_strategy_declares() {
-    if !have_program("strace") {
-        return;
-    }
-    let scratch = Filesystem::scratch();
-    for strategy in ALL {
-        for direct in modes(strategy.info()) {
-            let name = strategy.info().name;
-            let Ok(Found::Runs(subject)) = Subject::find(*strategy, scratch.folder(), *direct) else {
-                have(name, false, "probe refuses it here");
-                continue;
-            };
-            let subject = subject.run_by(Path::new(env!("CARGO_BIN_EXE_iobench")));
-            for check in CHECKS.iter().filter(|check| ["calls", "own path"].contains(&check.name)) {
-                let verdict = check.verdict(&subject);
-                let inapplicable = check.needs_data && !strategy.info().moves_data;
-                assert!(verdict == Ok(Outcome::Passed) || inapplicable, "{name} -d {direct}: {verdict:?}");
-            }
-        }
-    }
-}
 
 #[test]
 fn the_prefaulted_buffer_takes_no_page_fault_inside_the_bracket() {
