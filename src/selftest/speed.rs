@@ -19,7 +19,8 @@ const BLOCK_BYTES: u64 = 16 << 10;
 const BLOCKS: u64 = 1024;
 /// Samples of one process, of which the shortest counts: what a machine does besides only adds to it.
 const ITERATIONS: usize = 21;
-const PAIRS: usize = 15;
+/// Numbers of pairs at which it is looked whether they tell; a quiet machine needs the first only.
+const LOOKS: [usize; 3] = [15, 30, 60];
 /// Who goes first in a pair is drawn from this seed.
 const SEED: u64 = 1;
 
@@ -63,7 +64,7 @@ fn compared(candidate: &Candidate) -> Result<Vec<TimeRatio>, End> {
         let way = Way { iterations: ITERATIONS, ..Way::of(&subject, direction, BLOCK_BYTES, BLOCKS) };
         if let Some(mode) = nearest(&way) {
             let pairs = Pairs { program: candidate.program, c_loop: &c_loop, mode, way, file: file.path() };
-            ratios.push(pairs.take().map_err(End::NotChecked)?);
+            ratios.push(pairs.take(1.0 + candidate.within).map_err(End::NotChecked)?);
         }
     }
     match ratios.is_empty() {
@@ -115,21 +116,33 @@ struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
-    /// Takes all pairs; chance says who goes first, so that what the first does to the second is noise.
-    fn take(&self) -> Result<TimeRatio, String> {
+    /// Takes pairs until they tell on which side of `limit` the ratio lies; chance says who goes first, so that
+    /// what the first does to the second is noise.
+    fn take(&self, limit: f64) -> Result<TimeRatio, String> {
         let mut random = Random::new(SEED);
         let mut pairs = Vec::new();
-        for _ in 0..PAIRS {
-            pairs.push(match random.below(2) {
-                0 => (self.theirs_seconds()?, self.ours_seconds()?),
-                _ => {
-                    let ours_first = self.ours_seconds()?;
-                    (self.theirs_seconds()?, ours_first)
-                }
-            });
+        let mut ratio = self.ratio(&pairs);
+        for look in LOOKS {
+            while pairs.len() < look {
+                pairs.push(match random.below(2) {
+                    0 => (self.theirs_seconds()?, self.ours_seconds()?),
+                    _ => {
+                        let ours_first = self.ours_seconds()?;
+                        (self.theirs_seconds()?, ours_first)
+                    }
+                });
+            }
+            ratio = self.ratio(&pairs);
+            if ratio.as_ref().is_some_and(|ratio| is_beyond(ratio, limit) || is_inside(ratio, limit)) {
+                break;
+            }
         }
-        let ratio = stats::paired_ratio(&pairs).ok_or("a program printed no time")?;
-        Ok(TimeRatio {
+        ratio.ok_or_else(|| "a program printed no time".to_owned())
+    }
+
+    fn ratio(&self, pairs: &[(f64, f64)]) -> Option<TimeRatio> {
+        let ratio = stats::paired_ratio(pairs)?;
+        Some(TimeRatio {
             direction: self.way.direction.name().to_owned(),
             c_loop: self.mode.to_owned(),
             pairs: pairs.len(),
@@ -173,14 +186,20 @@ fn output(command: &mut Command) -> Result<String, String> {
     }
 }
 
+fn is_beyond(ratio: &TimeRatio, limit: f64) -> bool {
+    ratio.interval.is_some_and(|(low, _)| low > limit)
+}
+
+fn is_inside(ratio: &TimeRatio, limit: f64) -> bool {
+    ratio.interval.is_some_and(|(_, high)| high <= limit)
+}
+
 /// Red only where a whole interval lies beyond the limit, green only where all lie within.
 fn judged(time_ratios: Vec<TimeRatio>, within: f64) -> Row {
     let limit = 1.0 + within;
-    let beyond = |ratio: &TimeRatio| ratio.interval.is_some_and(|(low, _)| low > limit);
-    let inside = |ratio: &TimeRatio| ratio.interval.is_some_and(|(_, high)| high <= limit);
     let (mark, end) = match () {
-        () if time_ratios.iter().any(beyond) => (Mark::Fail, too_slow(limit)),
-        () if time_ratios.iter().all(inside) => (Mark::Pass, String::new()),
+        () if time_ratios.iter().any(|ratio| is_beyond(ratio, limit)) => (Mark::Fail, too_slow(limit)),
+        () if time_ratios.iter().all(|ratio| is_inside(ratio, limit)) => (Mark::Pass, String::new()),
         () => (
             Mark::Inconclusive,
             format!(": {limit:.2} lies inside an interval; repeat it on a quieter machine"),
@@ -212,7 +231,7 @@ mod tests {
         let ratio = |(low, high): &(f64, f64)| TimeRatio {
             direction: "read".to_owned(),
             c_loop: "pread".to_owned(),
-            pairs: PAIRS,
+            pairs: LOOKS[0],
             ratio: (low + high) / 2.0,
             interval: Some((*low, *high)),
         };
