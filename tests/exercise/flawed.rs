@@ -24,8 +24,8 @@ pub(crate) const FLAWS: &[(&str, &str, &[&str])] = &[
     ("hides", "errors", &["pread64 failed with EIO in a read, and the run went on", "Errno::result"]),
     ("impatient", "errors", &["a signal interrupted pread64", "0 interrupted calls were counted"]),
     ("buffers", "fallback", &["O_DIRECT was granted, but the read went through the page cache"]),
-    ("pretends", "fallback", &["preadv2 is declared to move the bytes, and pread64 does, 2048 times"]),
-    ("replaces", "fallback", &["preadv2 was refused with EOPNOTSUPP, and pread64 moved the bytes"]),
+    ("pretends", "fallback", &["preadv is declared to move the bytes, and pread64 does, 2048 times"]),
+    ("replaces", "fallback", &["preadv was refused with EOPNOTSUPP, and pread64 moved the bytes"]),
     ("reopens", "fallback", &["refused to open the file with O_DIRECT (EINVAL), and it was opened without"]),
 ];
 
@@ -115,15 +115,15 @@ fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
     Errno::result(moved).map(|moved| moved as usize)
 }
 
-/// By preadv2(2) and pwritev2(2), as it should be.
+/// By preadv(2) and pwritev(2), as it should be.
 fn transfer_vectored(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
     let (descriptor, offset) = (file.as_raw_fd(), op.offset_bytes as libc::off_t);
     let vector = libc::iovec { iov_base: block.as_mut_ptr().cast(), iov_len: block.len() };
     // SAFETY: the vector is one entry, of a block that is valid for its whole length.
     let moved = unsafe {
         match op.direction {
-            Direction::Read => libc::preadv2(descriptor, &vector, 1, offset, 0),
-            Direction::Write => libc::pwritev2(descriptor, &vector, 1, offset, 0),
+            Direction::Read => libc::preadv(descriptor, &vector, 1, offset),
+            Direction::Write => libc::pwritev(descriptor, &vector, 1, offset),
         }
     };
     Errno::result(moved).map(|moved| moved as usize)
@@ -235,7 +235,7 @@ struct Pretends;
 
 impl Flaw for Pretends {
     const NAME: &str = "pretends";
-    const DECLARED: [&str; 2] = ["preadv2", "pwritev2"];
+    const DECLARED: [&str; 2] = ["preadv", "pwritev"];
 }
 
 /// Goes another path where the kernel does not take its own.
@@ -243,7 +243,7 @@ struct Replaces;
 
 impl Flaw for Replaces {
     const NAME: &str = "replaces";
-    const DECLARED: [&str; 2] = ["preadv2", "pwritev2"];
+    const DECLARED: [&str; 2] = ["preadv", "pwritev"];
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         match transfer_vectored(file, op, block) {
