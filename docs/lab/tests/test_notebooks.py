@@ -1,6 +1,6 @@
-"""Both notebooks of this lab, run from end to end, and what they must show.
+"""Both notebooks of this lab, run from end to end in one kernel (the answers run the lab), and what they must show.
 
-Takes two to four minutes. What cannot be tested here is skipped with its reason; IOBENCH_REQUIRE names, with commas
+Takes one to two minutes. What cannot be tested here is skipped with its reason; IOBENCH_REQUIRE names, with commas
 between them, what must not be missing: lab (the package, cargo), root, bpftrace, btf, disk, or all.
 """
 
@@ -24,10 +24,7 @@ from nbclient import NotebookClient
 LAB = Path(__file__).parents[1]
 NAMES = ("lab1", "lab1-answers")
 PARTS = range(1, 10)
-PDFS = {
-    "lab1": {"first-samples", "bandwidth", "cost-model", "rusage", "cold-warm", "probe-effect"},
-    "lab1-answers": {"order", "bytes"},
-}
+PDFS = {"first-samples", "bandwidth", "cost-model", "rusage", "cold-warm", "probe-effect", "order", "bytes"}
 NOT_ON_DISK = ("tmpfs", "ramfs")
 # Runs after the last cell: what the cells found, as one line of JSON.
 EVIDENCE = """
@@ -93,18 +90,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scratch
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def name(request: pytest.FixtureRequest) -> str:
-    """Return the name of a notebook."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
-def executed(name: str, folder: Path) -> nbformat.NotebookNode:
-    """Return the notebook with its outputs, and the evidence as its last cell."""
-    for pdf in folder.glob("*.pdf"):
-        pdf.unlink()
-    notebook = read(name)
+def executed(folder: Path) -> nbformat.NotebookNode:
+    """Return the answers with their outputs, those of the lab that they run too, and the evidence as the last cell."""
+    notebook = read("lab1-answers")
+    (lab,) = (cell for cell in notebook.cells if "%run lab1.ipynb" in cell.source)
+    lab.source = lab.source.removeprefix("%%capture\n")
     notebook.cells.append(nbformat.v4.new_code_cell(EVIDENCE))
     return execute(notebook, folder)
 
@@ -130,6 +121,7 @@ def require_disk(evidence: dict[str, Any]) -> None:
     require("disk", evidence["fstype"] not in NOT_ON_DISK, "files are never cold on a tmpfs: set TMPDIR to a folder on a disk")
 
 
+@pytest.mark.parametrize("name", NAMES)
 def test_committed_without_outputs(name: str) -> None:
     cells = code(read(name))
     assert len(cells) > 15
@@ -165,19 +157,17 @@ def test_each_question_is_answered() -> None:
             assert answer.cell_type == "markdown" and len(answer.source) > 100
 
 
-def test_figures_show(name: str, executed: nbformat.NotebookNode, evidence: dict[str, Any], folder: Path) -> None:
-    drawing = [cell for cell in code(executed) if ".savefig(" in cell.source]
-    saved = {pdf for cell in drawing for pdf in re.findall(r'savefig\("(.+)\.pdf"\)', cell.source)}
-    assert saved == PDFS[name]
-    for cell in drawing:
-        pictures = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-        if not evidence["effect"] and 'savefig("probe-effect.pdf")' in cell.source:
-            continue
-        (picture,) = pictures
+def test_figures_show(executed: nbformat.NotebookNode, evidence: dict[str, Any], folder: Path) -> None:
+    wanted = PDFS if evidence["effect"] else PDFS - {"probe-effect"}
+    outputs = [output.data for cell in code(executed) for output in cell.outputs if "data" in output]
+    pictures = [data["image/png"] for data in outputs if "image/png" in data]
+    assert len(pictures) == len(wanted)
+    for picture in pictures:
         pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(picture)))[:, :, :3]
         assert pixels.shape[1] > 600 and 0.02 < (pixels < 0.9).any(axis=2).mean() < 0.9
-    for pdf in saved if evidence["effect"] else saved - {"probe-effect"}:
-        content = (folder / f"{pdf}.pdf").read_bytes()
+    assert {pdf.stem for pdf in folder.glob("*.pdf")} == wanted
+    for pdf in folder.glob("*.pdf"):
+        content = pdf.read_bytes()
         assert content.startswith(b"%PDF-") and content.rstrip().endswith(b"%%EOF") and len(content) > 4096
 
 
@@ -237,11 +227,15 @@ def test_probe_effect_has_an_interval(traced: dict[str, Any]) -> None:
     assert low <= effect["ratio_median"] <= high
 
 
-def test_without_a_tracer_the_cells_say_so(folder: Path) -> None:
+def test_without_a_tracer_the_cells_say_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the cells call but a tracer. IPython takes the shell of SHELL.
+    for program in ("sh", "tail"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    monkeypatch.delenv("SHELL", raising=False)
     notebook = read("lab1")
     wanted = ("imports", "create-run", "trace", "faults-run", "probe", "probe-figure")
     notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
-    execute(notebook, folder, PATH="/usr/bin-without-tracers")
+    execute(notebook, folder, PATH=str(tmp_path))
     cells = {cell.id: cell for cell in notebook.cells}
     declared = printed(cells["trace"]).splitlines()
     assert declared[0].startswith("Not measured here: bpftrace failed")

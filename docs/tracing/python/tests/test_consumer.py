@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 from dtrace import _consumer, _real
 from dtrace._consumer import DTraceConsumerThread, DTraceError
 
-HERE = Path(__file__).parent
 Fake = Callable[..., None]
 
 
@@ -125,18 +122,3 @@ def test_real_dtrace_every_kind(real: str) -> None:
 def test_real_dtrace_refuses(real: str) -> None:
     with pytest.raises(DTraceError, match="does not match any probes"):
         collect("syscall::nosuch:entry { @ = count(); }")
-
-
-def test_lab_script_counts_every_read(real: str, tmp_path: Path) -> None:
-    """The lab's script, byte for byte, on the program that IO_BENCHMARK names."""
-    program = os.environ.get("IO_BENCHMARK")
-    if not program:
-        pytest.skip("IO_BENCHMARK does not name the io-benchmark program")
-    file = tmp_path / "iofile"
-    file.write_bytes(bytes(16 << 20))
-    seen = collect(
-        (HERE / "lab.d").read_text(),
-        between=lambda: subprocess.run([program, "-r", "-b", "512", str(file)], check=True),
-    )
-    counts = {keys[0]: value for _, _, keys, value in seen["walk"]}
-    assert counts["read"] == 32768
