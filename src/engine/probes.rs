@@ -24,11 +24,11 @@ mod provider {
     }
 
     pub(super) fn sample_start(sample: u64, strategy: &str, block_bytes: u64) {
-        iobench::sample__start!(|| (sample, strategy, block_bytes));
+        self::iobench::sample__start!(|| (sample, strategy, block_bytes));
     }
 
     pub(super) fn sample_end(sample: u64, elapsed_ns: u64) {
-        iobench::sample__end!(|| (sample, elapsed_ns));
+        self::iobench::sample__end!(|| (sample, elapsed_ns));
     }
 }
 
