@@ -106,7 +106,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub budget: String,
     /// Most samples of a point
-    #[arg(long, value_name = "N", default_value = "50")]
+    #[arg(long, value_name = "N", default_value = "2000")]
     pub largest_n: String,
     /// Order of the points within a round
     #[arg(long, value_enum, default_value_t = Order::Random)]

@@ -167,7 +167,7 @@ fn pass(
 ) -> (Result<(), Failure>, Tally) {
     let scratch = Filesystem::scratch();
     let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
-    let buffer = Buffer::map(BLOCK_BYTES, depth, 1, Fill::Prefault).unwrap();
+    let buffer = Buffer::map(Direction::Read, BLOCK_BYTES, depth, 1, Fill::Prefault).unwrap();
     let total_bytes = blocks * BLOCK_BYTES;
     let mut session = strategy
         .open(&OpenSpec {
@@ -368,7 +368,7 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     let Some(strategy) = common_ring() else { return };
     let (terminal, path) = pseudo_terminal();
     let target = Target::open(&path, Direction::Read, false).unwrap();
-    let buffer = Buffer::map(4096, 2, 1, Fill::Prefault).unwrap();
+    let buffer = Buffer::map(Direction::Read, 4096, 2, 1, Fill::Prefault).unwrap();
     let block = buffer.block_ptr(0) as usize;
     let spec = OpenSpec {
         target: &target,
@@ -391,7 +391,7 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     assert!(observer.strong_count() > 0, "the buffer was freed under an operation in flight");
 
     // New memory is other memory, and the late answer does not reach it.
-    let fresh = Buffer::map(4096, 2, 1, Fill::Prefault).unwrap();
+    let fresh = Buffer::map(Direction::Write, 4096, 2, 1, Fill::Prefault).unwrap();
     assert_ne!(fresh.block_ptr(0) as usize, block);
     std::fs::File::from(terminal).write_all(b"too late\n").unwrap();
     // SAFETY: no ring knows this buffer.

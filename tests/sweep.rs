@@ -227,7 +227,14 @@ fn made_up(real: &SweepDocument, seconds: &[f64]) -> SweepDocument {
 /// The same, where the machine took `factor` times as long for its own work.
 fn on_a_machine(mut document: SweepDocument, factor: f64) -> SweepDocument {
     let (system_call_ns, memory_copy_ns) = (200.0 * factor, 9000.0 * factor);
-    let control = |order_index| Control { order_index, system_call_ns, memory_copy_ns };
+    let (processor_before_ns, processor_after_ns) = (10_000.0, 10_000.0);
+    let control = |order_index| Control {
+        order_index,
+        processor_before_ns,
+        processor_after_ns,
+        system_call_ns,
+        memory_copy_ns,
+    };
     document.controls = (0..30).map(control).collect();
     document
 }

@@ -104,7 +104,7 @@ pub fn make_file(request: &Request) -> Result<bool, Error> {
 
 /// Maps one block and gives it back.
 fn check_memory(request: &Request) -> Result<(), Error> {
-    Buffer::map(request.block_bytes, 1, 1, Fill::Fresh).map(drop)
+    Buffer::map(request.mode.direction(), request.block_bytes, 1, 1, Fill::Fresh).map(drop)
 }
 
 /// Asks the strategy whether it runs on the target, and holds the buffer size against the answer.

@@ -30,8 +30,8 @@ pub fn memory_copy_ns(block_bytes: u64, total_bytes: u64) -> f64 {
     })
 }
 
-/// What a machine does at the same time as a sample is taken, by work that is none of any I/O path:
-/// where this changed between two experiments, the machine did.
+/// What a machine does around the time that a sample is taken, by work that is none of any I/O path:
+/// where this changed, the machine did.
 #[derive(Debug)]
 pub struct Control {
     source: Vec<u8>,
@@ -39,7 +39,8 @@ pub struct Control {
     next: usize,
 }
 
-/// Calls of one reading, and the blocks that are copied in turn: each some tens of microseconds.
+/// Turns of a loop, calls, and the block that is copied in one reading: each some tens of microseconds.
+const CONTROL_TURNS: u32 = 40_000;
 const CONTROL_CALLS: u32 = 200;
 const CONTROL_BLOCK_BYTES: usize = 128 << 10;
 
@@ -80,6 +81,19 @@ impl Default for Control {
     fn default() -> Self {
         Control::new()
     }
+}
+
+/// Nanoseconds of an empty loop of some ten microseconds, that no memory and no kernel has a part
+/// in: only a clock at another speed, or whoever shares the core, makes it slower.
+///
+/// It takes a jump each cycle, and of two hardware threads on a core only one can jump in a cycle: with a
+/// busy neighbour it takes twice as long, whatever the neighbour does.
+pub fn processor_ns() -> f64 {
+    let start = Instant::now();
+    for turn in 0..CONTROL_TURNS {
+        black_box(turn);
+    }
+    start.elapsed().as_nanos() as f64
 }
 
 /// So many getppid(2), of which no library keeps the answer.

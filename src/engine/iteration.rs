@@ -127,7 +127,8 @@ pub fn run(
     opened: impl FnOnce(&Effective) -> Result<(), Error>,
 ) -> Result<Sample, Error> {
     interrupt::check()?;
-    let buffer = Buffer::map(plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
+    let buffer =
+        Buffer::map(plan.direction, plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
     let mut session = strategy.open(&OpenSpec {
         target,
         direction: plan.direction,

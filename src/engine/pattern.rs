@@ -27,10 +27,12 @@ pub fn fill(block: &mut [u8], offset_bytes: u64) {
     let head_word = word_at(offset_bytes);
     head.copy_from_slice(&head_word[misaligned_bytes % 8..][..head_bytes]);
     let body_offset_bytes = offset_bytes + head_bytes as u64;
-    for (index, word) in body.chunks_mut(8).enumerate() {
-        let bytes = word_at(body_offset_bytes + 8 * index as u64);
-        word.copy_from_slice(&bytes[..word.len()]);
+    let (words, tail) = body.as_chunks_mut::<8>();
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = word_at(body_offset_bytes + 8 * index as u64);
     }
+    let tail_word = word_at(body_offset_bytes + 8 * words.len() as u64);
+    tail.copy_from_slice(&tail_word[..tail.len()]);
 }
 
 #[inline]

@@ -14,6 +14,8 @@ const FLOOR_STRATEGY: &str = "null";
 const HOW: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
 /// Above this part of a measured time, the floor is worth a warning (method.md, rule 8).
 const FLOOR_LIMIT: f64 = 0.05;
+/// Above this part of the samples, disturbance is worth a warning.
+const DISTURBED_LIMIT: f64 = 0.1;
 /// Below this a rank correlation with time is taken for a drift.
 const DRIFT_P: f64 = 0.01;
 
@@ -28,14 +30,17 @@ pub fn add(document: &mut SweepDocument) {
             document.knees.extend(knees(strategy, &runs, &constants));
         }
     }
-    document.warnings = [cache_warning(document), drift_warning(document), floor_warning(document)]
-        .into_iter()
-        .flatten()
-        .collect();
+    let warnings = [
+        cache_warning(document),
+        disturbance_warning(document),
+        drift_warning(document),
+        floor_warning(document),
+    ];
+    document.warnings = warnings.into_iter().flatten().collect();
 }
 
 fn measured(run: &SweepRun) -> impl Iterator<Item = &SampleRecord> {
-    run.benchmark_samples.iter().filter(|sample| sample.role != Some(Role::Warmup))
+    run.benchmark_samples.iter().filter(|sample| sample.counts())
 }
 
 fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
@@ -95,6 +100,16 @@ fn cache_warning(document: &SweepDocument) -> Option<String> {
     let missed = samples.iter().filter(|sample| sample.cache_reached == Some(false)).count();
     let state = if asked == CacheState::Cold { "cold" } else { "warm" };
     (missed > 0).then(|| format!("{missed} of {} samples did not start {state}", samples.len()))
+}
+
+/// How much of the sweep others took part in.
+fn disturbance_warning(document: &SweepDocument) -> Option<String> {
+    let samples = || document.runs.iter().flat_map(|run| &run.benchmark_samples);
+    let disturbed = samples().filter(|sample| sample.role == Some(Role::Disturbed)).count();
+    let all = samples().count();
+    (disturbed as f64 > DISTURBED_LIMIT * all as f64).then(|| {
+        format!("somebody else slowed the processor during {disturbed} of {all} samples; they are kept and not counted")
+    })
 }
 
 /// Whether the times of all points drifted together with the order of the samples.

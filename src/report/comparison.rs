@@ -1,11 +1,12 @@
 //! The comparison of two results: what differs around them, and the ratio at each point.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, Document, Role, SCHEMA_VERSION, SampleRecord};
+use super::document::{BenchmarkConfiguration, Document, SCHEMA_VERSION, SampleRecord};
 use super::sweep::{Control, SweepDocument};
 use super::table::size_label;
 use crate::host;
@@ -130,11 +131,16 @@ struct Point {
 
 impl From<SweepDocument> for Comparable {
     fn from(document: SweepDocument) -> Comparable {
+        let samples = document.runs.iter().flat_map(|run| &run.benchmark_samples);
+        let counted: BTreeSet<u64> =
+            samples.filter(|sample| sample.counts()).filter_map(|sample| sample.order_index).collect();
         let with_samples = document.runs.into_iter().filter(|run| run.error.is_none());
         let points =
             with_samples.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
         let fitted = document.sweep_configuration.total_bytes.is_none();
-        Comparable { host: Some(document.host_configuration), points, controls: document.controls, fitted }
+        // The machine as it was beside the samples that count.
+        let controls = document.controls.into_iter().filter(|control| counted.contains(&control.order_index));
+        Comparable { host: Some(document.host_configuration), points, controls: controls.collect(), fitted }
     }
 }
 
@@ -152,8 +158,7 @@ impl From<Document> for Comparable {
 }
 
 fn point(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> Point {
-    let measured: Vec<&SampleRecord> =
-        samples.iter().filter(|sample| sample.role != Some(Role::Warmup)).collect();
+    let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
     let per_byte = |seconds: fn(&SampleRecord) -> f64| {
         let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
         measured.iter().map(value).collect()

@@ -24,7 +24,11 @@ pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()
 
 fn row(run: &SweepRun, sample: &SampleRecord) -> String {
     let configuration = &run.benchmark_configuration;
-    let role = if sample.role == Some(Role::Warmup) { "warmup" } else { "measured" };
+    let role = match sample.role {
+        Some(Role::Warmup) => "warmup",
+        Some(Role::Disturbed) => "disturbed",
+        Some(Role::Measured) | None => "measured",
+    };
     let fields = [
         configuration.strategy.clone(),
         configuration.operation.clone(),

@@ -240,6 +240,8 @@ pub struct SampleRecord {
 pub enum Role {
     /// Taken before the point had settled.
     Warmup,
+    /// Taken while somebody else slowed the processor, by the controls beside it.
+    Disturbed,
     /// Counts.
     Measured,
 }
@@ -274,6 +276,14 @@ impl From<&Usage> for UsageRecord {
             oublock: usage.blocks_out,
             outblock: usage.blocks_out,
         }
+    }
+}
+
+impl SampleRecord {
+    /// Whether statistics are of this sample: it is neither warm-up nor disturbed.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        matches!(self.role, None | Some(Role::Measured))
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::axis::{Axis, bytes_label};
 use super::caption;
 use super::constants;
-use super::document::{BenchmarkConfiguration, Document, Role, SampleRecord};
+use super::document::{BenchmarkConfiguration, Document, SampleRecord};
 use super::read::Kept;
 use super::style::{self, Style};
 use super::sweep::{Knee, Summary, SweepDocument, SweepRun};
@@ -275,7 +275,7 @@ fn setting(configuration: &BenchmarkConfiguration) -> String {
 
 /// Bandwidths of the samples that count, in KiB/s.
 fn measured(samples: &[SampleRecord]) -> Vec<f64> {
-    let counts = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
+    let counts = samples.iter().filter(|sample| sample.counts());
     counts.map(|sample| sample.bandwidth).collect()
 }
 

@@ -95,7 +95,7 @@ pub enum Order {
 pub struct SweepRun {
     /// What was run, as `iobench -jv` writes it.
     pub benchmark_configuration: BenchmarkConfiguration,
-    /// One object an iteration, in order; warm-up included and labelled.
+    /// One object an iteration, in order; warm-up and disturbed ones included and labelled.
     pub benchmark_samples: Vec<SampleRecord>,
     /// What the measured samples say; null if the point could not run or has no sample.
     pub summary: Option<Summary>,
@@ -151,16 +151,20 @@ pub struct Floors {
     pub memory_copy_ns: Vec<(u64, f64)>,
 }
 
-/// A reading of work that is none of any I/O path, taken right after a sample: where it changed between
-/// two sweeps, the machine did.
+/// Readings of work that is none of any I/O path, taken beside a sample: where they changed, the
+/// machine did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// The sample that it follows.
+    /// The sample.
     pub order_index: u64,
-    /// A getppid(2), in nanoseconds: the mean of 200.
+    /// A fixed amount of arithmetic right before the sample, in nanoseconds.
+    pub processor_before_ns: f64,
+    /// The same right after it, in nanoseconds.
+    pub processor_after_ns: f64,
+    /// A getppid(2) after it, in nanoseconds: the mean of 200.
     pub system_call_ns: f64,
-    /// Copying 128 KiB within 4 MiB of memory, in nanoseconds.
+    /// Copying 128 KiB within 4 MiB of memory after it, in nanoseconds.
     pub memory_copy_ns: f64,
 }
 

@@ -104,8 +104,8 @@ impl Trial {
         direction: Direction,
     ) -> Result<Result<Trial, Error>, String> {
         let align_bytes = subject.memory_align_bytes();
-        let buffer =
-            Buffer::map(shape.block_bytes, shape.depth, align_bytes, Fill::Prefault).map_err(said)?;
+        let buffer = Buffer::map(direction, shape.block_bytes, shape.depth, align_bytes, Fill::Prefault)
+            .map_err(said)?;
         let opened = subject.strategy.open(&OpenSpec {
             target: &target,
             direction,

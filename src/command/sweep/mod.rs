@@ -1,7 +1,7 @@
 //! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
 //!
-//! Rounds visit every open point once, in a fresh random order; after the rounds at which the
-//! stopping rule looks, the points that are done drop out. The result file is replaced, whole, after
+//! Rounds visit every open point once, in a fresh random order. Samples taken while somebody else slowed the
+//! processor are labelled; after the rounds at which the stopping rule looks, the points that are done drop out. The result file is replaced, whole, after
 //! each round.
 
 mod point;
@@ -30,7 +30,7 @@ use crate::host;
 use crate::report::document::{ErrorRecord, SCHEMA_VERSION};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::report::{analysis, csv, json, table};
-use crate::stats::Random;
+use crate::stats::{self, Random};
 
 /// Runs a sweep and prints its result.
 ///
@@ -104,6 +104,8 @@ impl Plan {
         let mut experiment = Experiment::new(self.settings, self.argv, created, &self.requests);
         experiment.prepare(self.requests, &target, cpu, self.totals);
         let outcome = experiment.rounds(&target, self.output.as_deref());
+        // Of the round that the budget or a signal broke off, too.
+        experiment.review();
         let mut document = experiment.document(true);
         match outcome {
             Err(error @ Error::Interrupted { .. }) => document.error = Some(ErrorRecord::new(&error)),
@@ -307,9 +309,7 @@ impl Experiment {
                 self.draw(&progress);
             }
             self.rounds += 1;
-            for point in self.points.iter_mut().filter(|point| point.stop.is_none()) {
-                point.review(self.settings.precision, self.settings.largest_n);
-            }
+            self.review();
             if let Some(path) = output {
                 keep(path, &self.document(false))?;
             }
@@ -318,13 +318,30 @@ impl Experiment {
         Ok(())
     }
 
-    /// A sample of a point, and a reading of the control behind it.
+    /// A sample of a point, and readings of the controls beside it.
     fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
         let order_index = self.controls.len() as u64;
+        let processor_before_ns = floors::processor_ns();
         self.points[index].sample(target, order_index)?;
+        let processor_after_ns = floors::processor_ns();
         let floors::Reading { system_call_ns, memory_copy_ns } = self.control.read();
-        self.controls.push(Control { order_index, system_call_ns, memory_copy_ns });
+        self.controls.push(Control {
+            order_index,
+            processor_before_ns,
+            processor_after_ns,
+            system_call_ns,
+            memory_copy_ns,
+        });
         Ok(())
+    }
+
+    /// Labels the samples of the open points, and closes those that are done.
+    fn review(&mut self) {
+        let slower = |control: &Control| control.processor_before_ns.max(control.processor_after_ns);
+        let disturbed = stats::disturbed(&self.controls.iter().map(slower).collect::<Vec<f64>>());
+        for point in self.points.iter_mut().filter(|point| point.stop.is_none()) {
+            point.review(&disturbed, self.settings.precision, self.settings.largest_n);
+        }
     }
 
     /// Indices of the open points, in the order of this round.

@@ -13,7 +13,7 @@ use crate::report::sweep::{StopReason, Summary, SweepRun};
 use crate::stats;
 
 /// A sample is to last about this long at the most, so that a round does not take forever.
-const LONGEST_SAMPLE: Duration = Duration::from_millis(50);
+const LONGEST_SAMPLE: Duration = Duration::from_millis(10);
 /// I/Os of the two trials that tell how long one takes.
 const TRIAL_IOS: u64 = 64;
 /// The estimate of a trial is a rough one: aim below the limit.
@@ -76,13 +76,20 @@ impl Point {
         Ok(())
     }
 
-    /// Labels the warm-up, and decides whether the point is done.
-    pub(super) fn review(&mut self, precision: f64, largest_n: usize) {
-        let times: Vec<f64> = self.samples.iter().map(|sample| sample.time).collect();
-        let warmup = stats::warmup_length(&times);
-        for (index, sample) in self.samples.iter_mut().enumerate() {
-            sample.role = Some(if index < warmup { Role::Warmup } else { Role::Measured });
-        }
+    /// Labels the samples, and decides whether the point is done; `disturbed` tells of each sample of
+    /// the sweep whether the processor was slowed.
+    pub(super) fn review(&mut self, disturbed: &[bool], precision: f64, largest_n: usize) {
+        let slowed = |sample: &SampleRecord| {
+            let index = sample.order_index.and_then(|index| usize::try_from(index).ok());
+            index.and_then(|index| disturbed.get(index)).is_some_and(|disturbed| *disturbed)
+        };
+        let (disturbed, mut quiet): (Vec<_>, Vec<_>) =
+            self.samples.iter_mut().partition(|sample| slowed(sample));
+        let times: Vec<f64> = quiet.iter().map(|sample| sample.time).collect();
+        let (warmup, measured) = quiet.split_at_mut(stats::warmup_length(&times));
+        disturbed.into_iter().for_each(|sample| sample.role = Some(Role::Disturbed));
+        warmup.iter_mut().for_each(|sample| sample.role = Some(Role::Warmup));
+        measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
         self.stop = match stats::decide(&self.bandwidths(), precision, largest_n) {
             stats::Decision::Continue { .. } => None,
             stats::Decision::Precise => Some((StopReason::Precision, true)),
@@ -111,7 +118,7 @@ impl Point {
 
 /// Bandwidths in KiB/s of the samples that count.
 pub(super) fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
-    let measured = samples.iter().filter(|sample| sample.role != Some(Role::Warmup));
+    let measured = samples.iter().filter(|sample| sample.counts());
     measured.map(|sample| sample.bandwidth).collect()
 }
 

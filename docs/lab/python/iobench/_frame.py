@@ -15,6 +15,9 @@ from ._constants import common_constants
 
 SCHEMA_VERSION = 1
 
+# Roles of samples that statistics leave out.
+NOT_COUNTED = ("warmup", "disturbed")
+
 Quantity = Literal["bandwidth", "time", "ns_per_io"]
 COLUMN_OF_QUANTITY: dict[Quantity, str] = {
     "bandwidth": "bandwidth_bytes_per_second",
@@ -94,11 +97,11 @@ def summary(
 ) -> pd.DataFrame:
     """Return n, median and quartiles of a quantity over the measured samples of each point.
 
-    Warm-up is left out. The first sample of a plain run is not warm-up by itself: drop it by
+    Warm-up and disturbed samples are left out. The first sample of a plain run is not warm-up by itself: drop it by
     `frame[frame["sample"] > 0]`. Name in `by` what must not be mixed, as the source where there are several.
     The unit is that of the column: bytes per second, seconds, or nanoseconds.
     """
-    measured = frame[frame["role"] != "warmup"]
+    measured = frame[~frame["role"].isin(NOT_COUNTED)]
     points = measured.groupby(list(by), dropna=False)[COLUMN_OF_QUANTITY[quantity]]
     columns = {"n": points.size(), "median": points.median(), "q1": points.quantile(0.25), "q3": points.quantile(0.75)}
     return pd.DataFrame(columns).reset_index()

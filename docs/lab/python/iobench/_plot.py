@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from ._frame import COLUMN_OF_QUANTITY, Quantity, frame, summary
+from ._frame import COLUMN_OF_QUANTITY, NOT_COUNTED, Quantity, frame, summary
 
 # Okabe & Ito, "Color Universal Design", 2008, without its yellow, which is too faint on paper. Markers and
 # dashes differ too, for printing in grey. `iobench plot` has the same.
@@ -52,7 +52,7 @@ def plot(
     The strategy null is left out where others are drawn. Raises ValueError if there is nothing to draw.
     """
     table = frame_or_document if isinstance(frame_or_document, pd.DataFrame) else frame(frame_or_document)
-    measured = table[table["role"] != "warmup"]
+    measured = table[~table["role"].isin(NOT_COUNTED)]
     others = measured[measured["strategy"] != _NULL_STRATEGY]
     measured = measured if others.empty else others
     if measured.empty:
