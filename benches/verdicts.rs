@@ -28,11 +28,18 @@ const SLOWED_PERCENT: u32 = 10;
 const REPETITIONS: usize = 10;
 const TOTAL_BYTES: u64 = 16 << 20;
 
-/// `pread`, and after each I/O a pause of so many percent of the time that it took.
+/// `pread`, and pauses of so many percent of all the time that passes from the first I/O on.
 struct Slowed {
     file: File,
     percent: u32,
+    /// When the last I/O ended, its pause included.
+    last: Option<Instant>,
+    /// Pauses not yet made.
+    owed: Duration,
 }
+
+/// Shorter pauses are saved up: one as short as the clock's own reading could not be kept.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(2);
 
 impl Blocking for Slowed {
     const INFO: Info = Info {
@@ -51,19 +58,24 @@ impl Blocking for Slowed {
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let percent = std::env::var(SLOWED).ok().and_then(|percent| percent.parse().ok()).unwrap_or(0);
-        Ok(Slowed { file: descriptor::open(spec)?, percent })
+        Ok(Slowed { file: descriptor::open(spec)?, percent, last: None, owed: Duration::ZERO })
     }
 
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
-        let start = Instant::now();
+        let start = self.last.unwrap_or_else(Instant::now);
         let moved = match op.direction {
             Direction::Read => self.file.read_at(block, op.offset_bytes),
             Direction::Write => self.file.write_at(block, op.offset_bytes),
         };
-        let end = start + start.elapsed() * (100 + self.percent) / 100;
-        while Instant::now() < end {
-            std::hint::spin_loop();
+        let mut now = Instant::now();
+        self.owed += (now - start) * self.percent / 100;
+        if self.owed >= SHORTEST_PAUSE {
+            let end = now + std::mem::take(&mut self.owed);
+            while now < end {
+                now = Instant::now();
+            }
         }
+        self.last = Some(now);
         moved.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
     }
 
@@ -78,7 +90,8 @@ struct Tally {
     points: usize,
     slower: usize,
     faster: usize,
-    /// Points whose interval is narrow enough to tell 10 % from the threshold and the machine.
+    /// Points whose interval is narrower than what lies between 10 % and the threshold with what the
+    /// machine may explain: wherever it encloses 10 %, it ends above them.
     resolvable: usize,
     /// Those of them that were not called slower.
     missed: usize,
@@ -90,8 +103,8 @@ impl Tally {
         let explained = machine.fold(1.0, |most, (_, high)| f64::max(most, high));
         let limit = (1.0 + comparison.threshold) * explained;
         for point in comparison.points.iter().filter(|point| point.strategy == "slowed") {
-            let below = point.time_ratio_interval.map_or(f64::INFINITY, |(low, _)| point.time_ratio - low);
-            let resolvable = 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - below > limit;
+            let width = point.time_ratio_interval.map_or(f64::INFINITY, |(low, high)| high - low);
+            let resolvable = width < 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - limit;
             let slower = point.verdict == Verdict::Slower;
             self.points += 1;
             self.slower += usize::from(slower);

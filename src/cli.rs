@@ -105,7 +105,7 @@ pub struct SweepArgs {
     /// Time that the sweep may take
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub budget: String,
-    /// Most samples of a point
+    /// Most samples of a point that count
     #[arg(long, value_name = "N", default_value = "2000")]
     pub largest_n: String,
     /// Order of the points within a round
@@ -117,7 +117,7 @@ pub struct SweepArgs {
     /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::Warm)]
     pub cache: CacheState,
-    /// Bytes of each sample [default: 16 MiB, less for small buffers, so that a sample takes 50 ms]
+    /// Bytes of each sample [default: 16 MiB, less for small buffers, so that a sample takes 10 ms]
     #[arg(short = 't', value_name = "SIZE")]
     pub total_size: Option<String>,
     /// Open with O_DIRECT
@@ -195,7 +195,7 @@ pub struct RerunArgs {
     /// Part of the time that a difference must exceed to matter
     #[arg(long, value_name = "PART", default_value = "3%")]
     pub threshold: String,
-    /// Most samples of a point
+    /// Most samples of a point that count
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub largest_n: usize,
     /// JSON on standard output

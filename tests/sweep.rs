@@ -129,6 +129,13 @@ fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
     let controls: Vec<u64> = document.controls.iter().map(|control| control.order_index).collect();
     assert_eq!(controls, (0..samples as u64).collect::<Vec<_>>());
     assert!(document.controls.iter().all(|control| control.system_call_ns > 0.0));
+    // Every point was open to the end, so the labels are by all controls.
+    let slower = |control: &Control| control.processor_before_ns.max(control.processor_after_ns);
+    let disturbed = iobench::stats::disturbed(&document.controls.iter().map(slower).collect::<Vec<_>>());
+    for sample in document.runs.iter().flat_map(|run| &run.benchmark_samples) {
+        let labelled = sample.role == Some(Role::Disturbed);
+        assert_eq!(labelled, disturbed[sample.order_index.unwrap() as usize], "{sample:?}");
+    }
 }
 
 #[test]
@@ -214,12 +221,12 @@ fn made_up(real: &SweepDocument, seconds: &[f64]) -> SweepDocument {
     let mut document = real.clone();
     for run in &mut document.runs {
         let like = run.benchmark_samples[0].clone();
-        let sample = |time: &f64| {
+        let sample = |(index, time): (u64, &f64)| {
             let mut sample = like.clone();
-            (sample.time, sample.role) = (*time, Some(Role::Measured));
+            (sample.time, sample.role, sample.order_index) = (*time, Some(Role::Measured), Some(index));
             sample
         };
-        run.benchmark_samples = seconds.iter().map(sample).collect();
+        run.benchmark_samples = (0..).zip(seconds).map(sample).collect();
     }
     on_a_machine(document, 1.0)
 }
@@ -257,6 +264,12 @@ fn compare_tells_slower_from_same_and_from_not_comparable() {
         sample.run_queue_wait_ns = Some((sample.time / 11.0 * 1e9) as u64);
     }
     write("waiting", &waiting);
+    let mut disturbed = made_up(&real, &slower);
+    for run in &mut disturbed.runs {
+        run.benchmark_samples.iter_mut().for_each(|sample| sample.role = Some(Role::Disturbed));
+        run.benchmark_samples.extend(made_up(&real, &seconds).runs[0].benchmark_samples.clone());
+    }
+    write("disturbed", &disturbed);
     write("slower machine", &on_a_machine(made_up(&real, &slower), 1.10));
     let mut elsewhere = made_up(&real, &seconds);
     elsewhere.host_configuration.identity.machine = Some("abacus".to_owned());
@@ -273,6 +286,7 @@ fn compare_tells_slower_from_same_and_from_not_comparable() {
     assert_eq!(compared("old", "old", 0).1, ["same", "same"]);
     assert_eq!(compared("old", "slower", 1).1, ["slower", "slower"]);
     assert_eq!(compared("slower", "old", 0).1, ["faster", "faster"]);
+    assert_eq!(compared("old", "disturbed", 0).1, ["same", "same"]);
     assert_eq!(compared("old", "waiting", 0).1, ["inconclusive", "inconclusive"]);
     let (document, verdicts) = compared("old", "slower machine", 0);
     assert_eq!(verdicts, ["inconclusive", "inconclusive"]);
