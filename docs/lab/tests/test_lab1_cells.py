@@ -1,8 +1,8 @@
 """The code cells of the lab's notebook, as they are written, in order, in one kernel.
 
 Takes three to six minutes: the sweep is of 25 sizes x 4 iterations with a pause of a second each, and DTrace needs
-half a minute to take its probes away. Nothing else named io-benchmark may run meanwhile, since the lab's D script
-would count it.
+half a minute to take its probes away. Nothing else named io-benchmark may run while DTrace does, in the last minute,
+since the lab's D script would count it.
 """
 
 from __future__ import annotations

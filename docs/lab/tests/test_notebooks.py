@@ -157,6 +157,25 @@ def test_each_question_is_answered() -> None:
             assert answer.cell_type == "markdown" and len(answer.source) > 100
 
 
+# The first that runs cells: like the first cells of the lab it runs io-benchmark, which the test of the lab's own
+# cells, beside this one, must not see at its end.
+def test_without_a_tracer_the_cells_say_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What the cells call but a tracer. IPython takes the shell of SHELL.
+    for program in ("sh", "tail"):
+        (tmp_path / program).symlink_to(str(shutil.which(program)))
+    monkeypatch.delenv("SHELL", raising=False)
+    notebook = read("lab1")
+    wanted = ("imports", "create-run", "trace", "faults-run", "probe", "probe-figure")
+    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
+    execute(notebook, folder, PATH=str(tmp_path))
+    cells = {cell.id: cell for cell in notebook.cells}
+    declared = printed(cells["trace"]).splitlines()
+    assert declared[0].startswith("Not measured here: bpftrace failed")
+    assert "docs/purity.md" in declared[1]
+    assert "| `readwrite read -b 65536` | 16 x read | 1048576 | 0 |" in declared[2:]
+    assert all(not cells[name].outputs or "Not measured here" in printed(cells[name]) for name in wanted[2:])
+
+
 def test_figures_show(executed: nbformat.NotebookNode, evidence: dict[str, Any], folder: Path) -> None:
     wanted = PDFS if evidence["effect"] else PDFS - {"probe-effect"}
     outputs = [output.data for cell in code(executed) for output in cell.outputs if "data" in output]
@@ -225,20 +244,3 @@ def test_probe_effect_has_an_interval(traced: dict[str, Any]) -> None:
     assert len(effect["traced_seconds"]) == len(effect["untraced_seconds"]) == 10
     low, high = effect["ratio_interval"]
     assert low <= effect["ratio_median"] <= high
-
-
-def test_without_a_tracer_the_cells_say_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What the cells call but a tracer. IPython takes the shell of SHELL.
-    for program in ("sh", "tail"):
-        (tmp_path / program).symlink_to(str(shutil.which(program)))
-    monkeypatch.delenv("SHELL", raising=False)
-    notebook = read("lab1")
-    wanted = ("imports", "create-run", "trace", "faults-run", "probe", "probe-figure")
-    notebook.cells = [cell for cell in notebook.cells if cell.id in wanted]
-    execute(notebook, folder, PATH=str(tmp_path))
-    cells = {cell.id: cell for cell in notebook.cells}
-    declared = printed(cells["trace"]).splitlines()
-    assert declared[0].startswith("Not measured here: bpftrace failed")
-    assert "docs/purity.md" in declared[1]
-    assert "| `readwrite read -b 65536` | 16 x read | 1048576 | 0 |" in declared[2:]
-    assert all(not cells[name].outputs or "Not measured here" in printed(cells[name]) for name in wanted[2:])
