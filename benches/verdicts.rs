@@ -5,7 +5,7 @@
 //!     cargo bench --bench verdicts -- --small       # one pair, only that it runs
 //!
 //! Two sweeps of the same program should call no point slower; of a strategy that takes 10 % longer
-//! for each I/O they should call slower every point whose interval is narrow enough. The program is
+//! they should call slower every point whose interval is narrow enough. The program is
 //! this one: started with IOBENCH_SLOWED set it is `iobench` with one strategy more.
 
 #![allow(missing_docs, reason = "a program")]
@@ -91,7 +91,7 @@ struct Tally {
     slower: usize,
     faster: usize,
     /// Points whose interval is narrower than what lies between 10 % and the threshold with what the
-    /// machine may explain: wherever it encloses 10 %, it ends above them.
+    /// machine may explain: wherever it encloses 10 %, its lower end lies above them.
     resolvable: usize,
     /// Those of them that were not called slower.
     missed: usize,

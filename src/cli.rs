@@ -195,9 +195,6 @@ pub struct RerunArgs {
     /// Part of the time that a difference must exceed to matter
     #[arg(long, value_name = "PART", default_value = "3%")]
     pub threshold: String,
-    /// Most samples of a point that count
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub largest_n: usize,
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub json: bool,

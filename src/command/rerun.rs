@@ -33,7 +33,7 @@ pub fn run(
     let settings = Settings {
         precision: configuration.precision,
         budget: Duration::try_from_secs_f64(configuration.budget_seconds).unwrap_or(Duration::MAX),
-        largest_n: args.largest_n,
+        largest_n: configuration.largest_n,
         order: configuration.order,
         seed: configuration.seed,
     };

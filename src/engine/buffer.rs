@@ -20,7 +20,8 @@ use crate::host;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
-    /// Present. To write from, they hold a pseudo-random pattern, which no filesystem can compress.
+    /// Touched before the bracket. Those to write from hold a pseudo-random pattern, which no filesystem
+    /// can compress.
     Prefault,
     /// Never touched, as in the lab's program: the first pass takes the page faults.
     Fresh,
@@ -42,12 +43,14 @@ unsafe impl Send for Buffer {}
 // SAFETY: as above; `&Buffer` gives out only pointers and sizes.
 unsafe impl Sync for Buffer {}
 
-/// Has mmap(2) make every page present, in a third less time than one page fault after another.
+/// Lets the kernel make all pages present at a time, which takes less time than one page fault after another.
 #[cfg(target_os = "linux")]
 const POPULATE: libc::c_int = libc::MAP_POPULATE;
-/// Elsewhere writing to the pages makes them present.
 #[cfg(not(target_os = "linux"))]
 const POPULATE: libc::c_int = 0;
+
+/// No page is smaller.
+const SMALLEST_PAGE_BYTES: usize = 4096;
 
 /// Blocks of a ring begin on cache lines of their own.
 const CACHE_LINE_BYTES: usize = 64;
@@ -89,9 +92,15 @@ impl Buffer {
             stride_bytes: stride_bytes as usize,
             fill,
         };
-        if fill == Fill::Prefault && (direction == Direction::Write || POPULATE == 0) {
-            // SAFETY: the whole mapping is ours and nothing else refers to it yet.
-            pattern::fill(unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) }, 0);
+        // SAFETY: the whole mapping is ours and nothing else refers to it yet.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) };
+        match (fill, direction) {
+            (Fill::Prefault, Direction::Write) => pattern::fill(bytes, 0),
+            // Where the kernel did not, this makes the pages present.
+            (Fill::Prefault, Direction::Read) => {
+                bytes.iter_mut().step_by(SMALLEST_PAGE_BYTES).for_each(|byte| *byte = 1);
+            }
+            (Fill::Fresh, _) => {}
         }
         Ok(Arc::new(buffer))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::constants;
 use super::document::{Role, SampleRecord};
-use super::sweep::{CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
+use super::sweep::{Control, CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
 
@@ -102,14 +102,19 @@ fn cache_warning(document: &SweepDocument) -> Option<String> {
     (missed > 0).then(|| format!("{missed} of {} samples did not start {state}", samples.len()))
 }
 
-/// How much of the sweep others took part in.
+/// How much of the sweep the processor was slowed for.
 fn disturbance_warning(document: &SweepDocument) -> Option<String> {
     let samples = || document.runs.iter().flat_map(|run| &run.benchmark_samples);
     let disturbed = samples().filter(|sample| sample.role == Some(Role::Disturbed)).count();
     let all = samples().count();
-    (disturbed as f64 > DISTURBED_LIMIT * all as f64).then(|| {
-        format!("somebody else slowed the processor during {disturbed} of {all} samples; they are kept and not counted")
-    })
+    let readings: Vec<f64> = document.controls.iter().map(Control::processor_ns).collect();
+    if stats::hardly_left_alone(&readings) {
+        let left_alone = "the processor was slowed for most of the sweep, and faster for a part of it";
+        return Some(format!("{left_alone}: the medians are of both"));
+    }
+    let slowed = "the processor was slowed, by a neighbour or by another clock,";
+    (disturbed as f64 > DISTURBED_LIMIT * all as f64)
+        .then(|| format!("{slowed} during {disturbed} of {all} samples: they are kept and not counted"))
 }
 
 /// Whether the times of all points drifted together with the order of the samples.

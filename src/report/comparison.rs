@@ -225,7 +225,8 @@ pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: 
 /// The ratio of each control, by name.
 fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
     type Read = fn(&Control) -> f64;
-    let controls: [(&'static str, Read); 2] = [
+    let controls: [(&'static str, Read); 3] = [
+        ("processor", Control::processor_ns),
         ("system call", |control| control.system_call_ns),
         ("memory copy", |control| control.memory_copy_ns),
     ];

@@ -240,7 +240,7 @@ pub struct SampleRecord {
 pub enum Role {
     /// Taken before the point had settled.
     Warmup,
-    /// Taken while somebody else slowed the processor, by the controls beside it.
+    /// Taken while the processor was slowed, by the controls beside it.
     Disturbed,
     /// Counts.
     Measured,

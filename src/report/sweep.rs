@@ -29,13 +29,13 @@ pub struct SweepDocument {
     pub runs: Vec<SweepRun>,
     /// What a bare system call and a memory copy cost here, for the sizes of the sweep.
     pub floors: Floors,
-    /// What the machine did meanwhile: a reading after each sample, in order.
+    /// What the machine did meanwhile: readings beside each sample, in order.
     pub controls: Vec<Control>,
     /// The cost model of each strategy that could be fitted.
     pub models: Vec<CostModel>,
     /// Knees of the curves.
     pub knees: Vec<Knee>,
-    /// Sentences about the whole: a drift, samples that were not cold, points below the floor.
+    /// Sentences about the whole: a drift, a slowed processor, samples that were not cold, points below the floor.
     pub warnings: Vec<String>,
     /// What ended the sweep early; null if nothing did.
     pub error: Option<ErrorRecord>,
@@ -59,6 +59,8 @@ pub struct SweepConfiguration {
     pub precision: f64,
     /// Time that the sweep may take, in seconds.
     pub budget_seconds: f64,
+    /// Samples that count of a point, at the most.
+    pub largest_n: usize,
     /// Order of the points within a round.
     pub order: Order,
     /// Seed of that order.
@@ -151,21 +153,29 @@ pub struct Floors {
     pub memory_copy_ns: Vec<(u64, f64)>,
 }
 
-/// Readings of work that is none of any I/O path, taken beside a sample: where they changed, the
-/// machine did.
+/// Readings of work that is none of any I/O path, taken around a sample, its preparation and its clean-up:
+/// where they changed, the machine did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// The sample.
     pub order_index: u64,
-    /// A fixed amount of arithmetic right before the sample, in nanoseconds.
+    /// An empty loop of 40,000 turns before it, in nanoseconds.
     pub processor_before_ns: f64,
-    /// The same right after it, in nanoseconds.
+    /// The same after it, in nanoseconds.
     pub processor_after_ns: f64,
     /// A getppid(2) after it, in nanoseconds: the mean of 200.
     pub system_call_ns: f64,
     /// Copying 128 KiB within 4 MiB of memory after it, in nanoseconds.
     pub memory_copy_ns: f64,
+}
+
+impl Control {
+    /// The slower of the two readings of the processor, in nanoseconds.
+    #[must_use]
+    pub fn processor_ns(&self) -> f64 {
+        self.processor_before_ns.max(self.processor_after_ns)
+    }
 }
 
 /// time = calls x per_call + bytes x per_byte.

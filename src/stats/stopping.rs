@@ -2,8 +2,8 @@
 
 use super::median::{median, median_interval};
 
-/// The first look.
-const FIRST_LOOK: usize = 10;
+/// Samples at the first look.
+pub const FIRST_LOOK: usize = 10;
 
 /// What to do with a point that has the samples it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,24 +19,30 @@ pub enum Decision {
     LargestN,
 }
 
-/// Whether `samples`, without warm-up, suffice: half the interval of the median by the median is
+/// Whether `samples`, those that count, suffice: half the interval of the median by the median is
 /// at most `precision` (0.02 is 2 %).
 ///
-/// It is looked at only for n = 10, 15, 22, 33, 50, 75 ... and `largest_n`: whoever looks after
-/// every sample stops at the first lucky one (Armitage, McPherson & Rowe, J. R. Statist. Soc. A
-/// 132(2), 1969), and so the looks are few and fixed beforehand. Between them the answer is always
-/// `Continue`. A precision that no interval can reach (negative, not a number) runs to `largest_n`.
-pub fn decide(samples: &[f64], precision: f64, largest_n: usize) -> Decision {
+/// It is looked at only from `next_look` on, and the looks are n = 10, 15, 22, 33, 50, 75 ... and
+/// `largest_n`: whoever looks after every sample stops at the first lucky one (Armitage, McPherson &
+/// Rowe, J. R. Statist. Soc. A 132(2), 1969), and so the looks are few and fixed beforehand. The first
+/// is at [`FIRST_LOOK`]; `Continue` says where the next is. Where several samples are added at a time
+/// a look comes late and is not skipped. A precision that no interval can reach (negative, not a
+/// number) runs to `largest_n`.
+pub fn decide(samples: &[f64], next_look: usize, precision: f64, largest_n: usize) -> Decision {
     let n = samples.len();
-    let next = looks().find(|&look| look >= n).unwrap_or(largest_n).min(largest_n);
-    if n < next {
-        return Decision::Continue { until_n: next };
+    if n < next_look.min(largest_n) {
+        return Decision::Continue { until_n: next_look.min(largest_n) };
     }
-    if relative_half_width(samples).is_some_and(|width| width <= precision) {
+    if precise(samples, precision) {
         return Decision::Precise;
     }
     let until_n = looks().find(|&look| look > n).unwrap_or(largest_n).min(largest_n);
     if n < until_n { Decision::Continue { until_n } } else { Decision::LargestN }
+}
+
+/// Whether half the interval of the median by the median is at most `precision`.
+pub fn precise(samples: &[f64], precision: f64) -> bool {
+    relative_half_width(samples).is_some_and(|width| width <= precision)
 }
 
 /// 10 x 1.5^k, rounded down.
@@ -71,33 +77,48 @@ mod tests {
     fn between_looks_nothing_is_decided() {
         for n in (0..100).filter(|n| ![10, 15, 22, 33, 50, 75].contains(n)) {
             let until_n = looks().find(|&look| look > n).unwrap();
-            assert_eq!(decide(&vec![1.0; n], 0.02, 1_000), Decision::Continue { until_n }, "n = {n}");
+            assert_eq!(
+                decide(&vec![1.0; n], until_n, 0.02, 1_000),
+                Decision::Continue { until_n },
+                "n = {n}"
+            );
         }
+    }
+
+    #[test]
+    fn a_look_that_comes_late_is_a_look() {
+        assert_eq!(decide(&samples(12, 2.0), 10, 0.02, 1_000), Decision::Precise);
+        assert_eq!(decide(&samples(17, 2.1), 15, 0.02, 1_000), Decision::Continue { until_n: 22 });
+        assert_eq!(decide(&samples(9, 1.0), 10, 0.02, 1_000), Decision::Continue { until_n: 10 });
     }
 
     #[test]
     fn a_look_stops_at_the_precision_and_not_before() {
         for n in [10, 22, 50] {
-            assert_eq!(decide(&samples(n, 2.0), 0.02, 1_000), Decision::Precise, "n = {n}");
+            assert_eq!(decide(&samples(n, 2.0), FIRST_LOOK, 0.02, 1_000), Decision::Precise, "n = {n}");
             let until_n = looks().find(|&look| look > n).unwrap();
-            assert_eq!(decide(&samples(n, 2.1), 0.02, 1_000), Decision::Continue { until_n }, "n = {n}");
+            assert_eq!(
+                decide(&samples(n, 2.1), FIRST_LOOK, 0.02, 1_000),
+                Decision::Continue { until_n },
+                "n = {n}"
+            );
         }
     }
 
     #[test]
     fn the_largest_n_is_a_look_and_the_last_one() {
-        assert_eq!(decide(&samples(33, 9.0), 0.02, 40), Decision::Continue { until_n: 40 });
-        assert_eq!(decide(&samples(40, 9.0), 0.02, 40), Decision::LargestN);
-        assert_eq!(decide(&samples(40, 1.0), 0.02, 40), Decision::Precise);
-        assert_eq!(decide(&samples(60, 9.0), 0.02, 40), Decision::LargestN);
-        assert_eq!(decide(&[1.0; 5], 0.02, 5), Decision::LargestN);
-        assert_eq!(decide(&[], 0.02, 0), Decision::LargestN);
+        assert_eq!(decide(&samples(33, 9.0), FIRST_LOOK, 0.02, 40), Decision::Continue { until_n: 40 });
+        assert_eq!(decide(&samples(40, 9.0), FIRST_LOOK, 0.02, 40), Decision::LargestN);
+        assert_eq!(decide(&samples(40, 1.0), FIRST_LOOK, 0.02, 40), Decision::Precise);
+        assert_eq!(decide(&samples(60, 9.0), FIRST_LOOK, 0.02, 40), Decision::LargestN);
+        assert_eq!(decide(&[1.0; 5], FIRST_LOOK, 0.02, 5), Decision::LargestN);
+        assert_eq!(decide(&[], FIRST_LOOK, 0.02, 0), Decision::LargestN);
     }
 
     #[test]
     fn no_precision_and_no_median_run_to_the_end() {
-        assert_eq!(decide(&samples(10, 0.0), f64::NAN, 10), Decision::LargestN);
-        assert_eq!(decide(&[0.0; 10], 0.02, 10), Decision::LargestN);
+        assert_eq!(decide(&samples(10, 0.0), FIRST_LOOK, f64::NAN, 10), Decision::LargestN);
+        assert_eq!(decide(&[0.0; 10], FIRST_LOOK, 0.02, 10), Decision::LargestN);
     }
 
     /// Where the rule ends, the interval holds the median nearly as often as it says. At 4 % noise
@@ -107,8 +128,10 @@ mod tests {
         let mut random = Random::new(11);
         let covered = |random: &mut Random| {
             let mut samples = Vec::new();
-            while let Decision::Continue { until_n } = decide(&samples, 0.02, 50) {
+            let mut next_look = FIRST_LOOK;
+            while let Decision::Continue { until_n } = decide(&samples, next_look, 0.02, 50) {
                 samples.extend(random.lognormal(until_n - samples.len(), 1.0, 0.04));
+                next_look = until_n;
             }
             let (low, high) = median_interval(&samples).unwrap();
             low <= 1.0 && 1.0 <= high

@@ -1,7 +1,7 @@
 //! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
 //!
-//! Rounds visit every open point once, in a fresh random order. Samples taken while somebody else slowed the
-//! processor are labelled; after the rounds at which the stopping rule looks, the points that are done drop out. The result file is replaced, whole, after
+//! Rounds visit every open point once, in a fresh random order. After each, samples taken while the
+//! processor was slowed are labelled, and points that the stopping rule finds done drop out. The result file is replaced, whole, after
 //! each round.
 
 mod point;
@@ -335,12 +335,12 @@ impl Experiment {
         Ok(())
     }
 
-    /// Labels the samples of the open points, and closes those that are done.
+    /// Labels the samples by all readings so far, and closes the points that are done.
     fn review(&mut self) {
-        let slower = |control: &Control| control.processor_before_ns.max(control.processor_after_ns);
-        let disturbed = stats::disturbed(&self.controls.iter().map(slower).collect::<Vec<f64>>());
-        for point in self.points.iter_mut().filter(|point| point.stop.is_none()) {
-            point.review(&disturbed, self.settings.precision, self.settings.largest_n);
+        let readings: Vec<f64> = self.controls.iter().map(Control::processor_ns).collect();
+        let slowed = stats::disturbed(&readings);
+        for point in &mut self.points {
+            point.review(&slowed, self.settings.precision, self.settings.largest_n);
         }
     }
 
@@ -411,6 +411,7 @@ impl Experiment {
             total_bytes: self.total_bytes,
             precision: self.settings.precision,
             budget_seconds: self.settings.budget.as_secs_f64(),
+            largest_n: self.settings.largest_n,
             order: self.settings.order,
             seed: self.settings.seed,
             cache: first.map_or(crate::engine::cache::CacheState::AsIs, |configuration| configuration.cache),

@@ -12,7 +12,7 @@ use crate::report::document::{ErrorRecord, Role, SampleRecord};
 use crate::report::sweep::{StopReason, Summary, SweepRun};
 use crate::stats;
 
-/// A sample is to last about this long at the most, so that a round does not take forever.
+/// A sample is to last about this long at the most, so that there are many, and one machine for each.
 const LONGEST_SAMPLE: Duration = Duration::from_millis(10);
 /// I/Os of the two trials that tell how long one takes.
 const TRIAL_IOS: u64 = 64;
@@ -24,6 +24,7 @@ pub(super) struct Point {
     pub(super) prepared: Prepared,
     pub(super) samples: Vec<SampleRecord>,
     pub(super) stop: Option<(StopReason, bool)>,
+    next_look: usize,
     effective: Option<Effective>,
 }
 
@@ -57,7 +58,13 @@ impl Point {
         let fitted = Prepared::new(request, target, cpu)
             .and_then(|prepared| if fit { fit_total(prepared, target) } else { Ok(prepared) });
         match fitted {
-            Ok(prepared) => Ok(Point { prepared, samples: Vec::new(), stop: None, effective: None }),
+            Ok(prepared) => Ok(Point {
+                prepared,
+                samples: Vec::new(),
+                stop: None,
+                next_look: stats::FIRST_LOOK,
+                effective: None,
+            }),
             Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
         }
     }
@@ -76,25 +83,23 @@ impl Point {
         Ok(())
     }
 
-    /// Labels the samples, and decides whether the point is done; `disturbed` tells of each sample of
-    /// the sweep whether the processor was slowed.
-    pub(super) fn review(&mut self, disturbed: &[bool], precision: f64, largest_n: usize) {
-        let slowed = |sample: &SampleRecord| {
-            let index = sample.order_index.and_then(|index| usize::try_from(index).ok());
-            index.and_then(|index| disturbed.get(index)).is_some_and(|disturbed| *disturbed)
-        };
-        let (disturbed, mut quiet): (Vec<_>, Vec<_>) =
-            self.samples.iter_mut().partition(|sample| slowed(sample));
-        let times: Vec<f64> = quiet.iter().map(|sample| sample.time).collect();
-        let (warmup, measured) = quiet.split_at_mut(stats::warmup_length(&times));
-        disturbed.into_iter().for_each(|sample| sample.role = Some(Role::Disturbed));
-        warmup.iter_mut().for_each(|sample| sample.role = Some(Role::Warmup));
-        measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
-        self.stop = match stats::decide(&self.bandwidths(), precision, largest_n) {
-            stats::Decision::Continue { .. } => None,
-            stats::Decision::Precise => Some((StopReason::Precision, true)),
-            stats::Decision::LargestN => Some((StopReason::LargestN, false)),
-        };
+    /// Labels the samples, and decides whether the point is done. `slowed` tells of each sample of the sweep
+    /// whether the processor was slowed beside it.
+    ///
+    /// A point that was done is open again if it turns out that samples of it do not count.
+    pub(super) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
+        label(&mut self.samples, slowed);
+        let bandwidths = self.bandwidths();
+        match self.stop {
+            Some((StopReason::Precision, _)) if stats::precise(&bandwidths, precision) => return,
+            Some((StopReason::LargestN, _)) if bandwidths.len() >= largest_n => return,
+            _ => self.stop = None,
+        }
+        match stats::decide(&bandwidths, self.next_look, precision, largest_n) {
+            stats::Decision::Continue { until_n } => self.next_look = until_n,
+            stats::Decision::Precise => self.stop = Some((StopReason::Precision, true)),
+            stats::Decision::LargestN => self.stop = Some((StopReason::LargestN, false)),
+        }
     }
 
     fn bandwidths(&self) -> Vec<f64> {
@@ -114,6 +119,24 @@ impl Point {
             error: None,
         }
     }
+}
+
+/// Labels the samples of a point: disturbed where the processor was slowed, unless the point slows it
+/// itself; the first of the others are warm-up if they are slow.
+fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
+    let at = |sample: &SampleRecord| {
+        let place = sample.order_index.and_then(|index| slowed.get(index as usize));
+        place.is_some_and(|slowed| *slowed)
+    };
+    let own: Vec<bool> = samples.iter().map(at).collect();
+    let disturbs_itself = stats::self_inflicted(&own, slowed);
+    let (disturbed, mut quiet): (Vec<_>, Vec<_>) =
+        samples.iter_mut().partition(|sample| at(sample) && !disturbs_itself);
+    let times: Vec<f64> = quiet.iter().map(|sample| sample.time).collect();
+    let (warmup, measured) = quiet.split_at_mut(stats::warmup_length(&times));
+    disturbed.into_iter().for_each(|sample| sample.role = Some(Role::Disturbed));
+    warmup.iter_mut().for_each(|sample| sample.role = Some(Role::Warmup));
+    measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
 }
 
 /// Bandwidths in KiB/s of the samples that count.
@@ -162,4 +185,44 @@ fn with_ios(prepared: Prepared, ios: u64, target: &Target) -> Result<Prepared, E
     let total_bytes = ios * prepared.request.block_bytes;
     let request = Request { total_bytes, ..prepared.request };
     Prepared::new(request, target, prepared.cpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Samples that took these times, in this order in the sweep.
+    fn samples(times: &[f64]) -> Vec<SampleRecord> {
+        let sample = |(index, time): (u64, &f64)| {
+            let known = serde_json::json!({
+                "bandwidth": 1.0 / time, "time": time, "io_count": 1, "transferred_bytes": 1, "interrupted_calls": 0,
+                "order_index": index,
+            });
+            serde_json::from_value(known).unwrap()
+        };
+        (0..).zip(times).map(sample).collect()
+    }
+
+    #[test]
+    fn slowed_samples_are_disturbed_and_the_first_slow_ones_of_the_others_warm_up() {
+        use Role::{Disturbed, Measured, Warmup};
+        let mut own = samples(&[9.0, 5.0, 1.0, 1.1, 7.0, 1.0, 0.9, 1.0, 1.1, 1.0]);
+        let mut slowed = [false; 20];
+        (slowed[0], slowed[4]) = (true, true);
+        label(&mut own, &slowed);
+        let roles: Vec<Role> = own.iter().filter_map(|sample| sample.role).collect();
+        let rest = [Measured; 5];
+        assert_eq!(roles, [&[Disturbed, Warmup, Measured, Measured, Disturbed], &rest[..]].concat());
+        // Later readings may say otherwise.
+        label(&mut own, &[false; 20]);
+        assert!(own.iter().all(|sample| sample.role != Some(Disturbed)));
+    }
+
+    #[test]
+    fn a_point_that_slows_the_processor_itself_is_not_disturbed() {
+        let mut own = samples(&[1.0; 10]);
+        let slowed: Vec<bool> = (0..100).map(|index| index < 10).collect();
+        label(&mut own, &slowed);
+        assert!(own.iter().all(|sample| sample.counts()));
+    }
 }

@@ -76,10 +76,11 @@ def test_summary_is_the_programs_own(swept: Path) -> None:
             assert np.isclose(summary.loc[point, name], 1024 * run["summary"][f"{name}_kib_per_second"])
 
 
-def test_warm_up_does_not_count(result: iobench.Document) -> None:
-    # Which samples a sweep calls warm-up is not the same each time.
+@pytest.mark.parametrize("role", ["warmup", "disturbed"])
+def test_what_is_not_measured_does_not_count(result: iobench.Document, role: str) -> None:
+    # Which samples a sweep calls so is not the same each time.
     first, *others = result["benchmark_samples"]
-    roles = [{**first, "role": "warmup"}, *({**sample, "role": "measured"} for sample in others)]
+    roles = [{**first, "role": role}, *({**sample, "role": "measured"} for sample in others)]
     (row,) = iobench.summary(iobench.frame({**result, "benchmark_samples": roles}), quantity="time").to_dict("records")
     assert (row["n"], row["median"]) == (2, np.median([sample["time"] for sample in others]))
 

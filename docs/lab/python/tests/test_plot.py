@@ -50,9 +50,10 @@ def test_medians_and_quartiles_are_drawn(swept: Path, tmp_path: Path) -> None:
     assert (tmp_path / "performance.pdf").read_bytes().startswith(b"%PDF-")
 
 
-def test_every_sample_but_warm_up_is_drawn(swept: Path) -> None:
+@pytest.mark.parametrize("role", ["warmup", "disturbed"])
+def test_every_measured_sample_is_drawn(swept: Path, role: str) -> None:
     frame = iobench.load(swept)
-    frame.loc[frame["sample"] == 0, "role"] = "warmup"
+    frame.loc[frame["sample"] == 0, "role"] = role
     ax = iobench.plot(frame, quantity="ns_per_io")
     drawn = [line for line in ax.lines if line.get_linestyle() == "None"]
     measured = frame.query("strategy == 'readwrite' and role == 'measured'")
@@ -94,7 +95,7 @@ def test_results_of_two_files_are_two_curves(swept: Path, tmp_path: Path) -> Non
 
 def test_nothing_to_draw(swept: Path) -> None:
     with pytest.raises(ValueError, match="no measured sample"):
-        iobench.plot(iobench.load(swept).assign(role="warmup"))
+        iobench.plot(iobench.load(swept).assign(role="disturbed"))
 
 
 def test_sizes_read_well() -> None:
