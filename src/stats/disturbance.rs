@@ -64,7 +64,7 @@ mod tests {
         readings.extend([10.0; 3]);
         assert!(disturbed(&readings).iter().all(|disturbed| !disturbed));
         assert!(hardly_left_alone(&readings));
-        readings.extend([10.0; 3]);
+        readings.extend([10.0; 7]);
         assert!(!hardly_left_alone(&readings));
         assert!(!hardly_left_alone(&[]));
     }
