@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::constants;
-use super::document::{Role, SampleRecord};
+use super::document::{Role, SampleRecord, measured_bandwidths};
 use super::sweep::{Control, CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
@@ -70,7 +70,7 @@ fn scaled(estimate: stats::Estimate, factor: f64) -> Estimate {
 
 fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec<Knee> {
     let bandwidths: Vec<Vec<f64>> =
-        runs.iter().map(|run| measured(run).map(|sample| sample.bandwidth).collect()).collect();
+        runs.iter().map(|run| measured_bandwidths(&run.benchmark_samples)).collect();
     let points: Vec<CurvePoint> = runs
         .iter()
         .zip(&bandwidths)

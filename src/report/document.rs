@@ -287,6 +287,12 @@ impl SampleRecord {
     }
 }
 
+/// Bandwidths of the samples that count, in KiB/s.
+#[must_use]
+pub fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
+    samples.iter().filter(|sample| sample.counts()).map(|sample| sample.bandwidth).collect()
+}
+
 impl From<&Sample> for SampleRecord {
     fn from(sample: &Sample) -> SampleRecord {
         let time = sample.elapsed.total_ns as f64 / 1e9;

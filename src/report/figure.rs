@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::axis::{Axis, bytes_label};
 use super::caption;
 use super::constants;
-use super::document::{BenchmarkConfiguration, Document, SampleRecord};
+use super::document::{BenchmarkConfiguration, Document, measured_bandwidths};
 use super::read::Kept;
 use super::style::{self, Style};
 use super::sweep::{Knee, Summary, SweepDocument, SweepRun};
@@ -252,7 +252,7 @@ fn group_of_sweep(path: &Path, sweep: &SweepDocument) -> Group {
     let point = |run: &SweepRun| {
         let configuration = &run.benchmark_configuration;
         let summary = run.summary.as_ref()?;
-        let point = point(configuration.buffersize, summary, measured(&run.benchmark_samples));
+        let point = point(configuration.buffersize, summary, measured_bandwidths(&run.benchmark_samples));
         Some((configuration.strategy.clone(), point))
     };
     Group { path: path.to_owned(), setting: None, points: sweep.runs.iter().filter_map(point).collect() }
@@ -260,7 +260,7 @@ fn group_of_sweep(path: &Path, sweep: &SweepDocument) -> Group {
 
 fn group_of_run(path: &Path, run: &Document) -> Option<Group> {
     let configuration = run.benchmark_configuration.as_ref()?;
-    let samples = measured(&run.benchmark_samples);
+    let samples = measured_bandwidths(&run.benchmark_samples);
     let summary = Point::from_samples(configuration.buffersize, samples);
     let points = summary.map(|point| (configuration.strategy.clone(), point));
     let setting = Some(setting(configuration));
@@ -271,12 +271,6 @@ fn group_of_run(path: &Path, run: &Document) -> Option<Group> {
 fn setting(configuration: &BenchmarkConfiguration) -> String {
     let BenchmarkConfiguration { operation, path, access, cache, sync, requested, .. } = configuration;
     format!("{operation} {path} {access:?} {cache:?} {sync} {requested:?}")
-}
-
-/// Bandwidths of the samples that count, in KiB/s.
-fn measured(samples: &[SampleRecord]) -> Vec<f64> {
-    let counts = samples.iter().filter(|sample| sample.counts());
-    counts.map(|sample| sample.bandwidth).collect()
 }
 
 fn point(block_bytes: u64, summary: &Summary, samples: Vec<f64>) -> Point {

@@ -35,7 +35,8 @@ pub struct SweepDocument {
     pub models: Vec<CostModel>,
     /// Knees of the curves.
     pub knees: Vec<Knee>,
-    /// Sentences about the whole: a drift, a slowed processor, samples that were not cold, points below the floor.
+    /// Sentences about the whole: a drift, a slowed processor, samples that were not cold, points
+    /// below the floor.
     pub warnings: Vec<String>,
     /// What ended the sweep early; null if nothing did.
     pub error: Option<ErrorRecord>,

@@ -1,8 +1,8 @@
 //! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
 //!
 //! Rounds visit every open point once, in a fresh random order. After each, samples taken while the
-//! processor was slowed are labelled, and points that the stopping rule finds done drop out. The result file is replaced, whole, after
-//! each round.
+//! processor was slowed are labelled, points that the stopping rule finds done drop out, and the
+//! result file is replaced, whole.
 
 mod point;
 

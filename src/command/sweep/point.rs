@@ -8,7 +8,7 @@ use crate::engine::iteration::{self, Sample};
 use crate::engine::strategy::Effective;
 use crate::engine::target::Target;
 use crate::error::Error;
-use crate::report::document::{ErrorRecord, Role, SampleRecord};
+use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
 use crate::report::sweep::{StopReason, Summary, SweepRun};
 use crate::stats;
 
@@ -23,7 +23,7 @@ const AIM: f64 = 0.8;
 pub(super) struct Point {
     pub(super) prepared: Prepared,
     pub(super) samples: Vec<SampleRecord>,
-    pub(super) stop: Option<(StopReason, bool)>,
+    pub(super) stop: Option<StopReason>,
     next_look: usize,
     effective: Option<Effective>,
 }
@@ -89,21 +89,17 @@ impl Point {
     /// A point that was done is open again if it turns out that samples of it do not count.
     pub(super) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
         label(&mut self.samples, slowed);
-        let bandwidths = self.bandwidths();
+        let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
-            Some((StopReason::Precision, _)) if stats::precise(&bandwidths, precision) => return,
-            Some((StopReason::LargestN, _)) if bandwidths.len() >= largest_n => return,
+            Some(StopReason::Precision) if stats::precise(&bandwidths, precision) => return,
+            Some(StopReason::LargestN) if bandwidths.len() >= largest_n => return,
             _ => self.stop = None,
         }
         match stats::decide(&bandwidths, self.next_look, precision, largest_n) {
             stats::Decision::Continue { until_n } => self.next_look = until_n,
-            stats::Decision::Precise => self.stop = Some((StopReason::Precision, true)),
-            stats::Decision::LargestN => self.stop = Some((StopReason::LargestN, false)),
+            stats::Decision::Precise => self.stop = Some(StopReason::Precision),
+            stats::Decision::LargestN => self.stop = Some(StopReason::LargestN),
         }
-    }
-
-    fn bandwidths(&self) -> Vec<f64> {
-        measured_bandwidths(&self.samples)
     }
 
     /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
@@ -111,10 +107,9 @@ impl Point {
         let mut configuration = prepared::configuration(&self.prepared.request, argv.to_vec(), created);
         configuration.iterations = self.samples.len() as u64;
         configuration.granted = self.effective.as_ref().map(|effective| self.prepared.granted(effective));
-        let (stop_reason, converged) = self.stop.unwrap_or((unfinished, false));
         SweepRun {
             benchmark_configuration: configuration,
-            summary: summary(&self.bandwidths(), stop_reason, converged),
+            summary: summary(&measured_bandwidths(&self.samples), self.stop.unwrap_or(unfinished)),
             benchmark_samples: self.samples.clone(),
             error: None,
         }
@@ -139,14 +134,8 @@ fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
     measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
 }
 
-/// Bandwidths in KiB/s of the samples that count.
-pub(super) fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
-    let measured = samples.iter().filter(|sample| sample.counts());
-    measured.map(|sample| sample.bandwidth).collect()
-}
-
 /// Statistics of bandwidths in KiB/s; `None` without any.
-pub(super) fn summary(bandwidths: &[f64], stop_reason: StopReason, converged: bool) -> Option<Summary> {
+fn summary(bandwidths: &[f64], stop_reason: StopReason) -> Option<Summary> {
     Some(Summary {
         n: bandwidths.len() as u64,
         median_kib_per_second: stats::median(bandwidths)?,
@@ -156,7 +145,7 @@ pub(super) fn summary(bandwidths: &[f64], stop_reason: StopReason, converged: bo
         min_kib_per_second: stats::quantile(bandwidths, 0.0)?,
         max_kib_per_second: stats::quantile(bandwidths, 1.0)?,
         stop_reason,
-        converged,
+        converged: stop_reason == StopReason::Precision,
     })
 }
 
