@@ -20,7 +20,7 @@ use crate::host;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Fill {
-    /// Touched before the bracket. Those to write from hold a pseudo-random pattern, which no filesystem
+    /// All written before the bracket. Those to write from hold a pseudo-random pattern, which no filesystem
     /// can compress.
     Prefault,
     /// Never touched, as in the lab's program: the first pass takes the page faults.
@@ -30,18 +30,35 @@ pub enum Fill {
 /// `slots` blocks of equal size in one anonymous mapping.
 #[derive(Debug)]
 pub struct Buffer {
-    base: NonNull<u8>,
-    mapped_bytes: usize,
+    mapping: Arc<Mapping>,
+    used_bytes: usize,
     block_bytes: usize,
     stride_bytes: usize,
     fill: Fill,
 }
 
+/// What the buffers of several samples are cut from, one at a time: to make pages present often takes longer
+/// than the sample.
+///
+/// How fast a copy is depends on where its pages lie, too. Whoever takes many samples of the same takes each
+/// from memory of its own, or their scatter does not show that.
+#[derive(Debug, Default)]
+pub struct Memory {
+    mapping: Option<Arc<Mapping>>,
+}
+
+/// An anonymous mapping.
+#[derive(Debug)]
+struct Mapping {
+    base: NonNull<u8>,
+    mapped_bytes: usize,
+}
+
 // SAFETY: the mapping is plain memory that belongs to this value; who may touch a block at a
 // time is settled by `block_mut`'s contract, not by the thread it is called from.
-unsafe impl Send for Buffer {}
-// SAFETY: as above; `&Buffer` gives out only pointers and sizes.
-unsafe impl Sync for Buffer {}
+unsafe impl Send for Mapping {}
+// SAFETY: as above; `&Mapping` gives out only pointers and sizes.
+unsafe impl Sync for Mapping {}
 
 /// Lets the kernel make all pages present at a time, which takes less time than one page fault after another.
 #[cfg(target_os = "linux")]
@@ -49,19 +66,17 @@ const POPULATE: libc::c_int = libc::MAP_POPULATE;
 #[cfg(not(target_os = "linux"))]
 const POPULATE: libc::c_int = 0;
 
-/// No page is smaller.
-const SMALLEST_PAGE_BYTES: usize = 4096;
-
 /// Blocks of a ring begin on cache lines of their own.
 const CACHE_LINE_BYTES: usize = 64;
 
-impl Buffer {
-    /// Maps `slots` blocks of `block_bytes` bytes, each beginning at a multiple of `align_bytes`, to move
-    /// in `direction`.
+impl Memory {
+    /// A buffer of `slots` blocks of `block_bytes` bytes, each beginning at a multiple of `align_bytes`, to
+    /// move in `direction`. It lies where an earlier one was, if that is large enough and nobody has it any more.
     ///
     /// # Errors
     /// [`Error::System`] if that is more memory than there is.
-    pub fn map(
+    pub fn buffer(
+        &mut self,
         direction: Direction,
         block_bytes: u64,
         slots: u32,
@@ -69,7 +84,48 @@ impl Buffer {
         fill: Fill,
     ) -> Result<Arc<Buffer>, Error> {
         let stride_bytes = block_bytes.next_multiple_of(align_bytes.max(CACHE_LINE_BYTES as u64));
-        let mapped_bytes = check_memory(stride_bytes, slots)?;
+        let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(slots)), fill)?;
+        let buffer = Buffer {
+            used_bytes: stride_bytes as usize * slots as usize,
+            block_bytes: block_bytes as usize,
+            stride_bytes: stride_bytes as usize,
+            fill,
+            mapping,
+        };
+        // SAFETY: the mapping has so many bytes, and no other buffer lies in it.
+        let bytes =
+            unsafe { std::slice::from_raw_parts_mut(buffer.mapping.base.as_ptr(), buffer.used_bytes) };
+        match (fill, direction) {
+            (Fill::Prefault, Direction::Write) => pattern::fill(bytes, 0),
+            (Fill::Prefault, Direction::Read) => bytes.fill(0),
+            (Fill::Fresh, _) => {}
+        }
+        Ok(Arc::new(buffer))
+    }
+
+    /// Lets go of what there is: the next buffer lies somewhere else.
+    pub fn renew(&mut self) {
+        self.mapping = None;
+    }
+
+    /// The mapping of an earlier buffer that nobody has any more, or a new one.
+    fn mapping(&mut self, wanted_bytes: u64, fill: Fill) -> Result<Arc<Mapping>, Error> {
+        let reusable = |mapping: &Arc<Mapping>| {
+            fill == Fill::Prefault
+                && mapping.mapped_bytes as u64 >= wanted_bytes
+                && Arc::strong_count(mapping) == 1
+        };
+        let mapping = match self.mapping.take().filter(reusable) {
+            Some(mapping) => mapping,
+            None => Arc::new(Mapping::new(check_memory(wanted_bytes)?, fill)?),
+        };
+        self.mapping = Some(Arc::clone(&mapping));
+        Ok(mapping)
+    }
+}
+
+impl Mapping {
+    fn new(mapped_bytes: usize, fill: Fill) -> Result<Mapping, Error> {
         // SAFETY: a new private anonymous mapping at an address of the kernel's choice.
         let base = unsafe {
             libc::mmap(
@@ -85,24 +141,30 @@ impl Buffer {
         let base = base.ok_or_else(|| {
             too_large(mapped_bytes as u64, format!("the kernel says {}", describe(Errno::last())))
         })?;
-        let buffer = Buffer {
-            base,
-            mapped_bytes,
-            block_bytes: block_bytes as usize,
-            stride_bytes: stride_bytes as usize,
-            fill,
-        };
-        // SAFETY: the whole mapping is ours and nothing else refers to it yet.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) };
-        match (fill, direction) {
-            (Fill::Prefault, Direction::Write) => pattern::fill(bytes, 0),
-            // Where the kernel did not, this makes the pages present.
-            (Fill::Prefault, Direction::Read) => {
-                bytes.iter_mut().step_by(SMALLEST_PAGE_BYTES).for_each(|byte| *byte = 1);
-            }
-            (Fill::Fresh, _) => {}
-        }
-        Ok(Arc::new(buffer))
+        Ok(Mapping { base, mapped_bytes })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and this is the last owner of it.
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.mapped_bytes) };
+    }
+}
+
+impl Buffer {
+    /// A buffer in memory of its own: see [`Memory::buffer`].
+    ///
+    /// # Errors
+    /// [`Error::System`] if that is more memory than there is.
+    pub fn map(
+        direction: Direction,
+        block_bytes: u64,
+        slots: u32,
+        align_bytes: u64,
+        fill: Fill,
+    ) -> Result<Arc<Buffer>, Error> {
+        Memory::default().buffer(direction, block_bytes, slots, align_bytes, fill)
     }
 
     /// Length of a block, in bytes.
@@ -115,7 +177,7 @@ impl Buffer {
         self.stride_bytes
     }
 
-    /// How the pages were left by [`Buffer::map`].
+    /// How the pages were left.
     pub fn fill(&self) -> Fill {
         self.fill
     }
@@ -126,9 +188,9 @@ impl Buffer {
     /// If there is no such block; never on a path that the command line reaches.
     pub fn block_ptr(&self, index: u32) -> *mut u8 {
         let start = index as usize * self.stride_bytes;
-        assert!(start + self.block_bytes <= self.mapped_bytes, "the buffer has no block {index}");
+        assert!(start + self.block_bytes <= self.used_bytes, "the buffer has no block {index}");
         // SAFETY: the block lies inside the mapping, as just checked.
-        unsafe { self.base.as_ptr().add(start) }
+        unsafe { self.mapping.base.as_ptr().add(start) }
     }
 
     /// Block `index` as a slice.
@@ -143,20 +205,12 @@ impl Buffer {
     }
 }
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and this is the last owner of it.
-        unsafe { libc::munmap(self.base.as_ptr().cast(), self.mapped_bytes) };
-    }
-}
-
 /// No machine lacks so little, and asking takes longer than mapping it.
 const ALWAYS_FREE_BYTES: u64 = 1 << 20;
 
 /// The size of the mapping in bytes, if the machine has that much left. Asked beforehand,
 /// because prefaulting more than there is ends in the out-of-memory killer, not in an error.
-fn check_memory(stride_bytes: u64, slots: u32) -> Result<usize, Error> {
-    let wanted_bytes = stride_bytes.saturating_mul(u64::from(slots));
+fn check_memory(wanted_bytes: u64) -> Result<usize, Error> {
     if wanted_bytes <= ALWAYS_FREE_BYTES {
         return Ok(wanted_bytes as usize);
     }
@@ -172,5 +226,58 @@ fn too_large(wanted_bytes: u64, reason: String) -> Error {
         call: "mmap",
         reason: format!("the buffer takes {wanted_bytes} bytes, but {reason}"),
         remedy: "use a smaller -b or --iodepth".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn buffer(memory: &mut Memory, direction: Direction, block_bytes: u64, fill: Fill) -> Arc<Buffer> {
+        memory.buffer(direction, block_bytes, 2, 1, fill).unwrap()
+    }
+
+    #[allow(clippy::mut_from_ref)]
+    fn first_block(buffer: &Buffer) -> &mut [u8] {
+        // SAFETY: one slice at a time in these tests.
+        unsafe { buffer.block_mut(0) }
+    }
+
+    #[test]
+    fn a_buffer_lies_where_the_last_one_was_and_is_written_anew() {
+        let mut memory = Memory::default();
+        let large = buffer(&mut memory, Direction::Read, 1 << 16, Fill::Prefault);
+        let place = large.block_ptr(0);
+        first_block(&large).fill(7);
+        drop(large);
+        let small = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
+        assert_eq!(small.block_ptr(0), place);
+        assert!(first_block(&small).iter().all(|byte| *byte == 0));
+        drop(small);
+        let written = buffer(&mut memory, Direction::Write, 1 << 16, Fill::Prefault);
+        assert_eq!(written.block_ptr(0), place);
+        assert!(first_block(&written).iter().filter(|byte| **byte == 0).count() < 1 << 10, "a pattern");
+    }
+
+    #[test]
+    fn memory_that_somebody_still_has_is_not_given_out_again() {
+        let mut memory = Memory::default();
+        let held = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
+        first_block(&held).fill(7);
+        let other = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
+        assert_ne!(held.block_ptr(0), other.block_ptr(0));
+        memory.renew();
+        assert!(first_block(&held).iter().all(|byte| *byte == 7), "still mapped");
+    }
+
+    #[test]
+    fn what_is_too_small_or_was_touched_is_not_used() {
+        let mut memory = Memory::default();
+        drop(buffer(&mut memory, Direction::Read, 4096, Fill::Prefault));
+        let large = buffer(&mut memory, Direction::Read, 1 << 20, Fill::Prefault);
+        first_block(&large)[(1 << 20) - 1] = 1;
+        drop(large);
+        let fresh = buffer(&mut memory, Direction::Read, 1 << 20, Fill::Fresh);
+        assert_eq!(first_block(&fresh)[(1 << 20) - 1], 0);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::bracket::{Elapsed, Enclosed, enclose};
-use super::buffer::{Buffer, Fill};
+use super::buffer::{Fill, Memory};
 use super::cache::CacheState;
 use super::interrupt;
 use super::offsets::{Access, Offsets};
@@ -126,9 +126,23 @@ pub fn run(
     plan: &Plan,
     opened: impl FnOnce(&Effective) -> Result<(), Error>,
 ) -> Result<Sample, Error> {
+    run_in(&mut Memory::default(), strategy, target, plan, opened)
+}
+
+/// As [`run`], with the buffer in memory that other iterations use before and after.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_in(
+    memory: &mut Memory,
+    strategy: &dyn Strategy,
+    target: &Target,
+    plan: &Plan,
+    opened: impl FnOnce(&Effective) -> Result<(), Error>,
+) -> Result<Sample, Error> {
     interrupt::check()?;
     let buffer =
-        Buffer::map(plan.direction, plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
+        memory.buffer(plan.direction, plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
     let mut session = strategy.open(&OpenSpec {
         target,
         direction: plan.direction,

@@ -126,7 +126,7 @@ pub struct Summary {
     pub max_kib_per_second: f64,
     /// Why no more samples were taken.
     pub stop_reason: StopReason,
-    /// Whether the interval is as narrow as was asked for.
+    /// Whether the interval of ten samples or more is as narrow as was asked for, for whatever reason no more were taken.
     pub converged: bool,
 }
 

@@ -40,9 +40,13 @@ pub fn decide(samples: &[f64], next_look: usize, precision: f64, largest_n: usiz
     if n < until_n { Decision::Continue { until_n } } else { Decision::LargestN }
 }
 
-/// Whether half the interval of the median by the median is at most `precision`.
+/// Whether `samples`, at least [`FIRST_LOOK`] of them, have a median whose interval is as narrow as was asked for:
+/// half of it by the median is at most `precision`.
+///
+/// At looks this ends a point. Of a point that something else has ended, the budget, say, it tells how precise
+/// its median is: that end did not depend on the samples, so it is no further chance to stop at a lucky one.
 pub fn precise(samples: &[f64], precision: f64) -> bool {
-    relative_half_width(samples).is_some_and(|width| width <= precision)
+    samples.len() >= FIRST_LOOK && relative_half_width(samples).is_some_and(|width| width <= precision)
 }
 
 /// 10 x 1.5^k, rounded down.
@@ -111,7 +115,7 @@ mod tests {
         assert_eq!(decide(&samples(40, 9.0), FIRST_LOOK, 0.02, 40), Decision::LargestN);
         assert_eq!(decide(&samples(40, 1.0), FIRST_LOOK, 0.02, 40), Decision::Precise);
         assert_eq!(decide(&samples(60, 9.0), FIRST_LOOK, 0.02, 40), Decision::LargestN);
-        assert_eq!(decide(&[1.0; 5], FIRST_LOOK, 0.02, 5), Decision::LargestN);
+        assert_eq!(decide(&[1.0; 9], FIRST_LOOK, 0.02, 9), Decision::LargestN);
         assert_eq!(decide(&[], FIRST_LOOK, 0.02, 0), Decision::LargestN);
     }
 

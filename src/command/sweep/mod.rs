@@ -19,6 +19,7 @@ use super::prepared;
 use super::request::{Mode, Request};
 use crate::cli::{self, RunArgs, SweepArgs, TracedRun};
 use crate::engine::affinity;
+use crate::engine::buffer::Memory;
 use crate::engine::floors;
 use crate::engine::interrupt;
 use crate::engine::prepare;
@@ -229,6 +230,7 @@ struct Experiment {
     floors: Floors,
     control: floors::Control,
     controls: Vec<Control>,
+    memory: Memory,
     rounds: u64,
     unfinished: StopReason,
     total_bytes: Option<u64>,
@@ -259,6 +261,7 @@ impl Experiment {
             floors: measure_floors(&block_sizes_bytes),
             control: floors::Control::new(),
             controls: Vec::new(),
+            memory: Memory::default(),
             rounds: 0,
             unfinished: StopReason::Budget,
             total_bytes: None,
@@ -291,6 +294,8 @@ impl Experiment {
         let progress = progress(self.points.len());
         let mut random = Random::new(self.settings.seed);
         loop {
+            // Each sample of a point has memory of its own.
+            self.memory.renew();
             let order = self.order(&mut random);
             if order.is_empty() {
                 break;
@@ -322,7 +327,7 @@ impl Experiment {
     fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
         let order_index = self.controls.len() as u64;
         let processor_before_ns = floors::processor_ns();
-        self.points[index].sample(target, order_index)?;
+        self.points[index].sample(target, &mut self.memory, order_index)?;
         let processor_after_ns = floors::processor_ns();
         let floors::Reading { system_call_ns, memory_copy_ns } = self.control.read();
         self.controls.push(Control {
@@ -369,7 +374,7 @@ impl Experiment {
         let mut runs: Vec<SweepRun> = self
             .points
             .iter()
-            .map(|point| point.run(&self.argv, self.created, self.unfinished))
+            .map(|point| point.run(&self.argv, self.created, self.unfinished, self.settings.precision))
             .chain(self.refused.iter().map(|refused| refused.run(&self.argv, self.created)))
             .collect();
         let place = |run: &SweepRun| {

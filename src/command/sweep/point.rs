@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
+use crate::engine::buffer::Memory;
 use crate::engine::iteration::{self, Sample};
 use crate::engine::strategy::Effective;
 use crate::engine::target::Target;
@@ -13,7 +14,7 @@ use crate::report::sweep::{StopReason, Summary, SweepRun};
 use crate::stats;
 
 /// A sample is to last about this long at the most, so that there are many, and one machine for each.
-const LONGEST_SAMPLE: Duration = Duration::from_millis(10);
+const LONGEST_SAMPLE: Duration = Duration::from_millis(5);
 /// I/Os of the two trials that tell how long one takes.
 const TRIAL_IOS: u64 = 64;
 /// The estimate of a trial is a rough one: aim below the limit.
@@ -69,11 +70,16 @@ impl Point {
         }
     }
 
-    /// Takes one more sample, the `order_index`-th of the sweep.
-    pub(super) fn sample(&mut self, target: &Target, order_index: u64) -> Result<(), Error> {
+    /// Takes one more sample, the `order_index`-th of the sweep, with its buffer in `memory`.
+    pub(super) fn sample(
+        &mut self,
+        target: &Target,
+        memory: &mut Memory,
+        order_index: u64,
+    ) -> Result<(), Error> {
         let Prepared { request, plan, .. } = &self.prepared;
         let effective = &mut self.effective;
-        let sample = iteration::run(request.strategy, target, plan, |granted| {
+        let sample = iteration::run_in(memory, request.strategy, target, plan, |granted| {
             effective.get_or_insert_with(|| granted.clone());
             Ok(())
         })?;
@@ -103,13 +109,19 @@ impl Point {
     }
 
     /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
-    pub(super) fn run(&self, argv: &[String], created: bool, unfinished: StopReason) -> SweepRun {
+    pub(super) fn run(
+        &self,
+        argv: &[String],
+        created: bool,
+        unfinished: StopReason,
+        precision: f64,
+    ) -> SweepRun {
         let mut configuration = prepared::configuration(&self.prepared.request, argv.to_vec(), created);
         configuration.iterations = self.samples.len() as u64;
         configuration.granted = self.effective.as_ref().map(|effective| self.prepared.granted(effective));
         SweepRun {
             benchmark_configuration: configuration,
-            summary: summary(&measured_bandwidths(&self.samples), self.stop.unwrap_or(unfinished)),
+            summary: summary(&measured_bandwidths(&self.samples), self.stop.unwrap_or(unfinished), precision),
             benchmark_samples: self.samples.clone(),
             error: None,
         }
@@ -135,7 +147,7 @@ fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
 }
 
 /// Statistics of bandwidths in KiB/s; `None` without any.
-fn summary(bandwidths: &[f64], stop_reason: StopReason) -> Option<Summary> {
+fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Option<Summary> {
     Some(Summary {
         n: bandwidths.len() as u64,
         median_kib_per_second: stats::median(bandwidths)?,
@@ -145,7 +157,7 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason) -> Option<Summary> {
         min_kib_per_second: stats::quantile(bandwidths, 0.0)?,
         max_kib_per_second: stats::quantile(bandwidths, 1.0)?,
         stop_reason,
-        converged: stop_reason == StopReason::Precision,
+        converged: stats::precise(bandwidths, precision),
     })
 }
 
@@ -205,6 +217,18 @@ mod tests {
         // Later readings may say otherwise.
         label(&mut own, &[false; 20]);
         assert!(own.iter().all(|sample| sample.role != Some(Disturbed)));
+    }
+
+    #[test]
+    fn a_point_that_the_budget_ends_between_two_looks_has_converged_if_it_is_precise() {
+        let converged = |n: usize, excess: f64| {
+            let bandwidths: Vec<f64> =
+                (0..n).map(|i| if i % 2 == 0 { 100.0 } else { 100.0 + excess }).collect();
+            summary(&bandwidths, StopReason::Budget, 0.02).unwrap().converged
+        };
+        assert!(converged(12, 3.0));
+        assert!(!converged(12, 5.0));
+        assert!(!converged(9, 0.0));
     }
 
     #[test]
