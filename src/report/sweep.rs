@@ -148,7 +148,7 @@ pub enum StopReason {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// A raw system call that does nothing (getppid(2)).
+    /// A raw system call that does nothing (getppid(2)), at its fastest in the sweep.
     pub system_call_ns: Option<f64>,
     /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).
     pub memory_copy_ns: Vec<(u64, f64)>,
