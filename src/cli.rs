@@ -105,7 +105,7 @@ pub struct SweepArgs {
     /// Time that the sweep may take
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub budget: String,
-    /// Most samples of a point that count
+    /// Most samples of a point that count (with less than 10 none converges)
     #[arg(long, value_name = "N", default_value = "2000")]
     pub largest_n: String,
     /// Order of the points within a round
@@ -117,7 +117,7 @@ pub struct SweepArgs {
     /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::Warm)]
     pub cache: CacheState,
-    /// Bytes of each sample [default: 16 MiB, less for small buffers, so that a sample takes 10 ms]
+    /// Bytes of each sample [default: 16 MiB, less where a sample would take more than 5 ms]
     #[arg(short = 't', value_name = "SIZE")]
     pub total_size: Option<String>,
     /// Open with O_DIRECT

@@ -27,24 +27,23 @@ pub enum Fill {
     Fresh,
 }
 
-/// `slots` blocks of equal size in one anonymous mapping.
+/// `slots` blocks of equal size in an anonymous mapping, which is its own alone as long as it lives.
 #[derive(Debug)]
 pub struct Buffer {
     mapping: Arc<Mapping>,
-    used_bytes: usize,
     block_bytes: usize,
     stride_bytes: usize,
     fill: Fill,
 }
 
-/// What the buffers of several samples are cut from, one at a time: to make pages present often takes longer
-/// than the sample.
+/// Mappings that buffers of the same size use one after another: to make pages present often takes longer than
+/// the sample.
 ///
 /// How fast a copy is depends on where its pages lie, too. Whoever takes many samples of the same takes each
 /// from memory of its own, or their scatter does not show that.
 #[derive(Debug, Default)]
 pub struct Memory {
-    mapping: Option<Arc<Mapping>>,
+    mappings: Vec<Arc<Mapping>>,
 }
 
 /// An anonymous mapping.
@@ -71,7 +70,8 @@ const CACHE_LINE_BYTES: usize = 64;
 
 impl Memory {
     /// A buffer of `slots` blocks of `block_bytes` bytes, each beginning at a multiple of `align_bytes`, to
-    /// move in `direction`. It lies where an earlier one was, if that is large enough and nobody has it any more.
+    /// move in `direction`. It lies where an earlier one of its size was, if nobody has that any more; a
+    /// [`Fill::Fresh`] one never does.
     ///
     /// # Errors
     /// [`Error::System`] if that is more memory than there is.
@@ -85,16 +85,11 @@ impl Memory {
     ) -> Result<Arc<Buffer>, Error> {
         let stride_bytes = block_bytes.next_multiple_of(align_bytes.max(CACHE_LINE_BYTES as u64));
         let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(slots)), fill)?;
-        let buffer = Buffer {
-            used_bytes: stride_bytes as usize * slots as usize,
-            block_bytes: block_bytes as usize,
-            stride_bytes: stride_bytes as usize,
-            fill,
-            mapping,
-        };
-        // SAFETY: the mapping has so many bytes, and no other buffer lies in it.
-        let bytes =
-            unsafe { std::slice::from_raw_parts_mut(buffer.mapping.base.as_ptr(), buffer.used_bytes) };
+        let buffer =
+            Buffer { block_bytes: block_bytes as usize, stride_bytes: stride_bytes as usize, fill, mapping };
+        let Mapping { base, mapped_bytes } = *buffer.mapping;
+        // SAFETY: this is the whole mapping, and no other buffer lies in it.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) };
         match (fill, direction) {
             (Fill::Prefault, Direction::Write) => pattern::fill(bytes, 0),
             (Fill::Prefault, Direction::Read) => bytes.fill(0),
@@ -103,23 +98,26 @@ impl Memory {
         Ok(Arc::new(buffer))
     }
 
-    /// Lets go of what there is: the next buffer lies somewhere else.
+    /// Lets go of all there is: the next buffers have memory of their own.
     pub fn renew(&mut self) {
-        self.mapping = None;
+        self.mappings.clear();
     }
 
-    /// The mapping of an earlier buffer that nobody has any more, or a new one.
+    /// The mapping of an earlier buffer that nobody has any more, or a new one. Of the same size only, because
+    /// the kernel may give larger ones larger pages.
     fn mapping(&mut self, wanted_bytes: u64, fill: Fill) -> Result<Arc<Mapping>, Error> {
-        let reusable = |mapping: &Arc<Mapping>| {
-            fill == Fill::Prefault
-                && mapping.mapped_bytes as u64 >= wanted_bytes
-                && Arc::strong_count(mapping) == 1
+        let new = || Ok(Arc::new(Mapping::new(check_memory(wanted_bytes)?, fill)?));
+        if fill == Fill::Fresh {
+            return new();
+        }
+        let free = |mapping: &mut Arc<Mapping>| {
+            mapping.mapped_bytes as u64 == wanted_bytes && Arc::get_mut(mapping).is_some()
         };
-        let mapping = match self.mapping.take().filter(reusable) {
-            Some(mapping) => mapping,
-            None => Arc::new(Mapping::new(check_memory(wanted_bytes)?, fill)?),
+        let mapping = match self.mappings.iter_mut().position(free) {
+            Some(index) => self.mappings.swap_remove(index),
+            None => new()?,
         };
-        self.mapping = Some(Arc::clone(&mapping));
+        self.mappings.push(Arc::clone(&mapping));
         Ok(mapping)
     }
 }
@@ -188,7 +186,7 @@ impl Buffer {
     /// If there is no such block; never on a path that the command line reaches.
     pub fn block_ptr(&self, index: u32) -> *mut u8 {
         let start = index as usize * self.stride_bytes;
-        assert!(start + self.block_bytes <= self.used_bytes, "the buffer has no block {index}");
+        assert!(start + self.block_bytes <= self.mapping.mapped_bytes, "the buffer has no block {index}");
         // SAFETY: the block lies inside the mapping, as just checked.
         unsafe { self.mapping.base.as_ptr().add(start) }
     }
@@ -250,10 +248,10 @@ mod tests {
         let place = large.block_ptr(0);
         first_block(&large).fill(7);
         drop(large);
-        let small = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
-        assert_eq!(small.block_ptr(0), place);
-        assert!(first_block(&small).iter().all(|byte| *byte == 0));
-        drop(small);
+        let again = buffer(&mut memory, Direction::Read, 1 << 16, Fill::Prefault);
+        assert_eq!(again.block_ptr(0), place);
+        assert!(first_block(&again).iter().all(|byte| *byte == 0));
+        drop(again);
         let written = buffer(&mut memory, Direction::Write, 1 << 16, Fill::Prefault);
         assert_eq!(written.block_ptr(0), place);
         assert!(first_block(&written).iter().filter(|byte| **byte == 0).count() < 1 << 10, "a pattern");
@@ -271,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_small_or_was_touched_is_not_used() {
+    fn neither_another_size_nor_what_is_to_be_fresh_lies_there() {
         let mut memory = Memory::default();
         drop(buffer(&mut memory, Direction::Read, 4096, Fill::Prefault));
         let large = buffer(&mut memory, Direction::Read, 1 << 20, Fill::Prefault);

@@ -126,7 +126,8 @@ pub struct Summary {
     pub max_kib_per_second: f64,
     /// Why no more samples were taken.
     pub stop_reason: StopReason,
-    /// Whether the interval of ten samples or more is as narrow as was asked for, for whatever reason no more were taken.
+    /// Whether there are ten measured samples or more and half of their interval is within the precision that was
+    /// asked for, whatever ended the point.
     pub converged: bool,
 }
 
@@ -148,7 +149,7 @@ pub enum StopReason {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// A raw system call that does nothing (getppid(2)), at its fastest in the sweep.
+    /// A raw system call that does nothing (getppid(2)).
     pub system_call_ns: Option<f64>,
     /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).
     pub memory_copy_ns: Vec<(u64, f64)>,

@@ -43,8 +43,8 @@ pub fn decide(samples: &[f64], next_look: usize, precision: f64, largest_n: usiz
 /// Whether `samples`, at least [`FIRST_LOOK`] of them, have a median whose interval is as narrow as was asked for:
 /// half of it by the median is at most `precision`.
 ///
-/// At looks this ends a point. Of a point that something else has ended, the budget, say, it tells how precise
-/// its median is: that end did not depend on the samples, so it is no further chance to stop at a lucky one.
+/// At looks this ends a point. Of a point that something else has ended, the budget, say, it only tells how wide
+/// the interval is: that end did not depend on the samples, so it is no further chance to stop at lucky ones.
 pub fn precise(samples: &[f64], precision: f64) -> bool {
     samples.len() >= FIRST_LOOK && relative_half_width(samples).is_some_and(|width| width <= precision)
 }

@@ -294,7 +294,7 @@ impl Experiment {
         let progress = progress(self.points.len());
         let mut random = Random::new(self.settings.seed);
         loop {
-            // Each sample of a point has memory of its own.
+            // So that no two samples of a point have the same.
             self.memory.renew();
             let order = self.order(&mut random);
             if order.is_empty() {
@@ -337,9 +337,6 @@ impl Experiment {
             system_call_ns,
             memory_copy_ns,
         });
-        // What was measured at the start may have been measured beside a neighbour.
-        let floor_ns = self.floors.system_call_ns.get_or_insert(system_call_ns);
-        *floor_ns = floor_ns.min(system_call_ns);
         Ok(())
     }
 

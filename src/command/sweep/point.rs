@@ -170,7 +170,9 @@ fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
     let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
     let fitting = (LONGEST_SAMPLE.as_secs_f64() * AIM / seconds.max(f64::MIN_POSITIVE)) as u64;
     let ios = if fitting >= most_ios { most_ios } else { power_of_two_below(fitting.max(1)) };
-    with_ios(trial, ios, target)
+    // A queue is to be filled once at the least: with fewer I/Os it would be a shorter one.
+    let queue_ios = u64::from(trial.plan.depth);
+    with_ios(trial, ios.max(queue_ios), target)
 }
 
 fn seconds_per_io(sample: &Sample) -> f64 {
