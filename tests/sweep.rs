@@ -64,8 +64,9 @@ fn a_sweep_visits_every_point_and_obeys_its_schema() {
         assert!(summary.n >= 10, "{summary:?}");
         let (low, high) = summary.interval_kib_per_second.unwrap();
         assert!(low <= summary.median_kib_per_second && summary.median_kib_per_second <= high);
-        let all_warm = run.benchmark_samples.iter().all(|sample| sample.cache_reached == Some(true));
-        assert!(all_warm, "the cache state is proven for every sample");
+        let reached = (run.benchmark_configuration.strategy != "null").then_some(true);
+        let all_warm = run.benchmark_samples.iter().all(|sample| sample.cache_reached == reached);
+        assert!(all_warm, "the cache state is proven for every sample that touches the file");
         assert!(run.benchmark_samples.iter().all(|sample| sample.role.is_some()), "warm-up is labelled");
         assert_eq!(run.benchmark_configuration.iterations, run.benchmark_samples.len() as u64);
     }
@@ -107,6 +108,29 @@ fn a_point_that_cannot_run_is_a_record_with_its_reason() {
     assert!(document.runs[0].error.as_ref().unwrap().message.contains("512"));
     let table = run("sweep -b 256,4k --strategy direct --precision 90% --budget 20s", &[&file]).ok().stdout;
     assert!(table.contains("Not run: direct at 256: "), "{table}");
+}
+
+/// Otherwise its samples would be too short to be more than the two readings of the clock.
+#[test]
+fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
+    let (scratch, file) = scratch();
+    let kept = scratch.folder().join("result.json");
+    run("sweep -b 1,1M --strategy null --precision 90% -o", &[&kept, &file]).ok();
+    let sweep = read(&kept);
+    for run in &sweep.runs {
+        let configuration = &run.benchmark_configuration;
+        assert!(configuration.blockcount >= 4096, "{configuration:?}");
+        assert_eq!(run.benchmark_samples[0].io_count, configuration.blockcount);
+        assert_eq!(run.benchmark_samples[0].resident_fraction_before, None);
+    }
+    let repeated = run("rerun", &[&kept]);
+    assert!([Some(0), Some(1)].contains(&repeated.code), "{repeated:?}");
+    let single = |strategy: &str| run(&format!("-r -B -t 1G -b 1M --strategy {strategy}"), &[&file]);
+    assert_eq!(single("null").code, Some(0));
+    assert_eq!(single("pread").code, Some(74));
+    let table = run("sweep -b 1M --strategy null,pread --precision 90%", &[&file]).ok().stdout;
+    assert!(table.contains(" null (ns a call) "), "{table}");
+    assert!(table.contains(" page cache warm."), "{table}");
 }
 
 #[test]

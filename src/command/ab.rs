@@ -98,7 +98,7 @@ impl Side {
         let cpu = affinity::pin(request.cpu)?;
         prepared::make_file(&request)?;
         let target = Target::open(&request.path, request.mode.direction(), request.allow_device_write)?;
-        target.check_holds(request.total_bytes, request.block_bytes)?;
+        target.check_holds(request.file_bytes(), request.block_bytes)?;
         Ok(Side { prepared: Prepared::new(request, &target, cpu)?, target })
     }
 

@@ -156,6 +156,11 @@ impl Request {
         Ok(())
     }
 
+    /// Bytes that the file must hold.
+    pub fn file_bytes(&self) -> u64 {
+        self.strategy.info().file_bytes(self.total_bytes)
+    }
+
     fn check_abilities(&self) -> Result<(), Error> {
         let info = self.strategy.info();
         if self.access == Access::Random && !info.random {

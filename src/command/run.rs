@@ -38,7 +38,7 @@ pub fn run(
     let created = prepared::make_file(&request)?;
     let target = Target::open(&request.path, request.mode.direction(), request.allow_device_write)?;
     if request.mode != Mode::Create {
-        target.check_holds(request.total_bytes, request.block_bytes)?;
+        target.check_holds(request.file_bytes(), request.block_bytes)?;
     }
     let prepared = Prepared::new(request, &target, cpu)?;
     probes::register();
@@ -140,7 +140,7 @@ fn describe_extents(
     if request.mode == Mode::Create {
         return;
     }
-    let Some(unstored) = extents::unstored(target, request.total_bytes) else { return };
+    let Some(unstored) = extents::unstored(target, request.file_bytes()) else { return };
     configuration.hole_bytes = Some(unstored.hole_bytes);
     configuration.unwritten_bytes = unstored.unwritten_bytes;
     let empty_bytes = unstored.hole_bytes.max(unstored.unwritten_bytes.unwrap_or(0));

@@ -36,6 +36,8 @@ impl CacheState {
     /// [`Error::Io`] if reading or writing out fails, [`Error::Interrupted`] after a signal.
     pub fn establish(self, target: &Target, total_bytes: u64) -> Result<(), Error> {
         match self {
+            // posix_fadvise takes a length of 0 for the whole file.
+            _ if total_bytes == 0 => Ok(()),
             CacheState::Warm => read_once(target, total_bytes),
             CacheState::Cold => drop_pages(target, total_bytes),
             CacheState::AsIs => Ok(()),

@@ -141,6 +141,7 @@ pub fn run_in(
     opened: impl FnOnce(&Effective) -> Result<(), Error>,
 ) -> Result<Sample, Error> {
     interrupt::check()?;
+    let file_bytes = strategy.info().file_bytes(plan.total_bytes);
     let buffer =
         memory.buffer(plan.direction, plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
     let mut session = strategy.open(&OpenSpec {
@@ -156,8 +157,8 @@ pub fn run_in(
     if plan.write_out {
         prepare::write_out(target);
     }
-    prepare::settle(target, plan.cache, plan.total_bytes, plan.settle)?;
-    let resident_fraction_before = residency::fraction(target, plan.total_bytes);
+    prepare::settle(target, plan.cache, file_bytes, plan.settle)?;
+    let resident_fraction_before = residency::fraction(target, file_bytes);
     let mut pass =
         Pass { direction: plan.direction, offsets: &plan.offsets, buffer: &buffer, tally: Tally::default() };
     let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
@@ -167,14 +168,14 @@ pub fn run_in(
     let usage = usage_before.map(|before| Usage::now().since(before));
     probes::sample_end(number, elapsed.total_ns);
     outcome.map_err(|failure| run_error(target, failure))?;
-    target.check_still_holds(plan.total_bytes, plan.block_bytes)?;
+    target.check_still_holds(file_bytes, plan.block_bytes)?;
     Ok(Sample {
         elapsed,
         tally: pass.tally,
         transferred_bytes: pass.tally.io_count * plan.block_bytes,
         usage,
         resident_fraction_before,
-        resident_fraction_after: residency::fraction(target, plan.total_bytes),
+        resident_fraction_after: residency::fraction(target, file_bytes),
         cache_reached: plan.cache.reached(resident_fraction_before),
     })
 }

@@ -3,11 +3,11 @@
 use super::target::{Kind, Target};
 
 /// Fraction of the first `total_bytes` bytes of `target` that is in the page cache, 0 to 1;
-/// `None` where that cannot be known.
+/// `None` where that cannot be known, and of no bytes.
 ///
 /// From cachestat(2) (Linux 6.5), else mincore(2).
 pub fn fraction(target: &Target, total_bytes: u64) -> Option<f64> {
-    if target.kind() == Kind::Character {
+    if target.kind() == Kind::Character || total_bytes == 0 {
         return None;
     }
     system::resident_pages(target, total_bytes).map(|(resident, pages)| resident as f64 / pages as f64)

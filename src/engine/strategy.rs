@@ -64,6 +64,14 @@ pub struct Info {
     pub max_block_bytes: u64,
 }
 
+impl Info {
+    /// Bytes of the file that a pass over `total_bytes` bytes needs: none where nothing moves. What needs
+    /// none is not bound to the file's size, and no cache state is its own.
+    pub fn file_bytes(&self, total_bytes: u64) -> u64 {
+        if self.moves_data { total_bytes } else { 0 }
+    }
+}
+
 /// How a strategy stands to O_DIRECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectIo {

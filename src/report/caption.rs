@@ -71,7 +71,8 @@ fn subject(kept: &Kept) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn cache(state: CacheState) -> &'static str {
+/// The cache state in words.
+pub(super) fn cache(state: CacheState) -> &'static str {
     match state {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",

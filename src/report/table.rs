@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::caption;
 use super::sweep::{SweepDocument, SweepRun};
 
 /// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
@@ -9,10 +10,10 @@ const COLUMN: usize = 28;
 const LABEL: usize = 8;
 /// KiB in the table's unit, MiB.
 const KIB_PER_MIB: f64 = 1024.0;
-/// Moves nothing, so it cannot win.
+/// Moves nothing, so it has no bandwidth worth the name and cannot win.
 const FLOOR_STRATEGY: &str = "null";
 
-/// Writes medians with their intervals in MiB/s, and what the analysis says.
+/// Writes medians with their intervals in MiB/s, of the floor in ns a call, and what the analysis says.
 ///
 /// # Errors
 /// Those of `output`.
@@ -21,12 +22,15 @@ pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()
     writeln!(
         output,
         "Median bandwidth in MiB/s with its 95 % interval; * where no other interval of the row reaches. \
-         {} rounds in {:.0} s, cache {:?}.",
-        configuration.rounds, configuration.elapsed_seconds, configuration.cache
+         {} rounds in {:.0} s, {}.",
+        configuration.rounds,
+        configuration.elapsed_seconds,
+        caption::cache(configuration.cache)
     )?;
     write!(output, "{:>LABEL$}", "bytes")?;
     for strategy in &configuration.strategies {
-        write!(output, " {strategy:>COLUMN$}")?;
+        let unit = if is_floor(strategy) { " (ns a call)" } else { "" };
+        write!(output, " {:>COLUMN$}", format!("{strategy}{unit}"))?;
     }
     writeln!(output)?;
     for block_bytes in &configuration.block_sizes_bytes {
@@ -51,16 +55,31 @@ fn row(output: &mut impl Write, document: &SweepDocument, block_bytes: u64) -> i
 
 fn cell(run: &SweepRun) -> String {
     let Some(summary) = &run.summary else { return "-".to_owned() };
-    let median = mib(summary.median_kib_per_second);
+    let median = digits(in_unit_of_column(run, summary.median_kib_per_second));
     match summary.interval_kib_per_second {
-        Some((low, high)) => format!("{median} [{}, {}]", mib(low), mib(high)),
+        Some((low, high)) => {
+            let (one, other) = (in_unit_of_column(run, low), in_unit_of_column(run, high));
+            format!("{median} [{}, {}]", digits(one.min(other)), digits(one.max(other)))
+        }
         None => format!("{median} (n={})", summary.n),
     }
 }
 
+fn is_floor(strategy: &str) -> bool {
+    strategy == FLOOR_STRATEGY
+}
+
+/// MiB/s; of the floor the nanoseconds of a call.
+fn in_unit_of_column(run: &SweepRun, kib_per_second: f64) -> f64 {
+    let configuration = &run.benchmark_configuration;
+    match is_floor(&configuration.strategy) {
+        true => configuration.buffersize as f64 / (kib_per_second * 1024.0) * 1e9,
+        false => kib_per_second / KIB_PER_MIB,
+    }
+}
+
 /// Four significant digits, as far as that takes a point.
-fn mib(kib_per_second: f64) -> String {
-    let value = kib_per_second / KIB_PER_MIB;
+fn digits(value: f64) -> String {
     match value {
         v if v >= 1000.0 => format!("{v:.0}"),
         v if v >= 100.0 => format!("{v:.1}"),
@@ -74,7 +93,7 @@ fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     let interval = |run: &&'a SweepRun| {
         let (low, high) = run.summary.as_ref()?.interval_kib_per_second?;
         let strategy = &run.benchmark_configuration.strategy;
-        (strategy != FLOOR_STRATEGY).then_some((strategy, low, high))
+        (!is_floor(strategy)).then_some((strategy, low, high))
     };
     let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
     let best = intervals.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;

@@ -1,8 +1,8 @@
 //! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
 //!
-//! Rounds visit every open point once, in a fresh random order. After each, samples taken while the
-//! processor was slowed are labelled, points that the stopping rule finds done drop out, and the
-//! result file is replaced, whole.
+//! Rounds visit every open point once, in a fresh random order; most leave out those that the budget does not
+//! suffice for. After each, samples taken while the processor was slowed are labelled, points that the stopping
+//! rule finds done drop out, and the result file is replaced, whole.
 
 mod point;
 
@@ -216,6 +216,10 @@ pub(super) fn sample_arguments(direction: Direction, path: &OsStr) -> Result<Run
 /// The lab's total, where `-t` and the file do not say otherwise.
 const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
 
+/// Of so many rounds one visits all open points; the others leave out those that cannot be done within the budget,
+/// so that these do not take the time of others that can.
+const COMPLETE_EVERY: u64 = 5;
+
 /// A sweep under way.
 struct Experiment {
     settings: Settings,
@@ -278,7 +282,7 @@ impl Experiment {
         for request in requests {
             let possible = request
                 .check_sizes()
-                .and_then(|()| target.check_holds(request.total_bytes, request.block_bytes));
+                .and_then(|()| target.check_holds(request.file_bytes(), request.block_bytes));
             match possible {
                 Err(error) => self.refused.push(Refused { request, error: ErrorRecord::new(&error) }),
                 Ok(()) => match Point::new(request, target, cpu, fit) {
@@ -349,10 +353,13 @@ impl Experiment {
         }
     }
 
-    /// Indices of the open points, in the order of this round.
+    /// Indices of the points of this round, in its order.
     fn order(&self, random: &mut Random) -> Vec<usize> {
         let mut open: Vec<usize> =
             (0..self.points.len()).filter(|index| self.points[*index].stop.is_none()).collect();
+        if !self.rounds.is_multiple_of(COMPLETE_EVERY) {
+            self.keep_within_reach(&mut open);
+        }
         let size = |index: &usize| self.points[*index].prepared.request.block_bytes;
         match self.settings.order {
             Order::Random => random.shuffle(&mut open),
@@ -360,6 +367,18 @@ impl Experiment {
             Order::Descending => open.sort_by_key(|index| std::cmp::Reverse(size(index))),
         }
         open
+    }
+
+    /// Leaves out the points that the rest of the budget does not suffice for, unless that is all of them.
+    fn keep_within_reach(&self, open: &mut Vec<usize>) {
+        let Settings { precision, largest_n, budget, .. } = self.settings;
+        let left = measuring_time(budget).saturating_sub(self.started.elapsed());
+        let seconds_to_go = |index: &usize| self.points[*index].seconds_to_go(precision, largest_n);
+        let costs: Vec<f64> = open.iter().map(seconds_to_go).collect();
+        let mut affordable = stats::affordable(&costs, left.as_secs_f64()).into_iter();
+        if affordable.clone().any(|affordable| affordable) {
+            open.retain(|_| affordable.next().unwrap_or(true));
+        }
     }
 
     fn draw(&self, progress: &ProgressBar) {

@@ -1,6 +1,6 @@
 //! A point of a sweep: one strategy at one buffer size.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
@@ -20,6 +20,9 @@ const TRIAL_IOS: u64 = 64;
 /// The estimate of a trial is a rough one: aim below the limit.
 const AIM: f64 = 0.8;
 
+/// Offsets are signed (`off_t`).
+const OFFSETS_BYTES: u64 = i64::MAX as u64;
+
 /// One strategy at one buffer size, and what has been measured of it.
 pub(super) struct Point {
     pub(super) prepared: Prepared,
@@ -27,6 +30,8 @@ pub(super) struct Point {
     pub(super) stop: Option<StopReason>,
     next_look: usize,
     effective: Option<Effective>,
+    /// What all its samples took, with what comes before and after each.
+    spent: Duration,
 }
 
 /// A point that cannot run, with the reason.
@@ -65,6 +70,7 @@ impl Point {
                 stop: None,
                 next_look: stats::FIRST_LOOK,
                 effective: None,
+                spent: Duration::ZERO,
             }),
             Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
         }
@@ -77,6 +83,7 @@ impl Point {
         memory: &mut Memory,
         order_index: u64,
     ) -> Result<(), Error> {
+        let start = Instant::now();
         let Prepared { request, plan, .. } = &self.prepared;
         let effective = &mut self.effective;
         let sample = iteration::run_in(memory, request.strategy, target, plan, |granted| {
@@ -86,6 +93,7 @@ impl Point {
         let record = SampleRecord::from(&sample);
         let order_index = Some(order_index);
         self.samples.push(SampleRecord { role: Some(Role::Measured), order_index, ..record });
+        self.spent += start.elapsed();
         Ok(())
     }
 
@@ -106,6 +114,15 @@ impl Point {
             stats::Decision::Precise => self.stop = Some(StopReason::Precision),
             stats::Decision::LargestN => self.stop = Some(StopReason::LargestN),
         }
+    }
+
+    /// About how many seconds it takes until the point is done, by what its samples took that count; 0 while
+    /// there are too few to tell.
+    pub(super) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> f64 {
+        let bandwidths = measured_bandwidths(&self.samples);
+        let n = bandwidths.len() as f64;
+        let wanted = stats::samples_wanted(&bandwidths, precision).unwrap_or(0.0).min(largest_n as f64);
+        self.spent.as_secs_f64() * ((wanted - n) / n).max(0.0)
     }
 
     /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
@@ -163,8 +180,7 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Optio
 
 /// Two short trials, of which the faster counts, tell how many I/Os fit into a sample.
 fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
-    let block_bytes = prepared.request.block_bytes;
-    let most_ios = prepared.request.total_bytes / block_bytes;
+    let most_ios = most_ios(&prepared.request);
     let trial = with_ios(prepared, most_ios.min(TRIAL_IOS), target)?;
     let run = || iteration::run(trial.request.strategy, target, &trial.plan, |_| Ok(()));
     let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
@@ -173,6 +189,13 @@ fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
     // A queue is to be filled once at the least: with fewer I/Os it would be a shorter one.
     let queue_ios = u64::from(trial.plan.depth);
     with_ios(trial, ios.max(queue_ios), target)
+}
+
+/// As many as the file has blocks. Where nothing moves, as many as there are offsets: a few I/Os that do nothing
+/// take no longer than reading the clock.
+fn most_ios(request: &Request) -> u64 {
+    let most_bytes = if request.strategy.info().moves_data { request.total_bytes } else { OFFSETS_BYTES };
+    most_bytes / request.block_bytes
 }
 
 fn seconds_per_io(sample: &Sample) -> f64 {
