@@ -67,11 +67,13 @@ pub fn main_with(strategies: &[&'static dyn Strategy]) -> ExitCode {
         }
         Some(Command::Selftest(args)) => reported(args.json, command::selftest::run(args, strategies)),
         Some(Command::Sweep(args)) => {
-            reported(args.json, command::sweep::run(args, printable, strategies).map(|()| ExitCode::SUCCESS))
+            reported(args.json, command::sweep::run(args, printable, strategies)).and_then(|ended| ended)
         }
         Some(Command::Compare(args)) => reported(args.json, command::compare::run(args)),
         Some(Command::Ab(args)) => reported(args.json, command::ab::run(args, strategies)),
-        Some(Command::Rerun(args)) => reported(args.json, command::rerun::run(args, printable, strategies)),
+        Some(Command::Rerun(args)) => {
+            reported(args.json, command::rerun::run(args, printable, strategies)).and_then(|ended| ended)
+        }
         Some(Command::Plot(args)) => command::plot::run(args).map(|()| ExitCode::SUCCESS),
         Some(Command::Trace(args)) => {
             command::trace::run(args, printable, strategies).map(|()| ExitCode::SUCCESS)
@@ -91,7 +93,7 @@ fn exit(outcome: Result<ExitCode, Error>) -> ExitCode {
 
 /// The outcome of a command that prints its document itself when it succeeds. With `-j` standard
 /// output is one document in the other case too.
-fn reported(as_json: bool, outcome: Result<ExitCode, Error>) -> Result<ExitCode, Error> {
+fn reported<T>(as_json: bool, outcome: Result<T, Error>) -> Result<T, Error> {
     match &outcome {
         Err(error) if as_json && !matches!(error, Error::Output(_) | Error::Interrupted { .. }) => {
             print_error(error);

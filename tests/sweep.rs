@@ -134,6 +134,67 @@ fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
 }
 
 #[test]
+fn the_harness_is_measured_though_it_is_not_swept_and_no_point_twice() {
+    let (_scratch, file) = scratch();
+    let outcome = run("sweep -j -b 4k,64k --strategy pread,pread --precision 90%", &[&file]).ok();
+    let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(document.runs.len(), 2);
+    let call_ns = document.floors.harness_call_ns.unwrap();
+    assert!(call_ns > 0.0 && call_ns < document.floors.system_call_ns.unwrap(), "{:?}", document.floors);
+}
+
+#[test]
+fn a_block_larger_than_the_memory_is_a_record_too() {
+    let (_scratch, file) = scratch();
+    let outcome = run("sweep -j -b 4k,8T --strategy null,pread --precision 90%", &[&file]).ok();
+    let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
+    let kinds: Vec<Option<&str>> =
+        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
+    assert_eq!(kinds, [None, Some("system"), None, Some("usage")], "{outcome:?}");
+}
+
+#[test]
+fn reading_holes_is_said() {
+    let (scratch, _) = scratch();
+    let sparse = scratch.folder().join("sparse");
+    std::fs::File::create(&sparse).unwrap().set_len(TOTAL_BYTES).unwrap();
+    let outcome = run("sweep -j -b 64k --strategy pread --precision 90%", &[&sparse]).ok();
+    let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(document.runs[0].benchmark_configuration.hole_bytes, Some(TOTAL_BYTES));
+    assert!(document.warnings.iter().any(|warning| warning.contains("never written")), "{outcome:?}");
+}
+
+#[test]
+fn what_was_not_cold_is_not_printed_as_cold() {
+    // Its pages have no other place to be.
+    let Some(memory) = Filesystem::mount("tmpfs", 4 << 20) else { return };
+    let file = common::data_file(memory.folder(), TOTAL_BYTES);
+    let table = run("sweep -b 64k --strategy pread --cache cold --precision 90%", &[&file]).ok().stdout;
+    assert!(table.contains("page cache cold asked for, but "), "{table}");
+}
+
+/// The file loses its end meanwhile: what reads it fails, what does not goes on, and nothing is lost.
+#[test]
+fn a_point_that_fails_keeps_its_samples_and_does_not_end_the_others() {
+    let (scratch, file) = scratch();
+    let kept = scratch.folder().join("result.json");
+    let words = "sweep -j -b 64k --strategy pread,null --precision 0.0001% --budget 3s --largest-n 100000 -o";
+    let child =
+        iobench(words, &[&kept, &file]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_a_round(&kept);
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(TOTAL_BYTES / 2).unwrap();
+    let ended = outcome(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    let document: SweepDocument = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(document.error.as_ref().unwrap().exit_code, 74);
+    let [pread, null] = document.runs.as_slice() else { panic!("two points: {document:?}") };
+    assert!(pread.error.is_some() && !pread.benchmark_samples.is_empty());
+    assert_eq!(pread.summary.as_ref().unwrap().stop_reason, StopReason::Failed);
+    assert!(null.error.is_none() && null.benchmark_samples.len() > pread.benchmark_samples.len());
+    assert_eq!(read(&kept).runs[0].benchmark_samples.len(), pread.benchmark_samples.len());
+}
+
+#[test]
 fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
     let (_scratch, file) = scratch();
     let started = Instant::now();
@@ -188,25 +249,29 @@ fn csv_has_one_row_a_sample() {
 fn long_sweep(kept: &Path, file: &Path) -> std::process::Child {
     let words = "sweep -j -b 4k..64k --strategy pread --precision 0.0001% --budget 60s --largest-n 100000 -o";
     let child = iobench(words, &[kept, file]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_a_round(kept);
+    child
+}
+
+fn wait_for_a_round(kept: &Path) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !kept.exists() {
         assert!(Instant::now() < deadline, "no round was finished");
         std::thread::sleep(Duration::from_millis(5));
     }
-    child
 }
 
 #[test]
 fn kill_9_leaves_a_valid_file_of_the_finished_rounds() {
     let (scratch, file) = scratch();
     let kept = scratch.folder().join("result.json");
-    let mut child = long_sweep(&kept, &file);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    long_sweep_ended(&kept, &file);
     let document = read(&kept);
     assert!(document.sweep_configuration.rounds >= 1);
     let rounds = document.sweep_configuration.rounds as usize;
     assert!(document.runs.iter().all(|run| run.benchmark_samples.len() == rounds), "whole rounds only");
+    let reasons = document.runs.iter().map(|run| run.summary.as_ref().unwrap().stop_reason);
+    assert!(reasons.into_iter().all(|reason| reason == StopReason::Interrupted), "no budget was spent");
     assert_valid(&schema::<SweepDocument>().to_value(), &serde_json::to_value(&document).unwrap());
 }
 
@@ -394,6 +459,38 @@ fn rerun_repeats_the_points_with_their_totals() {
     assert_eq!(points(&first), points(&second));
     assert_eq!(points(&first).len(), 5, "direct cannot do 256 bytes");
     assert_eq!(read(&first).sweep_configuration.seed, read(&second).sweep_configuration.seed);
+}
+
+#[test]
+fn a_rerun_that_is_interrupted_says_so() {
+    let (scratch, file) = scratch();
+    let (first, second) = (scratch.folder().join("first.json"), scratch.folder().join("second.json"));
+    long_sweep_ended(&first, &file);
+    let child = iobench("rerun -o", &[&second, &first]).stdout(Stdio::piped()).spawn().unwrap();
+    wait_for_a_round(&second);
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(outcome(child.wait_with_output().unwrap()).code, Some(130));
+}
+
+/// The result of a sweep that was killed after a round.
+fn long_sweep_ended(kept: &Path, file: &Path) {
+    let mut child = long_sweep(kept, file);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_point_without_samples_is_a_point_that_is_not_there() {
+    let (scratch, file) = scratch();
+    let (whole, part) = (scratch.folder().join("whole.json"), scratch.folder().join("part.json"));
+    run("sweep -b 4k,64k --strategy pread --precision 90% -o", &[&whole, &file]).ok();
+    let mut document = read(&whole);
+    document.runs[1].benchmark_samples.clear();
+    std::fs::write(&part, serde_json::to_vec(&document).unwrap()).unwrap();
+    let refused = run("compare", &[&whole, &part]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stdout.contains("the points differ"), "{refused:?}");
 }
 
 #[test]

@@ -60,6 +60,8 @@ pub fn run(args: &AbArgs, strategies: &[&'static dyn Strategy]) -> Result<ExitCo
         threshold,
         machine: Vec::new(),
         points: judged(&[(&configuration, ratio)], &[], threshold),
+        pairs_seconds_per_byte: times,
+        seed: Some(args.seed),
     };
     print(&comparison, args.json)?;
     Ok(exit_code(&comparison))

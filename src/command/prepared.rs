@@ -7,11 +7,13 @@ use super::request::{Mode, Request};
 use crate::engine::affinity::CpuChoice;
 use crate::engine::buffer::{Buffer, Fill};
 use crate::engine::create;
+use crate::engine::extents::Unstored;
 use crate::engine::iteration::Plan;
 use crate::engine::offsets::{Access, Offsets};
 use crate::engine::strategy::{Effective, Limits, Support};
 use crate::engine::target::Target;
 use crate::error::Error;
+use crate::host;
 use crate::report::document::{BenchmarkConfiguration, Granted, Requested, SCHEMA_VERSION};
 
 /// Operations in flight where neither the user nor the strategy says otherwise.
@@ -36,6 +38,7 @@ impl Prepared {
     /// The strategy's refusal, or [`Error::Usage`] for a buffer size that O_DIRECT does not take.
     pub fn new(request: Request, target: &Target, cpu: Option<usize>) -> Result<Prepared, Error> {
         let limits = probe(&request, target)?;
+        check_order(&request)?;
         let plan = plan(&request, limits);
         Ok(Prepared { request, limits, plan, cpu })
     }
@@ -80,6 +83,12 @@ pub fn configuration(request: &Request, argv: Vec<String>, created: bool) -> Ben
     }
 }
 
+/// Puts what is not stored of the range into its configuration.
+pub fn describe_extents(configuration: &mut BenchmarkConfiguration, unstored: Option<Unstored>) {
+    configuration.hole_bytes = unstored.map(|unstored| unstored.hole_bytes);
+    configuration.unwritten_bytes = unstored.and_then(|unstored| unstored.unwritten_bytes);
+}
+
 /// Makes the file where the request says so, unless the run could not go on from there. Returns
 /// whether this run made it.
 ///
@@ -105,6 +114,22 @@ pub fn make_file(request: &Request) -> Result<bool, Error> {
 /// Maps one block and gives it back.
 fn check_memory(request: &Request) -> Result<(), Error> {
     Buffer::map(request.mode.direction(), request.block_bytes, 1, 1, Fill::Fresh).map(drop)
+}
+
+/// A random order is a list of all offsets; of a strategy that needs no file it may be any number of them.
+fn check_order(request: &Request) -> Result<(), Error> {
+    let list_bytes = (request.total_bytes / request.block_bytes).saturating_mul(size_of::<u64>() as u64);
+    let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
+    if request.access == Access::Sequential || list_bytes <= free_bytes {
+        return Ok(());
+    }
+    Err(Error::System {
+        call: "malloc",
+        reason: format!(
+            "the list of offsets takes {list_bytes} bytes, but {free_bytes} bytes of memory are available"
+        ),
+        remedy: "use a smaller -t or a larger -b".to_owned(),
+    })
 }
 
 /// Asks the strategy whether it runs on the target, and holds the buffer size against the answer.

@@ -1,11 +1,10 @@
 //! `iobench rerun`: the experiment of a sweep's result again, and both compared.
 
-use std::process::ExitCode;
 use std::time::Duration;
 
 use super::compare::{exit_code, print, threshold};
 use super::request::Request;
-use super::sweep::{Plan, Settings, Totals, sample_arguments};
+use super::sweep::{Ended, Plan, Settings, Totals, floor, sample_arguments};
 use crate::cli::{RerunArgs, RunArgs};
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
@@ -16,12 +15,12 @@ use crate::report::sweep::{SweepDocument, SweepRun};
 /// Repeats a sweep, point by point with the totals that it had, and compares.
 ///
 /// # Errors
-/// [`Error::Open`] if the result cannot be read, and those of a sweep.
+/// [`Error::Open`] if the result cannot be read, and those of a sweep. What ended the new sweep early is in [`Ended`].
 pub fn run(
     args: &RerunArgs,
     argv: Vec<String>,
     strategies: &[&'static dyn Strategy],
-) -> Result<ExitCode, Error> {
+) -> Result<Ended, Error> {
     let threshold = threshold(&args.threshold)?;
     let Kept::Sweep(old) = read(&args.result)? else {
         return Err(Error::Usage(format!(
@@ -39,13 +38,13 @@ pub fn run(
     };
     let could_run = old.runs.iter().filter(|run| run.error.is_none());
     let requests = could_run.map(|run| request(&old, run, strategies)).collect::<Result<Vec<_>, Error>>()?;
-    let plan = Plan { settings, requests, totals: Totals::Given, argv, output: args.output.clone() };
-    let new = plan.carry_out()?;
+    let (totals, floor, output) = (Totals::Given, floor(strategies), args.output.clone());
+    let (new, failure) = Plan { settings, requests, totals, floor, argv, output }.carry_out()?;
     let name = args.output.as_ref().map_or("this run".to_owned(), |path| path.display().to_string());
     let old = (args.result.display().to_string(), Comparable::from(*old));
     let comparison = compare(old, (name, Comparable::from(new)), threshold);
     print(&comparison, args.json)?;
-    Ok(exit_code(&comparison))
+    Ok(failure.map_or(Ok(exit_code(&comparison)), Err))
 }
 
 /// The request that made a run of the result.

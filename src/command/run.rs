@@ -140,16 +140,9 @@ fn describe_extents(
     if request.mode == Mode::Create {
         return;
     }
-    let Some(unstored) = extents::unstored(target, request.file_bytes()) else { return };
-    configuration.hole_bytes = Some(unstored.hole_bytes);
-    configuration.unwritten_bytes = unstored.unwritten_bytes;
-    let empty_bytes = unstored.hole_bytes.max(unstored.unwritten_bytes.unwrap_or(0));
-    if empty_bytes > 0 && request.mode.direction() == Direction::Read {
-        output.warn(&format!(
-            "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
-            target.path().display(),
-            request.total_bytes
-        ));
+    prepared::describe_extents(configuration, extents::unstored(target, request.file_bytes()));
+    if let Some(sentence) = configuration.never_written() {
+        output.warn(&sentence);
     }
 }
 

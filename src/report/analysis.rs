@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::constants;
-use super::document::{Role, SampleRecord, measured_bandwidths};
-use super::sweep::{Control, CostModel, Estimate, HostConstant, Knee, SweepDocument, SweepRun};
+use super::document::{FLOOR_STRATEGY, Role, SampleRecord, measured_bandwidths};
+use super::sweep::{Control, CostModel, Estimate, HostConstant, Knee, Order, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
 
-/// Moves nothing: it has no bandwidth to explain.
-const FLOOR_STRATEGY: &str = "null";
 /// Resamples of every interval here; a fixed seed, so that a result can be repeated.
 const HOW: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
 /// Above this part of a measured time, the floor is worth a warning (method.md, rule 8).
@@ -25,13 +23,15 @@ pub fn add(document: &mut SweepDocument) {
     for strategy in &document.sweep_configuration.strategies {
         let runs: Vec<&SweepRun> =
             document.runs.iter().filter(|run| run.benchmark_configuration.strategy == *strategy).collect();
+        // What moves nothing has no bandwidth to explain.
         if strategy != FLOOR_STRATEGY {
             document.models.extend(model(strategy, &runs));
             document.knees.extend(knees(strategy, &runs, &constants));
         }
     }
     let warnings = [
-        cache_warning(document),
+        hole_warning(document),
+        cache_missed(document),
         disturbance_warning(document),
         drift_warning(document),
         floor_warning(document),
@@ -94,7 +94,15 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
     found.iter().map(knee).collect()
 }
 
-fn cache_warning(document: &SweepDocument) -> Option<String> {
+/// That the largest range read has bytes that were never written.
+fn hole_warning(document: &SweepDocument) -> Option<String> {
+    let configurations = document.runs.iter().map(|run| &run.benchmark_configuration);
+    let with_holes = configurations.filter(|configuration| configuration.never_written().is_some());
+    with_holes.max_by_key(|configuration| configuration.totalsize)?.never_written()
+}
+
+/// How many samples did not start in the cache state that was asked for, if there are any.
+pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
     let asked = document.sweep_configuration.cache;
     let samples: Vec<&SampleRecord> = document.runs.iter().flat_map(|run| &run.benchmark_samples).collect();
     let missed = samples.iter().filter(|sample| sample.cache_reached == Some(false)).count();
@@ -127,9 +135,16 @@ fn drift_warning(document: &SweepDocument) -> Option<String> {
     let slices: Vec<&[(u64, f64)]> = points.iter().map(Vec::as_slice).collect();
     let drift = stats::drift(&slices).filter(|drift| drift.p_value < DRIFT_P)?;
     let direction = if drift.rho > 0.0 { "slower" } else { "faster" };
+    let effect = match document.sweep_configuration.order {
+        Order::Random => {
+            "within a round the order is random, but points that were done early are of another time than the rest"
+        }
+        Order::Ascending | Order::Descending => {
+            "with --order random it would be noise, here it may bend the curves"
+        }
+    };
     Some(format!(
-        "the machine became {direction} during the sweep (rank correlation {:.2}, p {:.2}); rounds are in random \
-         order, so this widens the intervals and favours no point",
+        "the machine became {direction} during the sweep (rank correlation {:.2}, p {:.2}): {effect}",
         drift.rho, drift.p_value
     ))
 }
@@ -142,12 +157,12 @@ fn floor_warning(document: &SweepDocument) -> Option<String> {
     };
     let of = |run: &SweepRun| run.benchmark_configuration.buffersize;
     let (floors, others): (Vec<&SweepRun>, Vec<&SweepRun>) =
-        document.runs.iter().partition(|run| run.benchmark_configuration.strategy == FLOOR_STRATEGY);
+        document.runs.iter().partition(|run| run.benchmark_configuration.is_floor());
     let floors: BTreeMap<u64, f64> =
         floors.iter().filter_map(|run| Some((of(run), median_ns_per_io(run)?))).collect();
     let high = |run: &&&SweepRun| {
-        let (floor, measured) = (floors.get(&of(run)), median_ns_per_io(run));
-        floor.zip(measured).is_some_and(|(floor, measured)| *floor > FLOOR_LIMIT * measured)
+        let floor = floors.get(&of(run)).copied().or(document.floors.harness_call_ns);
+        floor.zip(median_ns_per_io(run)).is_some_and(|(floor, measured)| floor > FLOOR_LIMIT * measured)
     };
     let names: Vec<String> = others
         .iter()

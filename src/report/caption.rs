@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::analysis;
 use super::document::BenchmarkConfiguration;
 use super::figure::{Figure, Input, Point, Vertical, VerticalKind, host_of, short_name};
 use super::read::Kept;
@@ -26,6 +27,7 @@ pub fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
     sentences.push(certainty(&points));
     sentences.extend(knees(&figure.verticals));
     sentences.extend(missing(inputs));
+    sentences.extend(cache_missed(inputs));
     sentences.extend(hosts(inputs));
     sentences
 }
@@ -135,6 +137,15 @@ fn missing(inputs: &[Input]) -> Option<String> {
         1 => Some("One point could not be measured; the result says why.".to_owned()),
         count => Some(format!("{count} points could not be measured; the result says why.")),
     }
+}
+
+/// How many samples did not start in the cache state that the caption names, if there are any.
+fn cache_missed(inputs: &[Input]) -> Vec<String> {
+    let missed = |(_, kept): &Input| match kept {
+        Kept::Sweep(sweep) => analysis::cache_missed(sweep),
+        Kept::Run(_) => None,
+    };
+    inputs.iter().filter_map(missed).map(|sentence| format!("{sentence}.")).collect()
 }
 
 /// A sentence for each host and day; with the files' names where there are several.

@@ -39,6 +39,10 @@ pub struct Comparison {
     pub machine: Vec<MachineChange>,
     /// The points that both have.
     pub points: Vec<ComparedPoint>,
+    /// Of `ab`, the seconds a byte of each pair (first setting, second), in the order taken; else empty.
+    pub pairs_seconds_per_byte: Vec<(f64, f64)>,
+    /// Of `ab`, the seed of who went first in each pair; else null.
+    pub seed: Option<u64>,
 }
 
 /// A value of the environment that differs.
@@ -69,7 +73,7 @@ pub struct MachineChange {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComparedPoint {
-    /// Name of the I/O path; `old against new` where it is what differs.
+    /// Name of the I/O path; of `ab` that of the second setting.
     pub strategy: String,
     /// Size of one I/O.
     pub block_bytes: u64,
@@ -134,9 +138,10 @@ impl From<SweepDocument> for Comparable {
         let samples = document.runs.iter().flat_map(|run| &run.benchmark_samples);
         let counted: BTreeSet<u64> =
             samples.filter(|sample| sample.counts()).filter_map(|sample| sample.order_index).collect();
-        let with_samples = document.runs.into_iter().filter(|run| run.error.is_none());
+        // A point without any that counts is one that the result does not have.
         let points =
-            with_samples.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
+            document.runs.into_iter().filter(|run| run.benchmark_samples.iter().any(SampleRecord::counts));
+        let points = points.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
         let fitted = document.sweep_configuration.total_bytes.is_none();
         // The machine as it was beside the samples that count.
         let controls = document.controls.into_iter().filter(|control| counted.contains(&control.order_index));
@@ -219,6 +224,8 @@ pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: 
         threshold,
         machine: machine.into_iter().map(MachineChange::from).collect(),
         points,
+        pairs_seconds_per_byte: Vec::new(),
+        seed: None,
     }
 }
 
@@ -300,7 +307,8 @@ fn obstacles(old: &Comparable, new: &Comparable, pairs: &[(&Point, &Point)]) -> 
     let allowed = if old.fitted && new.fitted { FITTED_FACTOR } else { 1 };
     found.extend(differing("total", &|old, new| {
         let (less, more) = (old.totalsize.min(new.totalsize), old.totalsize.max(new.totalsize));
-        more > less.saturating_mul(allowed)
+        // What moves nothing costs the same whatever the total.
+        !old.is_floor() && more > less.saturating_mul(allowed)
     }));
     found
 }

@@ -6,7 +6,7 @@ use super::document::{Role, SampleRecord};
 use super::sweep::{SweepDocument, SweepRun};
 
 const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_index,role,bandwidth_kib_per_second,\
-                      time_seconds,io_count,resident_fraction_before,resident_fraction_after,cache_reached";
+                      time_seconds,transfer_time_ns,sync_time_ns,io_count,resident_fraction_before,resident_fraction_after,cache_reached";
 
 /// Writes a header and a row for each sample. No value holds a comma or a quote, so none is quoted.
 ///
@@ -38,6 +38,8 @@ fn row(run: &SweepRun, sample: &SampleRecord) -> String {
         role.to_owned(),
         sample.bandwidth.to_string(),
         sample.time.to_string(),
+        optional(sample.transfer_time_ns),
+        optional(sample.sync_time_ns),
         sample.io_count.to_string(),
         optional(sample.resident_fraction_before),
         optional(sample.resident_fraction_after),

@@ -160,6 +160,29 @@ pub struct BenchmarkConfiguration {
     pub granted: Option<Granted>,
 }
 
+/// Name of the strategy that moves nothing: the floor under all others.
+pub const FLOOR_STRATEGY: &str = "null";
+
+impl BenchmarkConfiguration {
+    /// Whether the run is of the floor: it has no bandwidth worth the name.
+    #[must_use]
+    pub fn is_floor(&self) -> bool {
+        self.strategy == FLOOR_STRATEGY
+    }
+
+    /// A sentence about what a run reads that was never written, if it does.
+    #[must_use]
+    pub fn never_written(&self) -> Option<String> {
+        let empty_bytes = self.hole_bytes?.max(self.unwritten_bytes.unwrap_or(0));
+        (empty_bytes > 0 && self.operation != "write").then(|| {
+            format!(
+                "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
+                self.path, self.totalsize
+            )
+        })
+    }
+}
+
 /// What was asked for, where more than one answer is possible.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -223,10 +246,10 @@ pub struct SampleRecord {
     pub resident_fraction_after: Option<f64>,
     /// Whether the state asked for with --cache was reached; null if none was, or if unknown.
     pub cache_reached: Option<bool>,
-    /// Whether the sample counts (sweep and ab only).
+    /// Whether the sample counts (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Place of the sample among all samples of the experiment, from 0 (sweep and ab only).
+    /// Place of the sample among all samples of the experiment, from 0 (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_index: Option<u64>,
     /// What the kernel did between the brackets (iobench trace).

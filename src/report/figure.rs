@@ -7,16 +7,13 @@ use serde::Serialize;
 use super::axis::{Axis, bytes_label};
 use super::caption;
 use super::constants;
-use super::document::{BenchmarkConfiguration, Document, measured_bandwidths};
+use super::document::{BenchmarkConfiguration, Document, FLOOR_STRATEGY, measured_bandwidths};
 use super::read::Kept;
 use super::style::{self, Style};
 use super::sweep::{Knee, Summary, SweepDocument, SweepRun};
 use crate::error::Error;
 use crate::host;
 use crate::stats;
-
-/// The strategy that moves nothing: a floor of the harness, and no I/O path to compare with.
-const NULL_STRATEGY: &str = "null";
 
 /// Knees whose sizes differ by less than this factor share a line: a quarter of a power of two, which
 /// is about the width of a letter in print.
@@ -144,7 +141,7 @@ impl Figure {
     pub fn new(inputs: &[Input], wishes: &Wishes) -> Result<Figure, Error> {
         let groups = groups(inputs)?;
         let (curves, floors): (Vec<Curve>, Vec<Curve>) =
-            split(&groups).into_iter().partition(|curve| curve.strategy != NULL_STRATEGY);
+            split(&groups).into_iter().partition(|curve| curve.strategy != FLOOR_STRATEGY);
         // A figure of nothing but the floor shows the floor.
         let (curves, floors) = if curves.is_empty() { (floors, curves) } else { (curves, floors) };
         let series = styled(curves, groups.len());
@@ -328,23 +325,27 @@ fn split(groups: &[Group]) -> Vec<Curve> {
     curves
 }
 
-/// Floors and ceilings: of the first sweep that has them, and the first null strategy.
+/// Floors and ceilings: of the first sweep that has them, and the first null strategy, swept or as the floor.
 fn references(inputs: &[Input], floors: &[Curve], series: &[Series]) -> Vec<Reference> {
     // KiB/s of this many bytes in this many nanoseconds.
     let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS / ns);
-    let mut curves: Vec<(&str, Vec<(f64, f64)>)> = Vec::new();
-    if let Some(floors) = inputs.iter().find_map(|(_, kept)| sweep(kept)).map(|sweep| &sweep.floors) {
-        let copy = floors.memory_copy_ns.iter().map(|&(bytes, ns)| bandwidth(bytes as f64, ns));
-        curves.push(("memory copy", copy.collect()));
-        let calls = floors.system_call_ns.into_iter();
-        let calls =
-            calls.flat_map(|ns| fine_sizes(series).into_iter().map(move |bytes| bandwidth(bytes, ns)));
-        curves.push(("one bare system call a block", calls.collect()));
-    }
-    if let Some(floor) = floors.first() {
-        let point = |point: &Point| (point.block_bytes as f64, point.median_kib_per_second);
-        curves.push(("null strategy (harness)", floor.points.iter().map(point).collect()));
-    }
+    let of_calls = |ns: Option<f64>| -> Vec<(f64, f64)> {
+        let sizes = |ns| fine_sizes(series).into_iter().map(move |bytes| bandwidth(bytes, ns));
+        ns.into_iter().flat_map(sizes).collect()
+    };
+    let of_sweep = inputs.iter().find_map(|(_, kept)| sweep(kept)).map(|sweep| sweep.floors.clone());
+    let of_sweep = of_sweep.unwrap_or_default();
+    let copy = of_sweep.memory_copy_ns.iter().map(|&(bytes, ns)| bandwidth(bytes as f64, ns));
+    let point = |point: &Point| (point.block_bytes as f64, point.median_kib_per_second);
+    let harness = match floors.first() {
+        Some(floor) => floor.points.iter().map(point).collect(),
+        None => of_calls(of_sweep.harness_call_ns),
+    };
+    let curves = [
+        ("memory copy", copy.collect()),
+        ("one bare system call a block", of_calls(of_sweep.system_call_ns)),
+        ("null strategy (harness)", harness),
+    ];
     let drawn = curves.into_iter().filter(|(_, points)| !points.is_empty()).enumerate();
     drawn
         .map(|(index, (name, points))| Reference {

@@ -38,7 +38,7 @@ pub struct SweepDocument {
     /// Sentences about the whole: a drift, a slowed processor, samples that were not cold, points
     /// below the floor.
     pub warnings: Vec<String>,
-    /// What ended the sweep early; null if nothing did.
+    /// What ended the sweep or a point of it early; null if nothing did.
     pub error: Option<ErrorRecord>,
 }
 
@@ -76,7 +76,7 @@ pub struct SweepConfiguration {
     pub start_time: String,
     /// How long it took, in seconds.
     pub elapsed_seconds: f64,
-    /// Complete rounds.
+    /// Finished rounds: each visits every open point, and those that the budget suffices for several times.
     pub rounds: u64,
 }
 
@@ -102,7 +102,7 @@ pub struct SweepRun {
     pub benchmark_samples: Vec<SampleRecord>,
     /// What the measured samples say; null if the point could not run or has no sample.
     pub summary: Option<Summary>,
-    /// Why the point could not run; null if it could.
+    /// Why the point could not run, or why it got no further; null if nothing went wrong.
     pub error: Option<ErrorRecord>,
 }
 
@@ -141,14 +141,19 @@ pub enum StopReason {
     LargestN,
     /// The time budget was spent.
     Budget,
-    /// A signal.
+    /// A signal, or the end of the program: a file that was written between rounds says so, too.
     Interrupted,
+    /// The strategy failed: see the error.
+    Failed,
 }
 
 /// Floors beside the results, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
+    /// A call of the strategy that moves nothing: what the harness itself costs; null if it could not run.
+    #[serde(default)]
+    pub harness_call_ns: Option<f64>,
     /// A raw system call that does nothing (getppid(2)).
     pub system_call_ns: Option<f64>,
     /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::analysis;
 use super::caption;
+use super::document::FLOOR_STRATEGY;
 use super::sweep::{SweepDocument, SweepRun};
 
 /// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
@@ -10,8 +12,6 @@ const COLUMN: usize = 28;
 const LABEL: usize = 8;
 /// KiB in the table's unit, MiB.
 const KIB_PER_MIB: f64 = 1024.0;
-/// Moves nothing, so it has no bandwidth worth the name and cannot win.
-const FLOOR_STRATEGY: &str = "null";
 
 /// Writes medians with their intervals in MiB/s, of the floor in ns a call, and what the analysis says.
 ///
@@ -22,14 +22,15 @@ pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()
     writeln!(
         output,
         "Median bandwidth in MiB/s with its 95 % interval; * where no other interval of the row reaches. \
-         {} rounds in {:.0} s, {}.",
+         {} rounds in {:.0} s, {}{}.",
         configuration.rounds,
         configuration.elapsed_seconds,
-        caption::cache(configuration.cache)
+        caption::cache(configuration.cache),
+        analysis::cache_missed(document).map_or(String::new(), |missed| format!(" asked for, but {missed}"))
     )?;
     write!(output, "{:>LABEL$}", "bytes")?;
     for strategy in &configuration.strategies {
-        let unit = if is_floor(strategy) { " (ns a call)" } else { "" };
+        let unit = if strategy == FLOOR_STRATEGY { " (ns a call)" } else { "" };
         write!(output, " {:>COLUMN$}", format!("{strategy}{unit}"))?;
     }
     writeln!(output)?;
@@ -65,14 +66,10 @@ fn cell(run: &SweepRun) -> String {
     }
 }
 
-fn is_floor(strategy: &str) -> bool {
-    strategy == FLOOR_STRATEGY
-}
-
 /// MiB/s; of the floor the nanoseconds of a call.
 fn in_unit_of_column(run: &SweepRun, kib_per_second: f64) -> f64 {
     let configuration = &run.benchmark_configuration;
-    match is_floor(&configuration.strategy) {
+    match configuration.is_floor() {
         true => configuration.buffersize as f64 / (kib_per_second * 1024.0) * 1e9,
         false => kib_per_second / KIB_PER_MIB,
     }
@@ -92,8 +89,9 @@ fn digits(value: f64) -> String {
 fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     let interval = |run: &&'a SweepRun| {
         let (low, high) = run.summary.as_ref()?.interval_kib_per_second?;
-        let strategy = &run.benchmark_configuration.strategy;
-        (!is_floor(strategy)).then_some((strategy, low, high))
+        let configuration = &run.benchmark_configuration;
+        // Of what moves nothing there is nothing to win.
+        (!configuration.is_floor()).then_some((&configuration.strategy, low, high))
     };
     let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
     let best = intervals.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -104,6 +102,9 @@ fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
 fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
     if let Some(call_ns) = document.floors.system_call_ns {
         writeln!(output, "A system call that does nothing: {call_ns:.0} ns.")?;
+    }
+    if let Some(call_ns) = document.floors.harness_call_ns {
+        writeln!(output, "The harness itself: {call_ns:.2} ns a call.")?;
     }
     for model in &document.models {
         let (call, byte) = (model.per_call_ns, model.per_byte_ns);
@@ -149,22 +150,23 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
     not_run(output, document)
 }
 
-/// The points that did not run, together where strategy and kind of error are the same.
+/// The points that did not run or failed, together where strategy and kind of error are the same.
 fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
-    let refused =
-        document.runs.iter().filter_map(|run| Some((&run.benchmark_configuration, run.error.as_ref()?)));
-    let mut groups: Vec<(&str, &str, &str, Vec<String>)> = Vec::new();
-    for (configuration, error) in refused {
+    type Group<'a> = ((&'a str, &'a str, &'a str), &'a str, Vec<String>);
+    let mut groups: Vec<Group> = Vec::new();
+    for run in &document.runs {
+        let Some(error) = &run.error else { continue };
+        let configuration = &run.benchmark_configuration;
+        let what = if run.benchmark_samples.is_empty() { "Not run" } else { "Failed" };
+        let key = (what, configuration.strategy.as_str(), error.kind.as_str());
         let size = size_label(configuration.buffersize);
-        let group =
-            groups.iter_mut().find(|group| group.0 == configuration.strategy && group.1 == error.kind);
-        match group {
-            Some(group) => group.3.push(size),
-            None => groups.push((&configuration.strategy, &error.kind, &error.message, vec![size])),
+        match groups.iter_mut().find(|group| group.0 == key) {
+            Some(group) => group.2.push(size),
+            None => groups.push((key, &error.message, vec![size])),
         }
     }
-    for (strategy, _, message, sizes) in groups {
-        writeln!(output, "Not run: {strategy} at {}: {message}.", sizes.join(", "))?;
+    for ((what, strategy, _), message, sizes) in groups {
+        writeln!(output, "{what}: {strategy} at {}: {message}.", sizes.join(", "))?;
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 //! What to do with a budget that does not suffice for everything.
 
-/// Which of the jobs a budget suffices for, cheapest first: so many are done as can be. Both in the same unit;
-/// what costs nothing is always among them.
+/// Which of the jobs a budget suffices for, cheapest first: so many are done as can be. Both in the same unit.
 ///
 /// Smith, "Various optimizers for single-stage production", Naval Research Logistics Quarterly 3, 1956: in the order of
 /// their length, jobs are done at the earliest on average, and at any moment most of them.
@@ -13,7 +12,7 @@ pub fn affordable(costs: &[f64], budget: f64) -> Vec<bool> {
     let mut spent = 0.0;
     for index in order {
         spent += costs[index];
-        affordable[index] = costs[index] <= 0.0 || spent <= budget;
+        affordable[index] = spent <= budget;
     }
     affordable
 }
@@ -31,8 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn what_costs_nothing_is_afforded_and_what_nobody_can_pay_is_not() {
-        assert_eq!(affordable(&[0.0, 1.0, 0.0], 0.0), [true, false, true]);
-        assert_eq!(affordable(&[f64::INFINITY, 1.0, f64::NAN], 10.0), [false, true, false]);
+    fn what_nobody_can_pay_is_not_afforded() {
+        assert_eq!(affordable(&[f64::INFINITY, 1.0, f64::NAN, 0.0], 10.0), [false, true, false, true]);
     }
 }

@@ -28,5 +28,5 @@ pub use median::{median, median_interval, median_interval_ranks, quantile};
 pub use multiple::holm;
 pub use random::Random;
 pub use rank_tests::{mann_whitney_p, signed_rank_p};
-pub use stopping::{Decision, FIRST_LOOK, decide, precise, samples_wanted};
+pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
 pub use warmup::warmup_length;

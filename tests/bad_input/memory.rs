@@ -25,6 +25,16 @@ fn a_buffer_larger_than_the_memory() {
 }
 
 #[test]
+fn a_list_of_offsets_larger_than_the_memory() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let says =
+        &["the list of offsets takes 8796093022208 bytes, but ", "use a smaller -t or a larger -b"][..];
+    let args = &["-r", "-b1", "-t1T", "--strategy", "null", "--access", "random", "iofile"];
+    all_refused(scratch.folder(), SYSTEM, &[(args, says)]);
+}
+
+#[test]
 fn a_buffer_larger_than_the_memory_costs_no_file() {
     if !have_program("prlimit") {
         return;

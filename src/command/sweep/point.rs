@@ -1,10 +1,11 @@
 //! A point of a sweep: one strategy at one buffer size.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
 use crate::engine::buffer::Memory;
+use crate::engine::extents::{self, Unstored};
 use crate::engine::iteration::{self, Sample};
 use crate::engine::strategy::Effective;
 use crate::engine::target::Target;
@@ -31,7 +32,10 @@ pub(super) struct Point {
     next_look: usize,
     effective: Option<Effective>,
     /// What all its samples took, with what comes before and after each.
-    spent: Duration,
+    pub(super) spent: Duration,
+    /// What is not stored of its range of the file.
+    unstored: Option<Unstored>,
+    error: Option<ErrorRecord>,
 }
 
 /// A point that cannot run, with the reason.
@@ -65,12 +69,14 @@ impl Point {
             .and_then(|prepared| if fit { fit_total(prepared, target) } else { Ok(prepared) });
         match fitted {
             Ok(prepared) => Ok(Point {
+                unstored: extents::unstored(target, prepared.request.file_bytes()),
                 prepared,
                 samples: Vec::new(),
                 stop: None,
                 next_look: stats::FIRST_LOOK,
                 effective: None,
                 spent: Duration::ZERO,
+                error: None,
             }),
             Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
         }
@@ -83,7 +89,6 @@ impl Point {
         memory: &mut Memory,
         order_index: u64,
     ) -> Result<(), Error> {
-        let start = Instant::now();
         let Prepared { request, plan, .. } = &self.prepared;
         let effective = &mut self.effective;
         let sample = iteration::run_in(memory, request.strategy, target, plan, |granted| {
@@ -93,7 +98,6 @@ impl Point {
         let record = SampleRecord::from(&sample);
         let order_index = Some(order_index);
         self.samples.push(SampleRecord { role: Some(Role::Measured), order_index, ..record });
-        self.spent += start.elapsed();
         Ok(())
     }
 
@@ -105,6 +109,7 @@ impl Point {
         label(&mut self.samples, slowed);
         let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
+            Some(StopReason::Failed) => return,
             Some(StopReason::Precision) if stats::precise(&bandwidths, precision) => return,
             Some(StopReason::LargestN) if bandwidths.len() >= largest_n => return,
             _ => self.stop = None,
@@ -116,13 +121,19 @@ impl Point {
         }
     }
 
-    /// About how many seconds it takes until the point is done, by what its samples took that count; 0 while
-    /// there are too few to tell.
-    pub(super) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> f64 {
+    /// About how many seconds it takes until the point is done, by what its samples took that count; `None` while
+    /// there are too few to tell, and where there may be enough.
+    pub(super) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
         let bandwidths = measured_bandwidths(&self.samples);
-        let n = bandwidths.len() as f64;
-        let wanted = stats::samples_wanted(&bandwidths, precision).unwrap_or(0.0).min(largest_n as f64);
-        self.spent.as_secs_f64() * ((wanted - n) / n).max(0.0)
+        let end = stats::foreseen_look(&bandwidths, self.next_look, precision, largest_n)?;
+        let more = end.checked_sub(bandwidths.len()).filter(|more| *more > 0)?;
+        Some(self.spent.as_secs_f64() * more as f64 / bandwidths.len() as f64)
+    }
+
+    /// Closes the point: its strategy failed on it.
+    pub(super) fn fail(&mut self, error: &Error) {
+        self.stop = Some(StopReason::Failed);
+        self.error = Some(ErrorRecord::new(error));
     }
 
     /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
@@ -136,11 +147,12 @@ impl Point {
         let mut configuration = prepared::configuration(&self.prepared.request, argv.to_vec(), created);
         configuration.iterations = self.samples.len() as u64;
         configuration.granted = self.effective.as_ref().map(|effective| self.prepared.granted(effective));
+        prepared::describe_extents(&mut configuration, self.unstored);
         SweepRun {
             benchmark_configuration: configuration,
             summary: summary(&measured_bandwidths(&self.samples), self.stop.unwrap_or(unfinished), precision),
             benchmark_samples: self.samples.clone(),
-            error: None,
+            error: self.error.clone(),
         }
     }
 }
@@ -198,7 +210,8 @@ fn most_ios(request: &Request) -> u64 {
     most_bytes / request.block_bytes
 }
 
-fn seconds_per_io(sample: &Sample) -> f64 {
+/// Seconds of an I/O of the sample.
+pub(super) fn seconds_per_io(sample: &Sample) -> f64 {
     sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.tally.io_count.max(1) as f64
 }
 
