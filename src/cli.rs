@@ -117,7 +117,7 @@ pub struct SweepArgs {
     /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::Warm)]
     pub cache: CacheState,
-    /// Bytes of each sample [default: 16 MiB, less where a sample would take more than 5 ms]
+    /// Bytes of each sample [default: 16 MiB or the file, less where that would take more than 5 ms]
     #[arg(short = 't', value_name = "SIZE")]
     pub total_size: Option<String>,
     /// Open with O_DIRECT

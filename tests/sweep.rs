@@ -131,6 +131,7 @@ fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
     let table = run("sweep -b 1M --strategy null,pread --precision 90%", &[&file]).ok().stdout;
     assert!(table.contains(" null (ns a call) "), "{table}");
     assert!(table.contains(" page cache warm."), "{table}");
+    assert!(table.contains("2 of 2 points converged: half of the interval is within 90 % of"), "{table}");
 }
 
 #[test]
@@ -151,6 +152,21 @@ fn a_block_larger_than_the_memory_is_a_record_too() {
     let kinds: Vec<Option<&str>> =
         document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
     assert_eq!(kinds, [None, Some("system"), None, Some("usage")], "{outcome:?}");
+}
+
+#[test]
+fn transfer_and_sync_are_told_apart() {
+    let (_scratch, file) = scratch();
+    let words = "sweep -w -s -b 64k --strategy pread --precision 90% --budget 20s";
+    let table = run(words, &[&file]).ok().stdout;
+    assert!(table.contains("pread: the sync took "), "{table}");
+    let csv = run(&format!("{words} --csv"), &[&file]).ok().stdout;
+    let column = |name: &str| csv.lines().next().unwrap().split(',').position(|field| field == name).unwrap();
+    let (transfer, sync) = (column("transfer_time_ns"), column("sync_time_ns"));
+    for row in csv.lines().skip(1) {
+        let fields: Vec<&str> = row.split(',').collect();
+        assert!(fields[transfer].parse::<u64>().is_ok() && fields[sync].parse::<u64>().is_ok(), "{row}");
+    }
 }
 
 #[test]
@@ -191,6 +207,8 @@ fn a_point_that_fails_keeps_its_samples_and_does_not_end_the_others() {
     assert!(pread.error.is_some() && !pread.benchmark_samples.is_empty());
     assert_eq!(pread.summary.as_ref().unwrap().stop_reason, StopReason::Failed);
     assert!(null.error.is_none() && null.benchmark_samples.len() > pread.benchmark_samples.len());
+    let null_ended = null.summary.as_ref().unwrap().stop_reason;
+    assert_eq!(null_ended, StopReason::Budget, "it went on to the end");
     assert_eq!(read(&kept).runs[0].benchmark_samples.len(), pread.benchmark_samples.len());
 }
 

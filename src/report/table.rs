@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use super::analysis;
 use super::caption;
 use super::document::FLOOR_STRATEGY;
-use super::sweep::{SweepDocument, SweepRun};
+use super::sweep::{Summary, SweepDocument, SweepRun};
+use crate::stats;
 
 /// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
 const COLUMN: usize = 28;
@@ -100,22 +101,33 @@ fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
 }
 
 fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+    let summaries: Vec<&Summary> = document.runs.iter().filter_map(|run| run.summary.as_ref()).collect();
+    writeln!(
+        output,
+        "{} of {} points converged: half of the interval is within {} % of the median.",
+        summaries.iter().filter(|summary| summary.converged).count(),
+        summaries.len(),
+        (1e6 * document.sweep_configuration.precision).round() / 1e4
+    )?;
     if let Some(call_ns) = document.floors.system_call_ns {
         writeln!(output, "A system call that does nothing: {call_ns:.0} ns.")?;
     }
     if let Some(call_ns) = document.floors.harness_call_ns {
         writeln!(output, "The harness itself: {call_ns:.2} ns a call.")?;
     }
+    for strategy in &document.sweep_configuration.strategies {
+        sync(output, document, strategy)?;
+    }
     for model in &document.models {
         let (call, byte) = (model.per_call_ns, model.per_byte_ns);
         writeln!(
             output,
-            "{}: {:.0} ns a call [{:.0}, {:.0}], {:.4} ns a byte [{:.4}, {:.4}]; a call costs as much as its bytes \
+            "{}: {} ns a call [{}, {}], {:.4} ns a byte [{:.4}, {:.4}]; a call costs as much as its bytes \
              at {}, and around there the curve of these two alone bends.",
             model.strategy,
-            call.value,
-            call.low,
-            call.high,
+            digits(call.value),
+            digits(call.low),
+            digits(call.high),
             byte.value,
             byte.low,
             byte.high,
@@ -148,6 +160,25 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
         writeln!(output, "Warning: {warning}")?;
     }
     not_run(output, document)
+}
+
+/// What part of the time the syncs of a strategy took, where there were any.
+fn sync(output: &mut impl Write, document: &SweepDocument, strategy: &str) -> io::Result<()> {
+    let runs = document.runs.iter().filter(|run| run.benchmark_configuration.strategy == strategy);
+    let share = |run: &SweepRun| {
+        let counted = run.benchmark_samples.iter().filter(|sample| sample.counts());
+        let shares = counted.filter_map(|sample| Some(sample.sync_time_ns? as f64 / 1e9 / sample.time));
+        stats::median(&shares.collect::<Vec<f64>>())
+    };
+    let percents: Vec<f64> = runs.filter_map(share).map(|share| 100.0 * share).collect();
+    match stats::quantile(&percents, 0.0).zip(stats::quantile(&percents, 1.0)) {
+        Some((least, most)) => writeln!(
+            output,
+            "{strategy}: the sync took {least:.0} to {most:.0} % of a sample, by buffer size; transfer and sync are \
+             apart in the JSON and the CSV."
+        ),
+        None => Ok(()),
+    }
 }
 
 /// The points that did not run or failed, together where strategy and kind of error are the same.
