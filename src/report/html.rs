@@ -22,7 +22,7 @@ struct Environment {
     host_configuration: Vec<(String, String)>,
     /// The sweep or the run, as in the result.
     configuration: Value,
-    /// Points without a measurement: strategy, bytes, reason.
+    /// Points that could not be measured, or not to the end: strategy, bytes, reason.
     missing: Vec<(String, u64, String)>,
     /// What the sweep warns of.
     warnings: Vec<String>,
@@ -52,7 +52,7 @@ fn environment((path, kept): &Input) -> Environment {
     let host = host_of(kept).map(|host| host.lines()).unwrap_or_default();
     let (configuration, missing, warnings) = match kept {
         Kept::Sweep(sweep) => {
-            let unmeasured = sweep.runs.iter().filter(|run| run.summary.is_none());
+            let unmeasured = sweep.runs.iter().filter(|run| run.summary.is_none() || run.error.is_some());
             let missing = unmeasured.map(|run| {
                 let reason = run.error.as_ref().map_or("no sample was taken", |error| error.message.as_str());
                 let configuration = &run.benchmark_configuration;

@@ -341,7 +341,7 @@
         html("h2", {}, `How ${result.file} was measured`),
         ...facts("Configuration", Object.entries(result.configuration ?? {})),
         ...facts("Warnings", result.warnings.map((warning) => ["", warning])),
-        ...facts("Not measured", result.missing.map(([strategy, bytes, reason]) =>
+        ...facts("Not measured, or not to the end", result.missing.map(([strategy, bytes, reason]) =>
           [`${strategy}, ${bytesLabel(bytes)}`, reason])),
         ...facts("Host", result.host_configuration));
     }
