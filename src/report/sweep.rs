@@ -76,7 +76,7 @@ pub struct SweepConfiguration {
     pub start_time: String,
     /// How long it took, in seconds.
     pub elapsed_seconds: f64,
-    /// Complete rounds.
+    /// Finished rounds: each visits every open point, and those that the budget suffices for several times.
     pub rounds: u64,
 }
 

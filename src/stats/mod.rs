@@ -2,6 +2,7 @@
 
 mod batches;
 mod bootstrap;
+mod budget;
 mod comparison;
 mod correlation;
 mod cost_model;
@@ -17,6 +18,7 @@ mod warmup;
 
 pub use batches::batch_medians;
 pub use bootstrap::{Estimate, Resampling, bootstrap_interval};
+pub use budget::affordable;
 pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
 pub use correlation::{Correlation, drift, spearman};
 pub use cost_model::{CostModel, CostPoint, fit_cost_model};
@@ -26,5 +28,5 @@ pub use median::{median, median_interval, median_interval_ranks, quantile};
 pub use multiple::holm;
 pub use random::Random;
 pub use rank_tests::{mann_whitney_p, signed_rank_p};
-pub use stopping::{Decision, FIRST_LOOK, decide, precise};
+pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
 pub use warmup::warmup_length;

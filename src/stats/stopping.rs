@@ -49,6 +49,18 @@ pub fn precise(samples: &[f64], precision: f64) -> bool {
     samples.len() >= FIRST_LOOK && relative_half_width(samples).is_some_and(|width| width <= precision)
 }
 
+/// Samples fewer than this say too little of their scatter: the third look.
+const TELLING: usize = 22;
+
+/// The look at which `samples` will probably be [`precise`], if the rest scatter as these do: an interval of the
+/// median becomes narrower by the square root of their number. `None` while there are too few to tell.
+pub fn foreseen_look(samples: &[f64], next_look: usize, precision: f64, largest_n: usize) -> Option<usize> {
+    let width = relative_half_width(samples).filter(|_| samples.len() >= TELLING)?;
+    let wanted = samples.len() as f64 * (width / precision).powi(2);
+    let enough = |look: &usize| *look >= next_look && *look as f64 >= wanted;
+    Some(looks().find(enough).unwrap_or(largest_n).min(largest_n))
+}
+
 /// 10 x 1.5^k, rounded down.
 fn looks() -> impl Iterator<Item = usize> {
     let look = |k| Some(FIRST_LOOK.checked_mul(3_usize.checked_pow(k)?)? >> k);
@@ -107,6 +119,31 @@ mod tests {
                 "n = {n}"
             );
         }
+    }
+
+    #[test]
+    fn half_the_width_takes_four_times_the_samples_and_ends_at_a_look() {
+        assert_eq!(foreseen_look(&samples(30, 4.0), 33, 0.02, 1_000), Some(170), "120 are wanted");
+        assert_eq!(foreseen_look(&samples(30, 1.0), 33, 0.02, 1_000), Some(33), "enough, at the next look");
+        assert_eq!(foreseen_look(&samples(30, 4.0), 33, 0.02, 100), Some(100));
+        assert_eq!(foreseen_look(&samples(30, 4.0), 33, 0.0, 100), Some(100));
+        assert_eq!(foreseen_look(&samples(21, 4.0), 22, 0.02, 1_000), None);
+        assert_eq!(foreseen_look(&[0.0; 30], 33, 0.02, 1_000), None);
+    }
+
+    /// At the look foretold at the third one precision is reached, mostly, and not by far: twenty-two samples
+    /// tell of their scatter within a factor of two, and their interval errs on the wide side.
+    #[test]
+    fn what_is_foreseen_is_about_enough() {
+        let mut random = Random::new(17);
+        let width = |_: usize| {
+            let look = foreseen_look(&random.lognormal(TELLING, 1.0, 0.1), 33, 0.02, 100_000).unwrap();
+            relative_half_width(&random.lognormal(look, 1.0, 0.1)).unwrap()
+        };
+        let widths: Vec<f64> = (0..500).map(width).collect();
+        let tenths = [0.1, 0.5, 0.9].map(|q| super::super::median::quantile(&widths, q).unwrap());
+        println!("half-widths where 2 % was foretold, tenths 1, 5 and 9: {tenths:?}");
+        assert!(0.01 < tenths[0] && tenths[1] < 0.02 && tenths[2] < 0.03, "{tenths:?}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(super) struct Point {
     pub(super) stop: Option<StopReason>,
     next_look: usize,
     effective: Option<Effective>,
+    /// What all its samples took, with what comes before and after each.
+    pub(super) spent: Duration,
     /// What is not stored of its range of the file.
     unstored: Option<Unstored>,
     error: Option<ErrorRecord>,
@@ -73,6 +75,7 @@ impl Point {
                 stop: None,
                 next_look: stats::FIRST_LOOK,
                 effective: None,
+                spent: Duration::ZERO,
                 error: None,
             }),
             Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
@@ -116,6 +119,15 @@ impl Point {
             stats::Decision::Precise => self.stop = Some(StopReason::Precision),
             stats::Decision::LargestN => self.stop = Some(StopReason::LargestN),
         }
+    }
+
+    /// About how many seconds it takes until the point is done, by what its samples took that count; `None` while
+    /// there are too few to tell, and where there may be enough.
+    pub(super) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
+        let bandwidths = measured_bandwidths(&self.samples);
+        let end = stats::foreseen_look(&bandwidths, self.next_look, precision, largest_n)?;
+        let more = end.checked_sub(bandwidths.len()).filter(|more| *more > 0)?;
+        Some(self.spent.as_secs_f64() * more as f64 / bandwidths.len() as f64)
     }
 
     /// Closes the point: its strategy failed on it.
