@@ -160,6 +160,23 @@ pub struct Floors {
     pub memory_copy_ns: Vec<(u64, f64)>,
 }
 
+impl Floors {
+    /// The smaller of each: whatever else happened while one was measured only added to it.
+    #[must_use]
+    pub fn smaller(self, other: Floors) -> Floors {
+        let least = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::min);
+        let copies = self.memory_copy_ns.into_iter().map(|(bytes, ns)| {
+            let same = other.memory_copy_ns.iter().find(|copy| copy.0 == bytes);
+            (bytes, same.map_or(ns, |copy| ns.min(copy.1)))
+        });
+        Floors {
+            memory_copy_ns: copies.collect(),
+            harness_call_ns: least(self.harness_call_ns, other.harness_call_ns),
+            system_call_ns: least(self.system_call_ns, other.system_call_ns),
+        }
+    }
+}
+
 /// Readings of work that is none of any I/O path, taken around a sample, its preparation and its clean-up:
 /// where they changed, the machine did.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -238,4 +255,22 @@ pub struct HostConstant {
 impl SweepDocument {
     /// The version that this program writes and reads.
     pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_floors_the_smaller_counts() {
+        let floors = |harness_call_ns, system_call_ns, copies: &[(u64, f64)]| Floors {
+            harness_call_ns,
+            system_call_ns,
+            memory_copy_ns: copies.to_vec(),
+        };
+        let first = floors(None, Some(200.0), &[(1, 3.0), (2, 9.0), (4, 5.0)]);
+        let second = floors(Some(0.5), Some(170.0), &[(1, 4.0), (2, 3.5)]);
+        let smaller = floors(Some(0.5), Some(170.0), &[(1, 3.0), (2, 3.5), (4, 5.0)]);
+        assert_eq!(first.smaller(second), smaller);
+    }
 }

@@ -1,8 +1,8 @@
 //! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
 //!
 //! Rounds visit every open point, in a fresh random order, and those more often that the budget suffices for. After
-//! each, samples taken while the processor was slowed are labelled, points that the stopping
-//! rule finds done drop out, and the result file is replaced, whole.
+//! each, samples taken while the processor was slowed are labelled, points that the stopping rule finds done drop
+//! out, and the result file is replaced, whole.
 
 mod point;
 
@@ -117,8 +117,10 @@ impl Plan {
         let output = self.output.clone();
         let mut experiment = Experiment::new(self.settings, self.argv, created, &self.requests);
         experiment.prepare(self.requests, &target, cpu, self.totals);
-        experiment.measure_floors(self.floor, &target);
+        experiment.floors = experiment.measure_floors(self.floor, &target);
         let outcome = interrupt::check().and_then(|()| experiment.rounds(&target, output.as_deref()));
+        // At two times, because at one the processor may be slowed throughout.
+        experiment.floors = experiment.floors.clone().smaller(experiment.measure_floors(self.floor, &target));
         // Of the round that the budget or a signal broke off, too.
         experiment.review();
         let failure = outcome.err().or(experiment.failure.take());
@@ -314,7 +316,7 @@ impl Experiment {
     }
 
     /// What the harness, a system call and a memory copy cost, for the sizes that can run.
-    fn measure_floors(&mut self, floor: Option<&'static dyn Strategy>, target: &Target) {
+    fn measure_floors(&self, floor: Option<&'static dyn Strategy>, target: &Target) -> Floors {
         let request = |point: &Point| (point.prepared.request.block_bytes, point.prepared.plan.direction);
         let mut sizes: Vec<u64> = self.points.iter().map(|point| request(point).0).collect();
         sizes.sort_unstable();
@@ -324,11 +326,11 @@ impl Experiment {
         let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
         sizes.retain(|bytes| *bytes <= free_bytes / 4);
         let copy = |bytes: &u64| (*bytes, floors::memory_copy_ns(*bytes, DEFAULT_TOTAL_BYTES));
-        self.floors = Floors {
+        Floors {
             harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
             system_call_ns: Some(floors::system_call_ns()),
             memory_copy_ns: sizes.iter().map(copy).collect(),
-        };
+        }
     }
 
     /// Rounds until every point is done, the budget is spent, or a signal arrives.
