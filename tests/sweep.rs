@@ -210,6 +210,9 @@ fn a_point_that_fails_keeps_its_samples_and_does_not_end_the_others() {
     let null_ended = null.summary.as_ref().unwrap().stop_reason;
     assert_eq!(null_ended, StopReason::Budget, "it went on to the end");
     assert_eq!(read(&kept).runs[0].benchmark_samples.len(), pread.benchmark_samples.len());
+    std::fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(TOTAL_BYTES).unwrap();
+    let repeated = run("rerun -j", &[&kept]);
+    assert_eq!(repeated.json()["obstacles"], serde_json::json!([]), "the point that failed is run again");
 }
 
 #[test]

@@ -118,9 +118,12 @@ fn check_memory(request: &Request) -> Result<(), Error> {
 
 /// A random order is a list of all offsets; of a strategy that needs no file it may be any number of them.
 fn check_order(request: &Request) -> Result<(), Error> {
+    if request.access == Access::Sequential {
+        return Ok(());
+    }
     let list_bytes = (request.total_bytes / request.block_bytes).saturating_mul(size_of::<u64>() as u64);
     let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
-    if request.access == Access::Sequential || list_bytes <= free_bytes {
+    if list_bytes <= free_bytes {
         return Ok(());
     }
     Err(Error::System {

@@ -36,7 +36,7 @@ pub fn run(
         order: configuration.order,
         seed: configuration.seed,
     };
-    let could_run = old.runs.iter().filter(|run| run.error.is_none());
+    let could_run = old.runs.iter().filter(|run| run.could_run());
     let requests = could_run.map(|run| request(&old, run, strategies)).collect::<Result<Vec<_>, Error>>()?;
     let (totals, floor, output) = (Totals::Given, floor(strategies), args.output.clone());
     let (new, failure) = Plan { settings, requests, totals, floor, argv, output }.carry_out()?;

@@ -6,7 +6,8 @@ use super::document::{Role, SampleRecord};
 use super::sweep::{SweepDocument, SweepRun};
 
 const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_index,role,bandwidth_kib_per_second,\
-                      time_seconds,transfer_time_ns,sync_time_ns,io_count,resident_fraction_before,resident_fraction_after,cache_reached";
+                      time_seconds,transfer_time_ns,sync_time_ns,io_count,resident_fraction_before,\
+                      resident_fraction_after,cache_reached";
 
 /// Writes a header and a row for each sample. No value holds a comma or a quote, so none is quoted.
 ///

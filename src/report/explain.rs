@@ -70,11 +70,11 @@ fn median_sample(samples: &[SampleRecord]) -> Option<&SampleRecord> {
 
 impl Facts<'_> {
     fn reads(&self) -> bool {
-        self.configuration.operation == "read" && self.configuration.strategy != "null"
+        self.configuration.operation == "read" && !self.configuration.is_floor()
     }
 
     fn writes(&self) -> bool {
-        self.configuration.operation != "read" && self.configuration.strategy != "null"
+        self.configuration.operation != "read" && !self.configuration.is_floor()
     }
 
     fn direct(&self) -> bool {
@@ -148,7 +148,7 @@ fn time_split(facts: &Facts) -> Option<String> {
 }
 
 fn nothing_moved(facts: &Facts) -> Option<String> {
-    (facts.configuration.strategy == "null").then(|| {
+    facts.configuration.is_floor().then(|| {
         format!(
             "Nothing was moved: {} an I/O is what the loop itself costs.",
             duration(facts.seconds_per_io())

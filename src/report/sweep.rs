@@ -106,6 +106,14 @@ pub struct SweepRun {
     pub error: Option<ErrorRecord>,
 }
 
+impl SweepRun {
+    /// Whether the point could run at all; it may have failed later.
+    #[must_use]
+    pub fn could_run(&self) -> bool {
+        self.error.is_none() || !self.benchmark_samples.is_empty()
+    }
+}
+
 /// Statistics of the bandwidth over the measured samples of a point, in KiB per second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

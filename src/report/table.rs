@@ -188,7 +188,7 @@ fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> 
     for run in &document.runs {
         let Some(error) = &run.error else { continue };
         let configuration = &run.benchmark_configuration;
-        let what = if run.benchmark_samples.is_empty() { "Not run" } else { "Failed" };
+        let what = if run.could_run() { "Failed" } else { "Not run" };
         let key = (what, configuration.strategy.as_str(), error.kind.as_str());
         let size = size_label(configuration.buffersize);
         match groups.iter_mut().find(|group| group.0 == key) {

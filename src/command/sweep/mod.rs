@@ -317,19 +317,18 @@ impl Experiment {
 
     /// What the harness, a system call and a memory copy cost, for the sizes that can run.
     fn measure_floors(&self, floor: Option<&'static dyn Strategy>, target: &Target) -> Floors {
-        let request = |point: &Point| (point.prepared.request.block_bytes, point.prepared.plan.direction);
-        let mut sizes: Vec<u64> = self.points.iter().map(|point| request(point).0).collect();
-        sizes.sort_unstable();
-        sizes.dedup();
-        let direction = self.points.first().map_or(Direction::Read, |point| request(point).1);
+        let direction = self.points.first().map_or(Direction::Read, |point| point.prepared.plan.direction);
+        let can_run =
+            |bytes: u64| self.points.iter().any(|point| point.prepared.request.block_bytes == bytes);
         // A copy takes a source and a destination, and is not worth half of the memory.
         let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
-        sizes.retain(|bytes| *bytes <= free_bytes / 4);
+        let sizes =
+            self.block_sizes_bytes.iter().filter(|bytes| can_run(**bytes) && **bytes <= free_bytes / 4);
         let copy = |bytes: &u64| (*bytes, floors::memory_copy_ns(*bytes, DEFAULT_TOTAL_BYTES));
         Floors {
             harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
             system_call_ns: Some(floors::system_call_ns()),
-            memory_copy_ns: sizes.iter().map(copy).collect(),
+            memory_copy_ns: sizes.map(copy).collect(),
         }
     }
 
