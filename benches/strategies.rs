@@ -15,8 +15,11 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use iobench::engine::affinity::{self, CpuChoice};
 use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
-use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
+use iobench::engine::operation::Direction;
+use iobench::engine::strategy::{DirectIo, Strategy};
+use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
+use iobench::engine::workload::Workload;
 use iobench::engine::{create, prepare};
 use iobench::error::Error;
 use iobench::strategies::ALL;
@@ -25,16 +28,10 @@ const TOTAL_BYTES: u64 = 4 << 20;
 const BLOCK_BYTES: [u64; 4] = [512, 4 << 10, 64 << 10, 1 << 20];
 const IODEPTH: u32 = 32;
 
-fn plan(limits: Limits, direct: bool, block_bytes: u64) -> Plan {
-    let blocks = TOTAL_BYTES / block_bytes;
-    let depth = IODEPTH.min(limits.deepest_queue).min(blocks as u32);
-    Plan {
-        direct,
-        memory_align_bytes: limits.alignment.map_or(1, |alignment| alignment.memory_bytes),
-        depth,
-        batch: depth,
-        ..Plan::bare(Direction::Read, block_bytes, TOTAL_BYTES)
-    }
+/// A queue waits for all of itself at a time, with O_DIRECT too.
+fn plan(limits: &Limits, direct: bool, block_bytes: u64) -> Plan {
+    let workload = Workload::new(Direction::Read, block_bytes, TOTAL_BYTES);
+    Plan::new(Workload { direct, iodepth: Some(IODEPTH), batch: Some(IODEPTH), ..workload }, limits)
 }
 
 fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &Target) {
@@ -54,7 +51,7 @@ fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &T
             eprintln!("{}: {block_bytes} bytes left out: not a multiple of the alignment", info.name);
             continue;
         }
-        let plan = plan(limits, direct, block_bytes);
+        let plan = plan(&limits, direct, block_bytes);
         group.bench_function(BenchmarkId::from_parameter(block_bytes), |bencher| {
             bencher.iter_custom(|iterations| {
                 (0..iterations).map(|_| enclosed_time(strategy, target, &plan)).sum()
@@ -66,7 +63,7 @@ fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &T
 
 /// The time between the brackets of one iteration.
 fn enclosed_time(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Duration {
-    match iteration::run(strategy, target, plan, |_| Ok(())) {
+    match iteration::sample(strategy, target, plan) {
         Ok(sample) => Duration::from_nanos(black_box(sample).elapsed.total_ns),
         Err(error) => {
             eprintln!("{error}");

@@ -18,10 +18,13 @@ use std::time::{Duration, Instant};
 
 use iobench::Errno;
 use iobench::engine::blocking::{Blocking, blocking};
-use iobench::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use iobench::engine::operation::{Direction, Op};
+use iobench::engine::strategy::{Call, IoPath, OpenSpec};
+use iobench::engine::workload::Workload;
 use iobench::engine::{create, descriptor};
 use iobench::error::Error;
-use iobench::report::comparison::{Comparison, Verdict};
+use iobench::report::comparison::Comparison;
+use iobench::stats::Verdict;
 
 const SLOWED: &str = "IOBENCH_SLOWED";
 const SLOWED_PERCENT: u32 = 10;
@@ -41,19 +44,12 @@ struct Slowed {
 /// Shorter pauses are saved up: one as short as the clock's own reading could not be kept.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(2);
 
-impl Blocking for Slowed {
-    const INFO: Info = Info {
-        name: "slowed",
-        summary: "pread(2), slower on purpose",
-        random: true,
-        deepest_queue: 1,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_CALL_BYTES,
-        moves_data: true,
-    };
+impl IoPath for Slowed {
+    const NAME: &'static str = "slowed";
+    const SUMMARY: &'static str = "pread(2), slower on purpose";
 
-    fn calls(work: &Work) -> Vec<Call> {
-        vec![Call::exactly("pread64", work.blocks)]
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Call::one_per_block(workload, "pread64", "pwrite64")
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
@@ -61,6 +57,12 @@ impl Blocking for Slowed {
         Ok(Slowed { file: descriptor::open(spec)?, percent, last: None, owed: Duration::ZERO })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Blocking for Slowed {
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let start = self.last.unwrap_or_else(Instant::now);
         let moved = match op.direction {
@@ -77,10 +79,6 @@ impl Blocking for Slowed {
         }
         self.last = Some(now);
         moved.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        descriptor::sync(&self.file)
     }
 }
 

@@ -1,8 +1,8 @@
-//! A strategy to start from: every method, with what it is for.
+//! A strategy to start from: every method, with its purpose.
 //!
 //!     cargo run --release --example skeleton -- --strategy mine --create -r -b 4k iofile
 //!
-//! A tracer sees between the brackets: `pread64` or `pwrite64`, once a block; `fsync` with `-s`.
+//! A tracer sees between the brackets: `pread64` or `pwrite64`, one per block; `fsync` with `-s`.
 //! Inside the bracket: those calls and the copy they make.
 //! Man pages: pread(2), fsync(2).
 
@@ -13,7 +13,9 @@ use std::process::ExitCode;
 use iobench::Errno;
 use iobench::engine::blocking::{Blocking, blocking};
 use iobench::engine::descriptor;
-use iobench::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use iobench::engine::operation::{Direction, Op};
+use iobench::engine::strategy::{Call, IoPath, OpenSpec};
+use iobench::engine::workload::Workload;
 use iobench::error::Error;
 
 /// What one iteration has open: made by `open`, dropped after the closing bracket.
@@ -21,43 +23,33 @@ pub struct Mine {
     file: File,
 }
 
-impl Blocking for Mine {
-    const INFO: Info = Info {
-        // The value of --strategy; in the tree also the name of the file.
-        name: "mine",
-        // One line, for lists and help.
-        summary: "pread(2) and pwrite(2), to start from",
-        // Whether op.offset_bytes may jump: --access random.
-        random: true,
-        // False only for a strategy that measures the harness: checks of the data pass it over.
-        moves_data: true,
-        // 1: a call returns when the bytes have moved. Rings implement Queued instead.
-        deepest_queue: 1,
-        // What -d means: OnRequest, Always, or Never with the reason.
-        direct: DirectIo::OnRequest,
-        // The largest -b.
-        max_block_bytes: MAX_CALL_BYTES,
-    };
+impl IoPath for Mine {
+    // The value of --strategy; in the tree also the name of the file.
+    const NAME: &'static str = "mine";
+    // One line, for lists and help.
+    const SUMMARY: &'static str = "pread(2) and pwrite(2), to start from";
+    // Everything else has a default that suits a system call on a file: see IoPath.
 
-    /// What a tracer will see between the brackets of a pass of this size. It is tested.
-    fn calls(work: &Work) -> Vec<Call> {
-        let name = match work.direction {
-            Direction::Read => "pread64",
-            Direction::Write => "pwrite64",
-        };
-        let mut calls = vec![Call::exactly(name, work.blocks)];
-        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
-        calls
+    /// The system calls that a tracer sees between the brackets, without that of `-s`. It is tested.
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Call::one_per_block(workload, "pread64", "pwrite64")
     }
 
-    /// Outside the bracket, once an iteration: open, map, allocate and register here.
+    /// Outside the bracket, once per iteration: open, map, allocate and register here.
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         Ok(Mine { file: descriptor::open(spec)? })
     }
 
-    /// Inside the bracket, once a block: move `block.len()` bytes at `op.offset_bytes`, and return
-    /// how many moved. No allocation, no output, no call that `calls` does not declare. EINTR goes
-    /// back as it is: the engine counts it and calls again. Fewer bytes end the run.
+    /// Inside the bracket with -s: bring what was written to stable storage.
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Blocking for Mine {
+    /// Inside the bracket, once per block: move `block.len()` bytes at `op.offset_bytes`, and return how many moved. No
+    /// allocation, no output, no call that `calls` does not declare. EINTR goes back as it is: the engine counts it and
+    /// calls again. Fewer bytes end the run.
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let (descriptor, offset) = (self.file.as_raw_fd(), op.offset_bytes as libc::off_t);
@@ -69,11 +61,6 @@ impl Blocking for Mine {
             }
         };
         Errno::result(moved).map(|moved| moved as usize)
-    }
-
-    /// Inside the bracket with -s: bring what was written to stable storage.
-    fn flush(&mut self) -> Result<(), Errno> {
-        descriptor::sync(&self.file)
     }
 }
 

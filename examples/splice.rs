@@ -19,7 +19,9 @@ use std::process::ExitCode;
 use iobench::Errno;
 use iobench::engine::blocking::{Blocking, blocking};
 use iobench::engine::descriptor;
-use iobench::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use iobench::engine::operation::{Direction, Op};
+use iobench::engine::strategy::{Call, IoPath, OpenSpec};
+use iobench::engine::workload::Workload;
 use iobench::error::Error;
 
 /// Capacity of a pipe, in bytes, where nobody changed it (pipe(7)).
@@ -31,26 +33,17 @@ struct Splice {
     pipe_in: File,
 }
 
-impl Blocking for Splice {
-    const INFO: Info = Info {
-        name: "splice",
-        summary: "splice(2) through a pipe",
-        random: true,
-        moves_data: true,
-        deepest_queue: 1,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_CALL_BYTES,
-    };
+impl IoPath for Splice {
+    const NAME: &'static str = "splice";
+    const SUMMARY: &'static str = "splice(2) through a pipe";
 
-    fn calls(work: &Work) -> Vec<Call> {
-        let pieces = work.blocks * work.block_bytes.div_ceil(PIPE_BYTES as u64);
-        // The kernel may move a piece in several steps, a page each at the least.
-        let at_most = work.blocks * (work.block_bytes.div_ceil(4096) + 1);
-        let copy = work.direction.name();
-        let mut calls: Vec<Call> =
-            ["splice", copy].map(|name| Call { name, at_least: pieces, at_most }).into();
-        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
-        calls
+    fn calls(workload: &Workload) -> Vec<Call> {
+        let (blocks, block_bytes) = (workload.blocks(), workload.block_bytes);
+        let pieces = blocks * block_bytes.div_ceil(PIPE_BYTES as u64);
+        // The kernel may move a piece in several steps of at least a page each.
+        let at_most = blocks * (block_bytes.div_ceil(4096) + 1);
+        let copy = workload.direction.name();
+        ["splice", copy].map(|name| Call::between(name, pieces, at_most)).into()
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
@@ -64,6 +57,12 @@ impl Blocking for Splice {
         Ok(Splice { file, pipe_out, pipe_in })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Blocking for Splice {
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let mut offset = op.offset_bytes as i64;
         let mut done = 0;
@@ -91,10 +90,6 @@ impl Blocking for Splice {
             done += moved;
         }
         Ok(done)
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        descriptor::sync(&self.file)
     }
 }
 

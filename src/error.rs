@@ -1,138 +1,97 @@
-//! Every way a run can end early, as a type; the exit codes are those of sysexits(3),
-//! as in the contract of the lab's `io-benchmark`.
+//! Errors: what failed, where, why, and what to do about it. The exit codes are those of sysexits(3), as in the
+//! contract of the lab's `io-benchmark`.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// An error of the library. Its `Display` is one sentence for a person: what, where, what to do.
-#[derive(Debug, thiserror::Error)]
+/// Kind of an error. It decides the exit code, and programs match on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Error {
-    /// The command line asks for something that cannot be: exit 64.
-    #[error("{0}")]
-    Usage(String),
-
-    /// A path that cannot be used as asked: exit 66.
-    #[error("{}: {reason}; {remedy}", path.display())]
-    Open {
-        /// The path that was named.
-        path: PathBuf,
-        /// Why it cannot be used.
-        reason: String,
-        /// What the user can do about it.
-        remedy: String,
-    },
-
+pub enum ErrorKind {
+    /// The command line asks for something that is not possible: exit 64.
+    Usage,
+    /// A path cannot be used as asked: exit 66.
+    Open,
     /// A call of the operating system failed outside the timed loop: exit 71.
-    #[error("{call} failed: {reason}; {remedy}")]
-    System {
-        /// The system call or facility.
-        call: &'static str,
-        /// The kernel's answer.
-        reason: String,
-        /// What the user can do about it.
-        remedy: String,
-    },
-
+    System,
     /// An I/O of the timed loop, or of its preparation, failed: exit 74.
-    #[error("{}: {failure}", path.display())]
-    Io {
-        /// The file that was read or written.
-        path: PathBuf,
-        /// What failed, and where in the file.
-        failure: Failure,
-    },
-
-    /// The file holds less than the run would move, or no longer holds what it moved: exit 74.
-    #[error(
-        "{}: the file holds {size_bytes} bytes, the run needs {total_bytes}; \
-         {}make it anew with -c -t {total_bytes}",
-        path.display(),
-        fitting_total(*size_bytes, *block_bytes)
-    )]
-    Short {
-        /// The file.
-        path: PathBuf,
-        /// What it holds.
-        size_bytes: u64,
-        /// What the run needs.
-        total_bytes: u64,
-        /// Buffer size of the run, so that the proposed total is a multiple of it.
-        block_bytes: u64,
-    },
-
-    /// A file that was being made could not be finished; the exit code is that of the cause.
-    #[error("{cause}; {}", left_behind(path, *removed))]
-    HalfMade {
-        /// What went wrong.
-        cause: Box<Error>,
-        /// The file that was being made.
-        path: PathBuf,
-        /// Whether what there was of it could be removed.
-        removed: bool,
-    },
-
-    /// Standard output went away before the result was written: exit 74.
-    #[error("the result could not be written to standard output: {0}; what was printed is incomplete")]
-    Output(#[source] std::io::Error),
-
-    /// A signal asked the run to end: exit 128 + its number.
-    #[error("interrupted by {}; the samples finished until then are reported", signal_name(*signal))]
-    Interrupted {
-        /// Number of the signal.
-        signal: i32,
-    },
+    Io,
+    /// The file is smaller than the run needs, or shrank under it: exit 74.
+    ShortFile,
+    /// Standard output was closed before the result was written: exit 74.
+    Output,
+    /// A signal asked the run to end: exit 128 plus its number.
+    Interrupted,
 }
 
-/// Proposes the largest total that fits into the file; nothing if not even one block does.
-fn fitting_total(size_bytes: u64, block_bytes: u64) -> String {
-    match size_bytes / block_bytes * block_bytes {
-        0 => String::new(),
-        total_bytes => format!("use -t {total_bytes} or "),
+impl ErrorKind {
+    /// The `kind` of the `error` object in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Usage => "usage",
+            ErrorKind::Open => "open",
+            ErrorKind::System => "system",
+            ErrorKind::Io => "io",
+            ErrorKind::ShortFile => "short_file",
+            ErrorKind::Output => "output",
+            ErrorKind::Interrupted => "interrupted",
+        }
     }
 }
 
-fn left_behind(path: &std::path::Path, removed: bool) -> String {
-    match removed {
-        true => "the half-made file was removed".to_owned(),
-        false => format!("a half-made file is left at {}", path.display()),
-    }
-}
+/// An error of the library. It keeps the facts; `Display` builds one sentence for a person from them.
+#[derive(Debug)]
+pub struct Error(Box<Facts>);
 
-fn signal_name(signal: i32) -> &'static str {
-    nix::sys::signal::Signal::try_from(signal).map_or("a signal", |known| known.as_str())
+/// What is known of an error.
+#[derive(Debug)]
+struct Facts {
+    kind: ErrorKind,
+    exit_code: u8,
+    path: Option<PathBuf>,
+    /// What was attempted, where the reason does not tell.
+    operation: Option<&'static str>,
+    /// The I/O that failed.
+    failure: Option<Failure>,
+    errno: Option<Errno>,
+    /// A predicate of the operation or of the path; without one the errno says it all.
+    reason: String,
+    remedy: String,
+    /// What happened in consequence.
+    consequence: Option<String>,
+    source: Option<std::io::Error>,
 }
 
 impl Error {
-    /// The exit code of sysexits(3) that the lab's contract gives this error.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Error::Usage(_) => 64,
-            Error::Open { .. } => 66,
-            Error::System { .. } => 71,
-            Error::Io { .. } | Error::Short { .. } | Error::Output(_) => 74,
-            Error::HalfMade { cause, .. } => cause.exit_code(),
-            Error::Interrupted { signal } => 128u8.wrapping_add(*signal as u8),
-        }
+    fn new(kind: ErrorKind, exit_code: u8, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error(Box::new(Facts {
+            kind,
+            exit_code,
+            path: None,
+            operation: None,
+            failure: None,
+            errno: None,
+            reason: reason.into(),
+            remedy: remedy.into(),
+            consequence: None,
+            source: None,
+        }))
     }
 
-    /// A word for programs: the `kind` of the `error` object in JSON.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Error::Usage(_) => "usage",
-            Error::Open { .. } => "open",
-            Error::System { .. } => "system",
-            Error::Io { .. } => "io",
-            Error::Short { .. } => "short_file",
-            Error::HalfMade { cause, .. } => cause.kind(),
-            Error::Output(_) => "output",
-            Error::Interrupted { .. } => "interrupted",
-        }
+    /// A command line that asks for something that is not possible; the sentence names the argument.
+    pub fn usage(sentence: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Usage, 64, sentence, "")
     }
 
-    /// An [`Error::Open`] from the kernel's answer to opening `path`.
-    pub fn open(path: &std::path::Path, errno: Errno) -> Error {
+    /// A path that cannot be used as asked.
+    pub fn unusable(path: &Path, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Open, 66, reason, remedy).at(path)
+    }
+
+    /// The kernel's answer to opening `path`.
+    pub fn open(path: &Path, errno: Errno) -> Error {
         let remedy = match errno {
             Errno::ENOENT => "make it first with -c, or add --create",
             Errno::EACCES | Errno::EPERM => "use a file that you may open in this mode, or another user",
@@ -141,13 +100,153 @@ impl Error {
             Errno::EINVAL => "this filesystem does not take these open flags (O_DIRECT?): leave out -d",
             _ => "name a file that exists and that you may open",
         };
-        Error::Open { path: path.to_owned(), reason: describe(errno), remedy: remedy.to_owned() }
+        Error::unusable(path, describe(errno), remedy).because(errno)
     }
 
-    /// An [`Error::System`] from a failed `call`.
-    pub fn system(call: &'static str, errno: Errno, remedy: impl Into<String>) -> Error {
-        Error::System { call, reason: describe(errno), remedy: remedy.into() }
+    /// A failed call of the operating system.
+    pub fn system(operation: &'static str, errno: Errno, remedy: impl Into<String>) -> Error {
+        Error::unavailable(operation, describe(errno), remedy).because(errno)
     }
+
+    /// Something of the operating system that cannot be had, for a reason beyond an errno.
+    pub fn unavailable(
+        operation: &'static str,
+        reason: impl fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Error {
+        let mut error = Error::new(ErrorKind::System, 71, format!("failed: {reason}"), remedy);
+        error.0.operation = Some(operation);
+        error
+    }
+
+    /// An I/O on the file at `path` that failed.
+    pub fn io(path: &Path, failure: Failure) -> Error {
+        let mut error = Error::new(ErrorKind::Io, 74, failure.fault.to_string(), failure.remedy()).at(path);
+        error.0.operation = Some(failure.operation);
+        error.0.failure = Some(failure);
+        match failure.fault {
+            Fault::Errno(errno) => error.because(errno),
+            _ => error,
+        }
+    }
+
+    /// A file that holds `size_bytes` bytes where a run with blocks of `block_bytes` bytes needs `total_bytes`.
+    pub fn short_file(path: &Path, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
+        let reason = format!("the file holds {size_bytes} bytes, the run needs {total_bytes}");
+        let fitting = match size_bytes / block_bytes * block_bytes {
+            0 => String::new(),
+            total_bytes => format!("use -t {total_bytes} or "),
+        };
+        let remedy = format!("{fitting}make it anew with -c -t {total_bytes}");
+        Error::new(ErrorKind::ShortFile, 74, reason, remedy).at(path)
+    }
+
+    /// Standard output that was closed before the result was written.
+    pub fn output(source: std::io::Error) -> Error {
+        let reason = format!("the result could not be written to standard output: {source}");
+        let mut error = Error::new(ErrorKind::Output, 74, reason, "what was printed is incomplete");
+        error.0.errno = source.raw_os_error().map(Errno::from_raw);
+        error.0.source = Some(source);
+        error
+    }
+
+    /// A run that this signal asked to end.
+    pub fn interrupted(signal: i32) -> Error {
+        let known = nix::sys::signal::Signal::try_from(signal);
+        let name = known.map_or("a signal", |known| known.as_str());
+        let exit_code = 128_u8.wrapping_add(signal as u8);
+        let remedy = "the samples finished until then are reported";
+        Error::new(ErrorKind::Interrupted, exit_code, format!("interrupted by {name}"), remedy)
+    }
+
+    /// The same error, about the file at `path`.
+    fn at(mut self, path: &Path) -> Error {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    /// The same error, known to come from this errno.
+    #[must_use]
+    pub fn because(mut self, errno: Errno) -> Error {
+        self.0.errno = Some(errno);
+        self
+    }
+
+    /// The same error with another remedy.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Error {
+        self.0.remedy = remedy.into();
+        self
+    }
+
+    /// The same error, and what happened in consequence: a clause.
+    #[must_use]
+    pub fn with_consequence(mut self, consequence: impl Into<String>) -> Error {
+        self.0.consequence = Some(consequence.into());
+        self
+    }
+
+    /// Kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The exit code that the lab's contract gives this error.
+    pub fn exit_code(&self) -> u8 {
+        self.0.exit_code
+    }
+
+    /// The file or device that the error is about.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The operation or system call that failed.
+    pub fn operation(&self) -> Option<&'static str> {
+        self.0.operation
+    }
+
+    /// The I/O that failed.
+    pub fn failure(&self) -> Option<Failure> {
+        self.0.failure
+    }
+
+    /// Offset of the I/O that failed, in bytes.
+    pub fn offset_bytes(&self) -> Option<u64> {
+        self.0.failure?.offset_bytes
+    }
+
+    /// The kernel's answer.
+    pub fn errno(&self) -> Option<Errno> {
+        self.0.errno
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Facts { path, operation, reason, remedy, consequence, .. } = &*self.0;
+        if let Some(path) = path {
+            write!(f, "{}: ", path.display())?;
+        }
+        if let Some(operation) = operation {
+            write!(f, "{} ", place(operation, self.offset_bytes()))?;
+        }
+        write!(f, "{reason}")?;
+        if !remedy.is_empty() {
+            write!(f, "; {remedy}")?;
+        }
+        consequence.as_ref().map_or(Ok(()), |consequence| write!(f, "; {consequence}"))
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| source as _)
+    }
+}
+
+fn place(operation: &str, offset_bytes: Option<u64>) -> String {
+    offset_bytes.map_or_else(|| operation.to_owned(), |offset| format!("{operation} at offset {offset}"))
 }
 
 /// The kernel's text for an errno with its name, as in `No space left on device (ENOSPC)`.
@@ -155,12 +254,17 @@ pub(crate) fn describe(errno: Errno) -> String {
     format!("{} ({errno:?})", errno.desc())
 }
 
+/// The errno of an I/O error of the standard library; `EIO` if it has none.
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+}
+
 /// What ended a timed loop early. Small, because it is built on the cold path of a hot loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// The operation that failed: `read`, `write` or `sync`.
     pub operation: &'static str,
-    /// Where in the file, in bytes; `None` for a sync.
+    /// Place in the file, in bytes; `None` for a sync.
     pub offset_bytes: Option<u64>,
     /// What happened there.
     pub fault: Fault,
@@ -178,35 +282,51 @@ pub enum Fault {
         /// Bytes that were asked for.
         wanted_bytes: u64,
     },
+    /// The pass reported success without every block.
+    Incomplete {
+        /// I/Os that were counted.
+        io_count: u64,
+        /// I/Os of the pass.
+        blocks: u64,
+    },
     /// A signal asked the run to end; no I/O failed.
     Interrupted,
 }
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let place = self.offset_bytes.map_or(String::new(), |offset| format!(" at offset {offset}"));
-        let operation = self.operation;
+impl Failure {
+    /// The failure of an operation without an offset.
+    pub(crate) fn of(operation: &'static str, errno: Errno) -> Failure {
+        Failure { operation, offset_bytes: None, fault: Fault::Errno(errno) }
+    }
+
+    fn remedy(&self) -> &'static str {
         match self.fault {
-            // A result or a picture is written as a whole, and has no -t.
-            Fault::Errno(errno @ Errno::ENOSPC) if operation == "write" && self.offset_bytes.is_none() => {
-                write!(f, "write failed: {}; free some space or write elsewhere", describe(errno))
+            Fault::Errno(Errno::ENOSPC) => "free some space or use a smaller -t",
+            Fault::Errno(_) => "the kernel log may say more",
+            Fault::Partial { .. } => "did the file shrink or the device end there?",
+            Fault::Incomplete { .. } => "the strategy must move every block or return an error",
+            Fault::Interrupted => "",
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", place(self.operation, self.offset_bytes), self.fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Errno(errno) => write!(f, "failed: {}", describe(*errno)),
+            Fault::Partial { moved_bytes, wanted_bytes } => {
+                write!(f, "moved {moved_bytes} of {wanted_bytes} bytes")
             }
-            Fault::Errno(errno @ Errno::ENOSPC) => {
-                write!(
-                    f,
-                    "{operation}{place} failed: {}; free some space or use a smaller -t",
-                    describe(errno)
-                )
+            Fault::Incomplete { io_count, blocks } => {
+                write!(f, "succeeded after {io_count} of {blocks} I/Os")
             }
-            Fault::Errno(errno) => {
-                write!(f, "{operation}{place} failed: {}; the kernel log may say more", describe(errno))
-            }
-            Fault::Partial { moved_bytes, wanted_bytes } => write!(
-                f,
-                "partial {operation}{place}: {moved_bytes} of {wanted_bytes} bytes; \
-                 did the file shrink or the device end there?"
-            ),
-            Fault::Interrupted => write!(f, "{operation}{place} was given up after a signal"),
+            Fault::Interrupted => write!(f, "was given up after a signal"),
         }
     }
 }

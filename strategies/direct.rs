@@ -13,35 +13,36 @@ use nix::errno::Errno;
 
 use super::pread::Pread;
 use crate::engine::blocking::Blocking;
-use crate::engine::strategy::{Call, DirectIo, Info, Op, OpenSpec, Work};
+use crate::engine::operation::Op;
+use crate::engine::strategy::{Call, DirectIo, IoPath, OpenSpec};
+use crate::engine::workload::Workload;
 use crate::error::Error;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Direct(Pread);
 
-impl Blocking for Direct {
-    const INFO: Info = Info {
-        name: "direct",
-        summary: "pread(2) and pwrite(2) with O_DIRECT, past the page cache",
-        direct: DirectIo::Always,
-        ..Pread::INFO
-    };
+impl IoPath for Direct {
+    const NAME: &'static str = "direct";
+    const SUMMARY: &'static str = "pread(2) and pwrite(2) with O_DIRECT, past the page cache";
+    const DIRECT: DirectIo = DirectIo::Always;
 
-    fn calls(work: &Work) -> Vec<Call> {
-        Pread::calls(work)
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Pread::calls(workload)
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         Pread::open(spec).map(Direct)
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        self.0.flush()
+    }
+}
+
+impl Blocking for Direct {
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         self.0.transfer(op, block)
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        self.0.flush()
     }
 }

@@ -33,17 +33,17 @@ use std::sync::Arc;
 use io_uring::{IoUring, opcode, types};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
+use serde_json::json;
 
-use crate::engine::blocking::probe_descriptor;
-use crate::engine::buffer::{Buffer, Fill};
+use crate::engine::buffer::{Buffer, PageState};
 use crate::engine::descriptor;
-use crate::engine::direct::system_refusal;
+use crate::engine::operation::{Direction, Op};
 use crate::engine::queued::{Completion, Queued, Slot};
-use crate::engine::strategy::{
-    Call, DirectIo, Direction, Effective, Info, Op, OpenSpec, Reason, Refusal, Support, Work,
-};
-use crate::engine::target::{Target, errno_of};
-use crate::error::Error;
+use crate::engine::strategy::{Call, Effective, IoPath, Mechanism, OpenSpec, probe_direct};
+use crate::engine::support::{Reason, Refusal, Support};
+use crate::engine::target::Target;
+use crate::engine::workload::Workload;
+use crate::error::{Error, errno_of};
 
 /// See the head of this file.
 pub struct Uring {
@@ -56,10 +56,13 @@ pub struct Uring {
     in_flight: u32,
     /// An fsync is queued or under way: a signal interrupted the wait for it.
     syncing: bool,
-    effective: Effective,
+    /// Setup flags that the kernel granted.
+    flags: &'static [&'static str],
     _file: File,
 }
 
+/// The call that submits and waits, as tracers print it.
+const ENTER: &str = "io_uring_enter";
 /// Place of the file in the ring's table of registered files.
 const FILE: types::Fixed = types::Fixed(0);
 /// `user_data` of the fsync; slots count from 0.
@@ -67,60 +70,65 @@ const FSYNC: u64 = u64::MAX;
 /// One registered buffer may be 1 GiB (io_uring_register(2), IORING_REGISTER_BUFFERS).
 const MAX_REGISTERED_BYTES: u64 = 1 << 30;
 
-impl Queued for Uring {
-    const INFO: Info = Info {
-        name: "io_uring",
-        summary: "batches of operations through a ring shared with the kernel",
-        random: true,
-        moves_data: true,
-        // Beyond a few thousand nothing is gained.
-        deepest_queue: 4096,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_REGISTERED_BYTES,
-    };
+impl IoPath for Uring {
+    const NAME: &'static str = "io_uring";
+    const SUMMARY: &'static str = "batches of operations through a ring shared with the kernel";
+    const MECHANISM: Mechanism = Mechanism::Queue;
+    // Beyond a few thousand nothing is gained.
+    const MAX_IODEPTH: u32 = 4096;
+    const MAX_BLOCK_BYTES: u64 = MAX_REGISTERED_BYTES;
+    const SYNC_CALL: Option<&'static str> = Some(ENTER);
 
     fn probe(target: &Target, direct: bool) -> Support {
         match build(1) {
-            Ok(_) => probe_descriptor(&Self::INFO, target, direct),
+            Ok(_) => probe_direct(&Self::INFO, target, direct),
             Err(errno) => Support::No(refusal(errno)),
         }
     }
 
-    fn calls(work: &Work) -> Vec<Call> {
-        let sync = u64::from(work.sync);
+    fn calls(workload: &Workload) -> Vec<Call> {
         // Every call but the last brings `batch` completions at least, and may bring all in flight.
-        let at_least = work.blocks.div_ceil(u64::from(work.depth)) + sync;
-        let at_most = work.blocks.div_ceil(u64::from(work.batch)) + sync;
-        vec![Call { name: "io_uring_enter", at_least, at_most }]
+        let at_least = workload.blocks().div_ceil(u64::from(workload.depth()));
+        let at_most = workload.blocks().div_ceil(u64::from(workload.waits_for()));
+        vec![Call::between(ENTER, at_least, at_most)]
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open(spec)?;
-        let (ring, flags) = build(spec.depth).map_err(|errno| setup_error(errno, spec))?;
+        let (ring, flags) = build(spec.workload.depth()).map_err(|errno| setup_error(errno, spec))?;
         ring.submitter()
             .register_files(&[file.as_raw_fd()])
             .map_err(|error| Error::system("io_uring_register", errno_of(&error), "use another strategy"))?;
         let blocks_log2 = register_buffers(&ring, spec)?;
-        let effective = Effective {
-            iodepth: spec.depth,
-            batch: spec.batch,
-            direct: spec.direct,
-            ring_flags: Some(flags.iter().map(|flag| (*flag).to_owned()).collect()),
-            ring_registered: Some(true),
-            // Registering pins the pages, which faults them in.
-            buffer: Fill::Prefault,
-        };
-        Ok(Uring {
-            ring,
-            buffer: Arc::clone(spec.buffer),
-            blocks_log2,
-            in_flight: 0,
-            syncing: false,
-            effective,
-            _file: file,
-        })
+        let buffer = Arc::clone(spec.buffer);
+        Ok(Uring { ring, buffer, blocks_log2, in_flight: 0, syncing: false, flags, _file: file })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        if !self.syncing {
+            let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
+            // SAFETY: an fsync refers to no memory.
+            unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
+            self.syncing = true;
+        }
+        loop {
+            self.ring.submit_and_wait(1).map_err(|error| errno_of(&error))?;
+            if let Some(entry) = self.ring.completion().find(|entry| entry.user_data() == FSYNC) {
+                self.syncing = false;
+                return moved(entry.result()).map(drop);
+            }
+        }
+    }
+
+    fn grant(&self, mut granted: Effective) -> Effective {
+        granted.details.insert("ring_flags".to_owned(), json!(self.flags));
+        granted.details.insert("ring_registered".to_owned(), json!(true));
+        // Registering pins the pages, which faults them in.
+        Effective { buffer: PageState::Prefault, ..granted }
+    }
+}
+
+impl Queued for Uring {
     #[inline]
     fn push(&mut self, op: Op, slot: Slot) {
         let index = slot.index();
@@ -152,26 +160,6 @@ impl Queued for Uring {
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        if !self.syncing {
-            let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
-            // SAFETY: an fsync refers to no memory.
-            unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
-            self.syncing = true;
-        }
-        loop {
-            self.ring.submit_and_wait(1).map_err(|error| errno_of(&error))?;
-            if let Some(entry) = self.ring.completion().find(|entry| entry.user_data() == FSYNC) {
-                self.syncing = false;
-                return moved(entry.result()).map(drop);
-            }
-        }
-    }
-
-    fn effective(&self) -> Effective {
-        self.effective.clone()
-    }
 }
 
 impl Drop for Uring {
@@ -186,7 +174,7 @@ impl Drop for Uring {
 
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Uring").field("effective", &self.effective).finish_non_exhaustive()
+        f.debug_struct("Uring").field("flags", &self.flags).finish_non_exhaustive()
     }
 }
 
@@ -224,8 +212,9 @@ fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
 /// logarithm of the number of blocks in each.
 fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<u32, Error> {
     let blocks_log2 = (MAX_REGISTERED_BYTES as usize / spec.buffer.stride_bytes()).max(1).ilog2();
-    let buffers = (0..spec.depth).step_by(1 << blocks_log2).map(|first| {
-        let blocks = (spec.depth - first).min(1 << blocks_log2) as usize;
+    let depth = spec.workload.depth();
+    let buffers = (0..depth).step_by(1 << blocks_log2).map(|first| {
+        let blocks = (depth - first).min(1 << blocks_log2) as usize;
         libc::iovec {
             iov_base: spec.buffer.block_ptr(first).cast(),
             iov_len: (blocks - 1) * spec.buffer.stride_bytes() + spec.buffer.block_bytes(),
@@ -245,23 +234,19 @@ fn setup_error(errno: Errno, spec: &OpenSpec) -> Error {
         return memlock_error("io_uring_setup", spec);
     }
     let Refusal { explanation, remedy, .. } = refusal(errno);
-    Error::System { call: "io_uring_setup", reason: explanation, remedy }
+    Error::unavailable("io_uring_setup", explanation, remedy).because(errno)
 }
 
 fn memlock_error(call: &'static str, spec: &OpenSpec) -> Error {
     let limit_bytes = memlock_bytes();
-    let (block_bytes, depth) = (spec.buffer.block_bytes() as u64, u64::from(spec.depth));
-    Error::System {
-        call,
-        reason: format!(
-            "{depth} blocks of {block_bytes} bytes and the ring are more than may be locked in memory: the \
-             limit (memlock, RLIMIT_MEMLOCK) is {limit_bytes} bytes (ENOMEM)"
-        ),
-        remedy: format!(
-            "{}, or raise the limit with ulimit -l",
-            within_memlock(limit_bytes, spec.buffer.stride_bytes() as u64, depth)
-        ),
-    }
+    let (block_bytes, depth) = (spec.buffer.block_bytes() as u64, u64::from(spec.workload.depth()));
+    let reason = format!(
+        "{depth} blocks of {block_bytes} bytes and the ring are more than may be locked in memory: the limit \
+         (memlock, RLIMIT_MEMLOCK) is {limit_bytes} bytes (ENOMEM)"
+    );
+    let fitting = within_memlock(limit_bytes, spec.buffer.stride_bytes() as u64, depth);
+    Error::unavailable(call, reason, format!("{fitting}, or raise the limit with ulimit -l"))
+        .because(Errno::ENOMEM)
 }
 
 fn memlock_bytes() -> u64 {
@@ -324,9 +309,9 @@ fn refusal(errno: Errno) -> Refusal {
             ),
             "raise the limit with ulimit -l, or use another strategy",
         ),
-        errno => return system_refusal("io_uring_setup", errno, "use another strategy"),
+        errno => return Refusal::system("io_uring_setup", errno, "use another strategy"),
     };
-    Refusal { reason, explanation, remedy: remedy.to_owned() }
+    Refusal::new(reason, explanation, remedy)
 }
 
 /// The value of kernel.io_uring_disabled (Linux 6.6) if it switches io_uring off for somebody.

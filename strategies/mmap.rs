@@ -19,14 +19,15 @@ use std::ptr;
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
 
-use crate::engine::blocking::{Blocking, probe_descriptor};
+use crate::engine::blocking::Blocking;
 use crate::engine::descriptor;
 use crate::engine::mapping_guard::MappingGuard;
-use crate::engine::strategy::{
-    Call, DirectIo, Direction, Info, Op, OpenSpec, Reason, Refusal, Support, Work,
-};
-use crate::engine::target::{Kind, Target, errno_of};
-use crate::error::Error;
+use crate::engine::operation::{Direction, Op};
+use crate::engine::strategy::{Call, DirectIo, IoPath, Mechanism, OpenSpec, probe_direct};
+use crate::engine::support::{Reason, Refusal, Support};
+use crate::engine::target::{Kind, Target};
+use crate::engine::workload::Workload;
+use crate::error::{Error, errno_of};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -36,39 +37,35 @@ pub struct Mmap {
     map: MmapRaw,
 }
 
-impl Blocking for Mmap {
-    const INFO: Info = Info {
-        name: "mmap",
-        summary: "copies out of and into a shared mapping of the file",
-        random: true,
-        moves_data: true,
-        deepest_queue: 1,
-        direct: DirectIo::Never("a mapping is the page cache itself, so O_DIRECT has no meaning for mmap"),
-        max_block_bytes: u64::MAX,
-    };
+impl IoPath for Mmap {
+    const NAME: &'static str = "mmap";
+    const SUMMARY: &'static str = "copies out of and into a shared mapping of the file";
+    const MECHANISM: Mechanism = Mechanism::Mapping;
+    const DIRECT: DirectIo =
+        DirectIo::Never("a mapping is the page cache itself, so O_DIRECT has no meaning for mmap");
+    const MAX_BLOCK_BYTES: u64 = u64::MAX;
+    const SYNC_CALL: Option<&'static str> = Some("msync");
 
     fn probe(target: &Target, direct: bool) -> Support {
         if target.kind() != Kind::Character {
-            return probe_descriptor(&Self::INFO, target, direct);
+            return probe_direct(&Self::INFO, target, direct);
         }
-        Support::No(Refusal {
-            reason: Reason::Filesystem,
-            explanation: "a character device has no pages to map".to_owned(),
-            remedy: "use --strategy readwrite, or a regular file".to_owned(),
-        })
+        let remedy = "use --strategy readwrite, or a regular file";
+        Support::No(Refusal::new(Reason::Filesystem, "a character device has no pages to map", remedy))
     }
 
-    fn calls(work: &Work) -> Vec<Call> {
-        work.sync.then(|| Call::exactly("msync", 1)).into_iter().collect()
+    fn calls(_: &Workload) -> Vec<Call> {
+        Vec::new()
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open_mappable(spec)?;
-        let length = usize::try_from(spec.total_bytes)
-            .map_err(|_| Error::Usage(format!("-t {}: more than the address space", spec.total_bytes)))?;
+        let total_bytes = spec.workload.total_bytes;
+        let length = usize::try_from(total_bytes)
+            .map_err(|_| Error::usage(format!("-t {total_bytes}: more than the address space")))?;
         let mut options = MmapOptions::new();
         options.len(length);
-        let map = match spec.direction {
+        let map = match spec.workload.direction {
             Direction::Read => options.map_raw_read_only(&file),
             Direction::Write => options.map_raw(&file),
         };
@@ -79,6 +76,12 @@ impl Blocking for Mmap {
         Ok(Mmap { guard, map })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        self.map.flush().map_err(|error| errno_of(&error))
+    }
+}
+
+impl Blocking for Mmap {
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let start = op.offset_bytes as usize;
@@ -95,10 +98,6 @@ impl Blocking for Mmap {
         }
         // The copy is the work: the compiler may not leave it out because nobody looks.
         black_box(block.as_mut_ptr());
-        if self.guard.struck() { Err(Errno::EIO) } else { Ok(length) }
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        self.map.flush().map_err(|error| errno_of(&error))
+        if self.guard.was_hit() { Err(Errno::EIO) } else { Ok(length) }
     }
 }

@@ -13,25 +13,25 @@ use std::hint::black_box;
 use nix::errno::Errno;
 
 use crate::engine::blocking::Blocking;
-use crate::engine::strategy::{Call, DirectIo, Info, Op, OpenSpec, Work};
+use crate::engine::operation::Op;
+use crate::engine::strategy::{Call, DirectIo, IoPath, OpenSpec};
+use crate::engine::workload::Workload;
 use crate::error::Error;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Null;
 
-impl Blocking for Null {
-    const INFO: Info = Info {
-        name: "null",
-        summary: "moves nothing: the cost of the harness itself",
-        random: true,
-        moves_data: false,
-        deepest_queue: 1,
-        direct: DirectIo::Never("null opens no descriptor"),
-        max_block_bytes: u64::MAX,
-    };
+impl IoPath for Null {
+    const NAME: &'static str = "null";
+    const SUMMARY: &'static str = "moves nothing: the cost of the harness itself";
+    const PERFORMS_IO: bool = false;
+    const FILLS_BUFFER: bool = false;
+    const DIRECT: DirectIo = DirectIo::Never("null opens no descriptor");
+    const MAX_BLOCK_BYTES: u64 = u64::MAX;
+    const SYNC_CALL: Option<&'static str> = None;
 
-    fn calls(_: &Work) -> Vec<Call> {
+    fn calls(_: &Workload) -> Vec<Call> {
         Vec::new()
     }
 
@@ -39,14 +39,16 @@ impl Blocking for Null {
         Ok(Null)
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+impl Blocking for Null {
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         // Keeps the compiler from removing a loop that does nothing.
         black_box(op.offset_bytes);
         Ok(block.len())
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        Ok(())
     }
 }

@@ -15,7 +15,9 @@ use nix::errno::Errno;
 
 use crate::engine::blocking::Blocking;
 use crate::engine::descriptor;
-use crate::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use crate::engine::operation::{Direction, Op};
+use crate::engine::strategy::{Call, IoPath, OpenSpec};
+use crate::engine::workload::Workload;
 use crate::error::Error;
 
 /// See the head of this file.
@@ -28,31 +30,24 @@ pub struct Pread {
 const CALL_NAMES: (&str, &str) =
     if cfg!(target_os = "linux") { ("pread64", "pwrite64") } else { ("pread", "pwrite") };
 
-impl Blocking for Pread {
-    const INFO: Info = Info {
-        name: "pread",
-        summary: "pread(2) and pwrite(2) at explicit offsets",
-        random: true,
-        moves_data: true,
-        deepest_queue: 1,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_CALL_BYTES,
-    };
+impl IoPath for Pread {
+    const NAME: &'static str = "pread";
+    const SUMMARY: &'static str = "pread(2) and pwrite(2) at explicit offsets";
 
-    fn calls(work: &Work) -> Vec<Call> {
-        let name = match work.direction {
-            Direction::Read => CALL_NAMES.0,
-            Direction::Write => CALL_NAMES.1,
-        };
-        let mut calls = vec![Call::exactly(name, work.blocks)];
-        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
-        calls
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Call::one_per_block(workload, CALL_NAMES.0, CALL_NAMES.1)
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         Ok(Pread { file: descriptor::open(spec)? })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Blocking for Pread {
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let descriptor = self.file.as_raw_fd();
@@ -65,9 +60,5 @@ impl Blocking for Pread {
             }
         };
         Errno::result(moved).map(|moved| moved as usize)
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        descriptor::sync(&self.file)
     }
 }

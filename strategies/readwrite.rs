@@ -15,7 +15,9 @@ use nix::errno::Errno;
 
 use crate::engine::blocking::Blocking;
 use crate::engine::descriptor;
-use crate::engine::strategy::{Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Work};
+use crate::engine::operation::{Direction, Op};
+use crate::engine::strategy::{Call, IoPath, OpenSpec};
+use crate::engine::workload::Workload;
 use crate::error::Error;
 
 /// See the head of this file.
@@ -24,27 +26,25 @@ pub struct ReadWrite {
     file: File,
 }
 
-impl Blocking for ReadWrite {
-    const INFO: Info = Info {
-        name: "readwrite",
-        summary: "read(2) and write(2) at the file's own position",
-        random: false,
-        moves_data: true,
-        deepest_queue: 1,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_CALL_BYTES,
-    };
+impl IoPath for ReadWrite {
+    const NAME: &'static str = "readwrite";
+    const SUMMARY: &'static str = "read(2) and write(2) at the file's own position";
+    const RANDOM: bool = false;
 
-    fn calls(work: &Work) -> Vec<Call> {
-        let mut calls = vec![Call::exactly(work.direction.name(), work.blocks)];
-        calls.extend(work.sync.then(|| Call::exactly("fsync", 1)));
-        calls
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Call::one_per_block(workload, "read", "write")
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         Ok(ReadWrite { file: descriptor::open(spec)? })
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        descriptor::sync(&self.file)
+    }
+}
+
+impl Blocking for ReadWrite {
     #[inline(always)]
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let descriptor = self.file.as_raw_fd();
@@ -56,9 +56,5 @@ impl Blocking for ReadWrite {
             }
         };
         Errno::result(moved).map(|moved| moved as usize)
-    }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        descriptor::sync(&self.file)
     }
 }

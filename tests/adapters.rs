@@ -11,26 +11,20 @@ use std::collections::VecDeque;
 use common::Filesystem;
 use iobench::Errno;
 use iobench::engine::blocking::{Blocking, blocking};
-use iobench::engine::buffer::{Buffer, Fill};
+use iobench::engine::buffer::BufferPool;
+use iobench::engine::iteration::{self, Plan};
 use iobench::engine::offsets::{Access, Offsets};
+use iobench::engine::operation::{Direction, Op, Tally};
 use iobench::engine::queued::{Completion, Queued, Slot, queued};
 use iobench::engine::strategy::{
-    Call, DirectIo, Direction, Effective, Info, Limits, Op, OpenSpec, Pass, Strategy, Support, Tally, Work,
+    Call, DirectIo, Effective, Info, IoPath, Mechanism, OpenSpec, Pass, Session, Strategy,
 };
+use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
-use iobench::error::{Error, Failure, Fault};
+use iobench::engine::workload::Workload;
+use iobench::error::{Error, ErrorKind, Failure, Fault};
 
 const BLOCK_BYTES: u64 = 64;
-
-const INFO: Info = Info {
-    name: "fake",
-    summary: "answers as it is told",
-    random: true,
-    moves_data: false,
-    deepest_queue: 64,
-    direct: DirectIo::Never("it has no file"),
-    max_block_bytes: u64::MAX,
-};
 
 /// What a fake answers, and what it was asked; each test has a thread of its own.
 #[derive(Default)]
@@ -75,10 +69,13 @@ impl Script {
 
 struct FakeCall;
 
-impl Blocking for FakeCall {
-    const INFO: Info = Info { deepest_queue: 1, ..INFO };
+impl IoPath for FakeCall {
+    const NAME: &'static str = "fake call";
+    const SUMMARY: &'static str = "answers as it is told";
+    const PERFORMS_IO: bool = false;
+    const DIRECT: DirectIo = DirectIo::Never("it has no file");
 
-    fn calls(_: &Work) -> Vec<Call> {
+    fn calls(_: &Workload) -> Vec<Call> {
         Vec::new()
     }
 
@@ -86,11 +83,38 @@ impl Blocking for FakeCall {
         Ok(FakeCall)
     }
 
+    fn flush(&mut self) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+impl Blocking for FakeCall {
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         script(|script| {
             script.asked.push(op.offset_bytes);
             script.answer(op, block.len())
         })
+    }
+}
+
+struct FakeRing {
+    queue: Vec<(Op, Slot)>,
+}
+
+impl IoPath for FakeRing {
+    const NAME: &'static str = "fake ring";
+    const SUMMARY: &'static str = "completes as it is told";
+    const PERFORMS_IO: bool = false;
+    const MECHANISM: Mechanism = Mechanism::Queue;
+    const MAX_IODEPTH: u32 = 64;
+    const DIRECT: DirectIo = DirectIo::Never("it has no file");
+
+    fn calls(_: &Workload) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn open(_: &OpenSpec) -> Result<Self, Error> {
+        Ok(FakeRing { queue: Vec::new() })
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
@@ -98,27 +122,7 @@ impl Blocking for FakeCall {
     }
 }
 
-struct FakeRing {
-    queue: Vec<(Op, Slot)>,
-    effective: Effective,
-}
-
 impl Queued for FakeRing {
-    const INFO: Info = INFO;
-
-    fn probe(_: &Target, _: bool) -> Support {
-        Support::Yes(Limits { alignment: None, deepest_queue: 64, max_block_bytes: u64::MAX })
-    }
-
-    fn calls(_: &Work) -> Vec<Call> {
-        Vec::new()
-    }
-
-    fn open(spec: &OpenSpec) -> Result<Self, Error> {
-        let effective = Effective { iodepth: spec.depth, batch: spec.batch, ..Effective::blocking(spec) };
-        Ok(FakeRing { queue: Vec::new(), effective })
-    }
-
     fn push(&mut self, op: Op, slot: Slot) {
         assert!(
             self.queue.iter().all(|(_, other)| other.index() != slot.index()),
@@ -148,14 +152,6 @@ impl Queued for FakeRing {
         }
         Ok(())
     }
-
-    fn flush(&mut self) -> Result<(), Errno> {
-        Ok(())
-    }
-
-    fn effective(&self) -> Effective {
-        self.effective.clone()
-    }
 }
 
 /// One pass of a fake over `blocks` blocks.
@@ -167,19 +163,12 @@ fn pass(
 ) -> (Result<(), Failure>, Tally) {
     let scratch = Filesystem::scratch();
     let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
-    let buffer = Buffer::map(Direction::Read, BLOCK_BYTES, depth, 1, Fill::Prefault).unwrap();
     let total_bytes = blocks * BLOCK_BYTES;
-    let mut session = strategy
-        .open(&OpenSpec {
-            target: &target,
-            direction: Direction::Read,
-            direct: false,
-            total_bytes,
-            depth,
-            batch,
-            buffer: &buffer,
-        })
-        .unwrap();
+    let plain = Workload::new(Direction::Read, BLOCK_BYTES, total_bytes);
+    let workload = Workload { iodepth: Some(depth), batch: Some(batch), ..plain };
+    let buffer = BufferPool::default().buffer(&workload, 1).unwrap();
+    let spec = OpenSpec { target: &target, workload: &workload, buffer: &buffer };
+    let mut session = strategy.open(&spec).unwrap();
     let offsets = Offsets::cover(access, total_bytes, BLOCK_BYTES, 1);
     let mut pass =
         Pass { direction: Direction::Read, offsets: &offsets, buffer: &buffer, tally: Tally::default() };
@@ -368,17 +357,11 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     let Some(strategy) = common_ring() else { return };
     let (terminal, path) = pseudo_terminal();
     let target = Target::open(&path, Direction::Read, false).unwrap();
-    let buffer = Buffer::map(Direction::Read, 4096, 2, 1, Fill::Prefault).unwrap();
+    let plain = Workload::new(Direction::Read, 4096, 8192);
+    let workload = Workload { iodepth: Some(2), batch: Some(1), ..plain };
+    let buffer = BufferPool::default().buffer(&workload, 1).unwrap();
     let block = buffer.block_ptr(0) as usize;
-    let spec = OpenSpec {
-        target: &target,
-        direction: Direction::Read,
-        direct: false,
-        total_bytes: 8192,
-        depth: 2,
-        batch: 1,
-        buffer: &buffer,
-    };
+    let spec = OpenSpec { target: &target, workload: &workload, buffer: &buffer };
     let mut ring = strategy(&spec).unwrap();
     // SAFETY: slot 0 is pushed once, and nothing else uses its block.
     ring.push(Op { direction: Direction::Read, offset_bytes: 0 }, unsafe { Slot::returned(0) });
@@ -391,7 +374,8 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     assert!(observer.strong_count() > 0, "the buffer was freed under an operation in flight");
 
     // New memory is other memory, and the late answer does not reach it.
-    let fresh = Buffer::map(Direction::Write, 4096, 2, 1, Fill::Prefault).unwrap();
+    let writing = Workload { direction: Direction::Write, ..workload };
+    let fresh = BufferPool::default().buffer(&writing, 1).unwrap();
     assert_ne!(fresh.block_ptr(0) as usize, block);
     std::fs::File::from(terminal).write_all(b"too late\n").unwrap();
     // SAFETY: no ring knows this buffer.
@@ -432,4 +416,60 @@ fn pseudo_terminal() -> (std::os::fd::OwnedFd, std::path::PathBuf) {
     // SAFETY: ptsname_r ended the name with a null byte.
     let name = unsafe { std::ffi::CStr::from_ptr(name.as_ptr()) };
     (master, name.to_str().unwrap().into())
+}
+
+/// A strategy that says that it is done before it is.
+struct Early;
+
+impl Strategy for Early {
+    fn info(&self) -> &'static Info {
+        &FakeCall::INFO
+    }
+
+    fn probe(&self, _: &Target, _: bool) -> Support {
+        Support::Yes(LIMITS)
+    }
+
+    fn calls(&self, _: &Workload) -> Vec<Call> {
+        Vec::new()
+    }
+
+    fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error> {
+        let whole = blocking::<FakeCall>().open(spec)?;
+        Ok(Box::new(EarlySession(whole)))
+    }
+}
+
+struct EarlySession(Box<dyn Session>);
+
+impl Session for EarlySession {
+    fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
+        let offsets = Offsets::run(0, BLOCK_BYTES, 3);
+        let mut part =
+            Pass { offsets: &offsets, direction: pass.direction, buffer: pass.buffer, tally: pass.tally };
+        let outcome = self.0.run(&mut part);
+        pass.tally = part.tally;
+        outcome
+    }
+
+    fn sync(&mut self) -> Result<(), Errno> {
+        self.0.sync()
+    }
+
+    fn effective(&self) -> Effective {
+        self.0.effective()
+    }
+}
+
+const LIMITS: Limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: u64::MAX };
+
+#[test]
+fn a_pass_that_succeeds_without_every_block_is_an_error() {
+    let scratch = Filesystem::scratch();
+    let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
+    let plan = Plan::new(Workload::new(Direction::Read, BLOCK_BYTES, 5 * BLOCK_BYTES), &LIMITS);
+    let error = iteration::sample(&Early, &target, &plan).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert_eq!(error.failure().unwrap().fault, Fault::Incomplete { io_count: 3, blocks: 5 });
+    assert_eq!(iteration::sample(&blocking::<FakeCall>(), &target, &plan).unwrap().tally.io_count, 5);
 }

@@ -132,12 +132,15 @@ fn without_flags_the_defaults_are_those_of_the_lab() {
         ("strategy", json!("readwrite")),
         ("bare", json!(false)),
         ("settle_seconds", json!(1.0)),
-        ("sync", json!(false)),
         ("cache", json!("as-is")),
-        ("access", json!("sequential")),
         ("created", json!(false)),
+        ("usage", json!(false)),
         ("requested", {
-            json!({"iodepth": null, "batch": null, "direct": false, "cpu": "default", "buffer": "prefault"})
+            json!({
+                "direction": "read", "block_bytes": 16384, "total_bytes": 16_777_216, "access": "sequential",
+                "seed": 0, "iodepth": null, "batch": null, "direct": false, "noatime": false, "sync": false,
+                "buffer": "prefault", "cpu": "default",
+            })
         }),
     ] {
         assert_eq!(configuration[key], value, "{key}");
@@ -156,10 +159,13 @@ fn every_flag_of_the_lab_has_its_effect() {
         (&["-n", "3"], "iterations", json!(3)),
         (&["-B"], "bare", json!(true)),
         (&["-B"], "settle_seconds", json!(0.0)),
-        (&["-s"], "sync", json!(true)),
+        (&["-g"], "usage", json!(true)),
+        (&["-s"], "/requested/sync", json!(true)),
     ] {
         let args = [&["-r", "-t", "1M"], flags].concat();
-        assert_eq!(configuration(&args, &file)[key], value, "{flags:?}");
+        let configuration = configuration(&args, &file);
+        let found = configuration.get(key).or_else(|| configuration.pointer(key));
+        assert_eq!(found, Some(&value), "{flags:?}");
     }
     let direct = configuration(&["-r", "-d", "-t", "1M"], &file);
     assert_eq!((&direct["requested"]["direct"], &direct["granted"]["direct"]), (&json!(true), &json!(true)));
@@ -426,7 +432,7 @@ fn json_is_one_object_with_the_keys_of_the_lab() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), MIB);
     let plain = document(&["-rt1M"], &file);
-    assert_eq!(keys(&plain), ["schema_version", "benchmark_samples"]);
+    assert_eq!(keys(&plain), ["schema_version", "benchmark_samples", "warnings"]);
     assert_eq!(keys(&samples(&plain)[0]), [&SAMPLE_KEYS[..], &ADDED_KEYS].concat());
 
     let full = document(&["-rgvt1M"], &file);
@@ -437,6 +443,7 @@ fn json_is_one_object_with_the_keys_of_the_lab() {
         "conditions_after",
         "benchmark_configuration",
         "benchmark_samples",
+        "warnings",
     ];
     assert_eq!(keys(&full), top);
     assert_eq!(keys(&full["host_configuration"])[..HOST_KEYS.len()], HOST_KEYS);
@@ -461,7 +468,8 @@ fn the_configuration_records_how_the_program_was_called() {
     let argv: Vec<&str> =
         configuration["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
     assert_eq!(argv[1..=args.len()], args);
-    assert_eq!((&configuration["access"], &configuration["seed"]), (&json!("random"), &json!(7)));
+    let requested = &configuration["requested"];
+    assert_eq!((&requested["access"], &requested["seed"]), (&json!("random"), &json!(7)));
     assert_eq!(configuration["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(configuration["path"], file.to_str().unwrap());
     let start_time = configuration["start_time"].as_str().unwrap();
@@ -579,10 +587,15 @@ fn a_cold_run_that_was_not_cold_says_so() {
     let file = data_file(tmpfs.folder(), MIB);
     let outcome = run(["-rjt1M", "--cache", "cold", file.to_str().unwrap()]).ok();
     assert_eq!(samples(&outcome.json())[0]["cache_reached"], false);
+    let message = "the sample did not start cold: 100.0 % of the range was in the page cache";
+    let warning = json!([{ "kind": "cache_not_reached", "message": message }]);
     assert_eq!(
-        outcome.stderr,
-        "iobench: warning: the sample did not start cold: 100.0 % of the range was in the page cache\n"
+        (&outcome.json()["warnings"], outcome.stderr.as_str()),
+        (&warning, ""),
+        "with -j in the document only"
     );
+    let text = run(["-rt1M", "--cache", "cold", file.to_str().unwrap()]).ok();
+    assert_eq!(text.stderr, format!("iobench: warning: {message}\n"));
 }
 
 #[test]
@@ -631,13 +644,15 @@ fn settle_takes_fractions_of_a_second() {
 
 #[test]
 fn without_arguments_each_name_prints_its_usage_on_standard_error() {
-    let lab = Command::new(env!("CARGO_BIN_EXE_io-benchmark"));
-    for (mut command, usage) in [(lab, iobench::cli::LAB_USAGE), (iobench(), iobench::cli::USAGE)] {
-        let outcome = finish(&mut command);
-        assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(64), ""));
-        assert_eq!(outcome.stderr, usage);
+    const LAB_USAGE: &str = include_str!("../src/lab_usage.txt");
+    let lab = finish(&mut Command::new(env!("CARGO_BIN_EXE_io-benchmark")));
+    assert_eq!((lab.code, lab.stdout.as_str(), lab.stderr.as_str()), (Some(64), "", LAB_USAGE));
+    let ours = finish(&mut iobench());
+    assert_eq!((ours.code, ours.stdout.as_str()), (Some(64), ""));
+    for word in ["strategies", "selftest", "sweep", "compare", "ab", "rerun", "plot", "trace", "Examples:"] {
+        assert!(ours.stderr.contains(word), "{word}: {ours:?}");
     }
-    let first_line = iobench::cli::LAB_USAGE.lines().next().unwrap();
+    let first_line = LAB_USAGE.lines().next().unwrap();
     assert_eq!(
         first_line,
         "usage: io-benchmark -c|-r|-w [-Bdgjqsv] [-b buffersize] [-n iterations] [-t totalsize] path"
@@ -676,6 +691,7 @@ fn help_and_version_go_to_standard_output() {
         "--access",
         "--seed",
         "--allow-device-write",
+        "--noatime",
         "--help",
         "--version",
         "strategies",
@@ -694,7 +710,7 @@ fn strategies_lists_each_path_and_whether_it_runs_here() {
         let text = exactly(&["strategies", place]).ok().stdout;
         assert_eq!(text.lines().next(), Some(format!("On {place}:").as_str()));
         let listing = exactly(&["strategies", "-j", place]).ok().json();
-        assert_eq!(keys(&listing), ["schema_version", "path", "strategies"]);
+        assert_eq!(keys(&listing), ["schema_version", "path", "strategies", "warnings", "error"]);
         let entries = listing["strategies"].as_array().unwrap();
         assert_eq!(entries.len(), ALL.len());
         for (entry, strategy) in entries.iter().zip(ALL) {

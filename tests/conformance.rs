@@ -10,23 +10,26 @@ use std::path::Path;
 
 use common::{Filesystem, Outcome, have};
 use iobench::engine::direct;
-use iobench::engine::strategy::{Direction, Reason, Strategy, Support};
+use iobench::engine::operation::Direction;
+use iobench::engine::strategy::Strategy;
+use iobench::engine::support::{Reason, Support};
 use iobench::engine::target::Target;
-use iobench::selftest::{CHECKS, Found, Subject, modes};
+use iobench::selftest::checks::CHECKS;
+use iobench::selftest::subject::{Probed, Subject};
 use iobench::strategies::ALL;
 
 /// What is wrong with one strategy on one filesystem.
 fn faults(strategy: &dyn Strategy, filesystem: &Filesystem, direct: bool) -> Vec<String> {
     let name = strategy.info().name;
     let place = format!("{name}{} on {}", if direct { " -d" } else { "" }, filesystem.name);
-    let subject = match Subject::find(strategy, filesystem.folder(), direct) {
-        Ok(Found::Runs(subject)) => subject,
+    let subject = match Subject::probe(strategy, filesystem.folder(), direct) {
+        Ok(Probed::Runs(subject)) => subject,
         // That a filesystem has no O_DIRECT is its nature; anything else is this machine's.
-        Ok(Found::Refused(refusal)) if refusal.reason == Reason::Filesystem => {
+        Ok(Probed::Refused(refusal)) if refusal.reason == Reason::Filesystem => {
             eprintln!("{place}: {}", refusal.explanation);
             return Vec::new();
         }
-        Ok(Found::Refused(refusal)) => {
+        Ok(Probed::Refused(refusal)) => {
             have(name, false, &refusal.explanation);
             return Vec::new();
         }
@@ -41,7 +44,7 @@ fn conforms(filesystem: Option<Filesystem>) {
     let Some(filesystem) = filesystem else { return };
     let mut all = Vec::new();
     for strategy in ALL {
-        for direct in modes(strategy.info()) {
+        for direct in strategy.info().direct.modes() {
             all.extend(faults(*strategy, &filesystem, *direct));
         }
     }
@@ -123,7 +126,7 @@ fn a_size_that_o_direct_does_not_take_is_refused_with_the_alignment_named() {
         return;
     }
     let unit_bytes = alignment.unwrap().offset_bytes;
-    for strategy in ALL.iter().filter(|strategy| modes(strategy.info()).contains(&true)) {
+    for strategy in ALL.iter().filter(|strategy| strategy.info().direct.modes().contains(&true)) {
         if !have(strategy.info().name, runs(*strategy, &file, true), "probe refuses it here") {
             continue;
         }
@@ -159,7 +162,8 @@ fn a_file_that_shrinks_under_a_run_ends_it_with_exit_74() {
         let scratch = Filesystem::scratch();
         let file = common::data_file(scratch.folder(), 1 << 20);
         let name = strategy.info().name;
-        if !strategy.info().moves_data || !have(name, runs(*strategy, &file, false), "probe refuses it here")
+        if !strategy.info().properties.performs_io
+            || !have(name, runs(*strategy, &file, false), "probe refuses it here")
         {
             return None;
         }
@@ -168,7 +172,7 @@ fn a_file_that_shrinks_under_a_run_ends_it_with_exit_74() {
             && outcome.stderr.lines().count() == 1
             && outcome.stderr.contains(file.to_str().unwrap())
             // Of a queue any operation behind the end may be the first to come back.
-            && (outcome.stderr.contains("at offset 524288") || strategy.info().deepest_queue > 1);
+            && (outcome.stderr.contains("at offset 524288") || strategy.info().max_iodepth > 1);
         (!right).then(|| format!("{name}: {outcome:?}"))
     };
     // Side by side, for each waits out the pause.

@@ -6,17 +6,24 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use common::{Filesystem, data_file, have, run};
 use iobench::report::document::{Document, SampleRecord};
 use iobench::report::explain::sentences;
+use iobench::report::read::{ResultFile, read};
+use iobench::strategies::ALL;
 
 const CAPTURED: [&str; 7] =
     ["warm_read", "cold_read", "direct_read", "mapped_read", "write", "write_and_sync", "one_byte_reads"];
 
 fn captured(name: &str) -> Document {
+    // Written by version 0.1.0, so they are read as documents of version 1.
     let path = format!("{}/tests/fixtures/explain/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    match read(Path::new(&path), ALL).unwrap() {
+        ResultFile::Run(document) => *document,
+        ResultFile::Sweep(_) => panic!("{name} is a run"),
+    }
 }
 
 #[test]
@@ -26,46 +33,46 @@ fn captured_runs_are_explained() {
             "warm_read",
             &[
                 "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "A call moved 64.0 KiB in 7.0 us: the price is the copy, at 8.7 GiB a second.",
+                "Each call moved 64 KiB in 7.0 us: the cost is the copy, at 8.7 GiB/s.",
             ],
         ),
         (
             "cold_read",
             &[
                 "Of 13.9 ms, 27 % was spent on the CPU and 73 % off it, waiting (utime and stime together 3.7 ms).",
-                "16.0 MiB came from the device into the page cache (inblock 32768): 0 % of the range was resident before, 100 % after. The kernel reads ahead up to 8.0 MiB at a time.",
-                "The thread gave up the CPU 3 times to wait, 10.3 ms in all, once for every 5.3 MiB moved (nvcsw).",
-                "The device saw 7 read requests of 2.3 MiB on average, where the program moved 64.0 KiB at a time; the device takes up to 4.0 MiB.",
+                "16 MiB came from the device into the page cache (inblock 32768): 0 % of the range was resident before, 100 % after. The kernel reads ahead up to 8 MiB at a time.",
+                "The thread gave up the CPU 3 times to wait, 10.3 ms in all, once for every 5.33 MiB moved (nvcsw).",
+                "The device saw 7 read requests of 2.29 MiB on average, where the program moved 64 KiB at a time; the device takes up to 4 MiB.",
             ],
         ),
         (
             "direct_read",
             &[
                 "Of 35.8 ms, 31 % was spent on the CPU and 69 % off it, waiting (utime and stime together 11.3 ms).",
-                "O_DIRECT went past the page cache: 256 reads of 64.0 KiB went to the device (inblock 32768), 139.7 us a read.",
-                "The thread gave up the CPU 256 times to wait, once for every 64.0 KiB moved (nvcsw).",
+                "O_DIRECT went past the page cache: 256 reads of 64 KiB went to the device (inblock 32768), 139.7 us per read.",
+                "The thread gave up the CPU 256 times to wait, once for every 64 KiB moved (nvcsw).",
             ],
         ),
         (
             "mapped_read",
             &[
                 "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "No system call moved the data: the copy touched the mapping and took 93 page faults, 5.8 a MiB, none of them with I/O; each fault made 176.2 KiB visible on average.",
+                "No system call moved the data: the copy touched the mapping and took 93 page faults, 5.8 per MiB, none of them with I/O; each fault made 176 KiB visible on average.",
             ],
         ),
         (
             "write",
             &[
                 "Of 2.3 ms, 100 % was spent on the CPU and 0 % off it (utime and stime together 2.3 ms).",
-                "The bytes were put into the page cache at 6.8 GiB a second and no further: when they reach the device is not in this figure; -s waits for it.",
+                "The bytes were put into the page cache at 6.78 GiB/s. When they reach the device is not part of this figure; -s waits for it.",
             ],
         ),
         (
             "write_and_sync",
             &[
                 "Of 19.8 ms, 18 % was spent on the CPU and 82 % off it, waiting (utime and stime together 3.7 ms).",
-                "The writes returned after 2.5 ms; the sync then took 17.3 ms, 87 % of the whole, until the device had the bytes: 807.7 MiB a second from end to end.",
-                "The thread gave up the CPU 4 times to wait, once for every 4.0 MiB moved (nvcsw).",
+                "The writes returned after 2.5 ms; the sync then took 17.3 ms, 87 % of the whole, until the device had the bytes: 808 MiB/s from end to end.",
+                "The thread gave up the CPU 4 times to wait, once for every 4 MiB moved (nvcsw).",
             ],
         ),
         (
@@ -73,7 +80,7 @@ fn captured_runs_are_explained() {
             &[
                 "Of 925.8 ms, 7 % was spent in the program, 47 % in the kernel on its behalf, and 46 % off the CPU, while something else ran there (utime 61.6 ms, stime 434.0 ms).",
                 "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "A call moved 1 byte and took 472.6 ns of CPU time: the price is the way into the kernel and back, 1048576 times, and hardly the bytes; a larger -b divides it.",
+                "Each call moved 1 byte and took 472.6 ns of CPU time: the cost is the way into the kernel and back, paid 1048576 times; a larger -b divides it.",
                 "It was preempted 376 times (nivcsw): other work ran on its CPU, and its time is in these figures.",
             ],
         ),
@@ -85,13 +92,13 @@ fn captured_runs_are_explained() {
 
 /// The words that only this run is explained with.
 const CHARACTERISTIC: [(&str, &str); 7] = [
-    ("warm_read", "the price is the copy"),
+    ("warm_read", "the cost is the copy"),
     ("cold_read", "came from the device into the page cache"),
     ("direct_read", "O_DIRECT went past the page cache"),
     ("mapped_read", "No system call moved the data"),
     ("write", "-s waits for it"),
     ("write_and_sync", "the sync then took"),
-    ("one_byte_reads", "the price is the way into the kernel and back"),
+    ("one_byte_reads", "the cost is the way into the kernel and back"),
 ];
 
 #[test]
@@ -185,7 +192,7 @@ fn nothing_is_said_of_the_cache_where_the_figures_do_not_say_it() {
     let cold = otherwise("cold_read", unknown);
     assert_said(
         &cold,
-        "16.0 MiB came from the device into the page cache (inblock 32768). The kernel reads ahead",
+        "16 MiB came from the device into the page cache (inblock 32768). The kernel reads ahead",
     );
     assert_silent(&cold, "resident");
 
@@ -218,7 +225,7 @@ fn a_call_costs_cpu_time_where_others_took_the_cpu() {
     });
     assert_said(
         &alone,
-        "A call moved 1 byte and took 476.8 ns: the price is the way into the kernel and back",
+        "Each call moved 1 byte and took 476.8 ns: the cost is the way into the kernel and back",
     );
     let no_cpu_time = otherwise("warm_read", |sample| {
         let usage = sample.usage.as_mut().unwrap();
@@ -243,7 +250,7 @@ fn waits_preemptions_and_requests_need_figures() {
     let no_waits = otherwise("direct_read", |sample| sample.usage.as_mut().unwrap().nvcsw = 0);
     assert_silent(&no_waits, "gave up the CPU");
     let one = otherwise("direct_read", |sample| sample.usage.as_mut().unwrap().nvcsw = 1);
-    assert_said(&one, "gave up the CPU 1 time to wait, once for every 16.0 MiB moved");
+    assert_said(&one, "gave up the CPU 1 time to wait, once for every 16 MiB moved");
     let few = otherwise("one_byte_reads", |sample| sample.usage.as_mut().unwrap().nivcsw = 2);
     assert_silent(&few, "It was preempted");
     let preempted = otherwise("cold_read", |sample| {

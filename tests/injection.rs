@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Filesystem, Outcome, have, have_program, have_root};
-use iobench::engine::strategy::{Call, Direction, Support};
+use iobench::engine::operation::Direction;
+use iobench::engine::strategy::Call;
+use iobench::engine::support::Support;
 use iobench::engine::target::Target;
+use iobench::engine::workload::Workload;
 use iobench::selftest::injection::{self, Which, whole_block};
-use iobench::selftest::modes;
-use iobench::selftest::way::Way;
+use iobench::selftest::invocation::Invocation;
 use iobench::strategies::ALL;
 
 const BLOCK_BYTES: u64 = 4096;
@@ -21,34 +23,35 @@ const BLOCKS: u64 = 16;
 const DEPTH: u32 = 4;
 
 /// Every strategy that runs here, both directions, with and without O_DIRECT.
-fn ways(file: &Path, iterations: usize, sync: bool) -> Vec<Way<'static>> {
+fn invocations(file: &Path, iterations: usize, sync: bool) -> Vec<Invocation<'static>> {
     let target = Target::open(file, Direction::Read, false).unwrap();
-    let mut ways = Vec::new();
+    let mut invocations = Vec::new();
     for strategy in ALL.iter().copied() {
-        for direct in modes(strategy.info()).iter().copied() {
-            let runs = matches!(strategy.probe(&target, direct), Support::Yes(_));
-            if have(strategy.info().name, runs, "probe refuses it here") {
-                ways.extend([Direction::Read, Direction::Write].map(|direction| Way {
-                    strategy,
-                    direction,
-                    direct,
-                    sync,
-                    block_bytes: BLOCK_BYTES,
-                    blocks: BLOCKS,
-                    depth: DEPTH,
-                    iterations,
-                }));
-            }
+        for direct in strategy.info().direct.modes().iter().copied() {
+            let limits = match strategy.probe(&target, direct) {
+                Support::Yes(limits) => limits,
+                Support::No(refusal) => {
+                    have(strategy.info().name, false, &refusal.explanation);
+                    continue;
+                }
+            };
+            invocations.extend([Direction::Read, Direction::Write].map(|direction| {
+                let workload = Workload::new(direction, BLOCK_BYTES, BLOCK_BYTES * BLOCKS);
+                let workload = Workload { direct, ..workload };
+                let plain = Invocation { strategy, limits, workload, iterations }.with_depth(DEPTH);
+                if sync { plain.with_sync() } else { plain }
+            }));
         }
     }
-    ways
+    invocations
 }
 
 /// The run with `answer` injected into one declared call of the last bracket.
-fn injected(way: &Way, name: &str, which: Which, answer: &str, file: &Path) -> Outcome {
+fn injected(invocation: &Invocation, name: &str, which: Which, answer: &str, file: &Path) -> Outcome {
     let program = Path::new(env!("CARGO_BIN_EXE_iobench"));
-    let run = injection::injected(program, way, (name, which), answer, file, &|| lay_zeros(file)).unwrap();
-    let run = run.unwrap_or_else(|| panic!("{way:?}: {name} is declared and not seen"));
+    let run =
+        injection::injected(program, invocation, (name, which), answer, file, &|| lay_zeros(file)).unwrap();
+    let run = run.unwrap_or_else(|| panic!("{invocation:?}: {name} is declared and not seen"));
     common::outcome(run.output)
 }
 
@@ -70,25 +73,25 @@ fn ready() -> Option<(Filesystem, PathBuf)> {
 
 /// Asserts exit 74, one sentence that names the path and `words`, and a document that says the
 /// same and holds the samples before.
-fn assert_failed(way: &Way, outcome: &Outcome, file: &Path, words: &[&str]) {
-    assert_eq!(outcome.code, Some(74), "{way:?}: {outcome:?}");
-    assert_eq!(outcome.stderr.lines().count(), 1, "{way:?}: one sentence: {outcome:?}");
+fn assert_failed(invocation: &Invocation, outcome: &Outcome, file: &Path, words: &[&str]) {
+    assert_eq!(outcome.code, Some(74), "{invocation:?}: {outcome:?}");
+    assert_eq!(outcome.stderr.lines().count(), 1, "{invocation:?}: one sentence: {outcome:?}");
     for word in words.iter().chain([&file.to_str().unwrap()]) {
-        assert!(outcome.stderr.contains(word), "{way:?}: no '{word}' in {outcome:?}");
+        assert!(outcome.stderr.contains(word), "{invocation:?}: no '{word}' in {outcome:?}");
     }
     let document = outcome.json();
-    assert_eq!(document["error"]["kind"], "io", "{way:?}");
-    assert_eq!(document["error"]["exit_code"], 74, "{way:?}");
-    assert!(outcome.stderr.contains(document["error"]["message"].as_str().unwrap()), "{way:?}");
+    assert_eq!(document["error"]["kind"], "io", "{invocation:?}");
+    assert_eq!(document["error"]["exit_code"], 74, "{invocation:?}");
+    assert!(outcome.stderr.contains(document["error"]["message"].as_str().unwrap()), "{invocation:?}");
     let samples = document["benchmark_samples"].as_array().unwrap();
-    assert_eq!(samples.len(), way.iterations - 1, "{way:?}: the samples so far");
-    assert!(samples.iter().all(|sample| sample["io_count"] == BLOCKS), "{way:?}: {samples:?}");
+    assert_eq!(samples.len(), invocation.iterations - 1, "{invocation:?}: the samples so far");
+    assert!(samples.iter().all(|sample| sample["io_count"] == BLOCKS), "{invocation:?}: {samples:?}");
 }
 
 /// The place of a failure in the second call, where each call moves one block.
-fn place(way: &Way, call: &Call) -> String {
+fn place(invocation: &Invocation, call: &Call) -> String {
     match call.at_least == BLOCKS && call.at_most == BLOCKS {
-        true => format!("{} at offset {BLOCK_BYTES}", way.direction.name()),
+        true => format!("{} at offset {BLOCK_BYTES}", invocation.workload.direction.name()),
         false => "failed".to_owned(),
     }
 }
@@ -96,10 +99,10 @@ fn place(way: &Way, call: &Call) -> String {
 #[test]
 fn an_error_ends_the_run_and_names_its_place() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 2, false) {
-        for call in way.declared() {
-            let outcome = injected(&way, call.name, Which::Second, "error=EIO", &file);
-            assert_failed(&way, &outcome, &file, &["EIO", &place(&way, &call)]);
+    for invocation in invocations(&file, 2, false) {
+        for call in invocation.declared() {
+            let outcome = injected(&invocation, call.name, Which::Second, "error=EIO", &file);
+            assert_failed(&invocation, &outcome, &file, &["EIO", &place(&invocation, &call)]);
         }
     }
 }
@@ -107,41 +110,42 @@ fn an_error_ends_the_run_and_names_its_place() {
 #[test]
 fn an_interrupted_call_is_made_again_and_counted() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 1, false) {
-        for call in way.declared() {
-            let outcome = injected(&way, call.name, Which::Second, "error=EINTR", &file).ok();
+    for invocation in invocations(&file, 1, false) {
+        for call in invocation.declared() {
+            let outcome = injected(&invocation, call.name, Which::Second, "error=EINTR", &file).ok();
             let sample = &outcome.json()["benchmark_samples"][0];
-            assert_eq!(sample["interrupted_calls"], 1, "{way:?}: {sample}");
-            assert_eq!(sample["io_count"], BLOCKS, "{way:?}: {sample}");
-            assert_eq!(sample["transferred_bytes"], BLOCKS * BLOCK_BYTES, "{way:?}: {sample}");
-            if way.direction == Direction::Write {
-                assert_written(&way, &file);
+            assert_eq!(sample["interrupted_calls"], 1, "{invocation:?}: {sample}");
+            assert_eq!(sample["io_count"], BLOCKS, "{invocation:?}: {sample}");
+            assert_eq!(sample["transferred_bytes"], BLOCKS * BLOCK_BYTES, "{invocation:?}: {sample}");
+            if invocation.workload.direction == Direction::Write {
+                assert_written(&invocation, &file);
             }
         }
     }
 }
 
 /// Every block of the file is one of the buffer's, which holds the pattern.
-fn assert_written(way: &Way, file: &Path) {
+fn assert_written(invocation: &Invocation, file: &Path) {
     let slots: Vec<Vec<u8>> =
         (0..u64::from(DEPTH)).map(|slot| common::pattern(slot * BLOCK_BYTES, BLOCK_BYTES as usize)).collect();
     let bytes = std::fs::read(file).unwrap();
-    assert_eq!(bytes.len() as u64, BLOCKS * BLOCK_BYTES, "{way:?}");
+    assert_eq!(bytes.len() as u64, BLOCKS * BLOCK_BYTES, "{invocation:?}");
     for (index, block) in bytes.chunks(BLOCK_BYTES as usize).enumerate() {
-        assert!(slots.iter().any(|slot| slot == block), "{way:?}: block {index} was not written");
+        assert!(slots.iter().any(|slot| slot == block), "{invocation:?}: block {index} was not written");
     }
 }
 
 #[test]
 fn a_short_transfer_is_an_error_that_says_how_short() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 2, false) {
-        if let Some(call) = whole_block(&way) {
+    for invocation in invocations(&file, 2, false) {
+        if let Some(call) = whole_block(&invocation) {
             for moved_bytes in [0, 1, BLOCK_BYTES / 2, BLOCK_BYTES - 1] {
                 let answer = format!("retval={moved_bytes}");
-                let outcome = injected(&way, call.name, Which::Second, &answer, &file);
-                let partial = format!("partial {}: {moved_bytes} of {BLOCK_BYTES} bytes", place(&way, &call));
-                assert_failed(&way, &outcome, &file, &[&partial]);
+                let outcome = injected(&invocation, call.name, Which::Second, &answer, &file);
+                let partial =
+                    format!("{} moved {moved_bytes} of {BLOCK_BYTES} bytes", place(&invocation, &call));
+                assert_failed(&invocation, &outcome, &file, &[&partial]);
             }
         }
     }
@@ -150,10 +154,13 @@ fn a_short_transfer_is_an_error_that_says_how_short() {
 #[test]
 fn an_error_of_the_sync_ends_the_run() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 2, true).into_iter().filter(|way| way.direction == Direction::Write) {
-        for call in way.syncing() {
-            let outcome = injected(&way, call.name, Which::Last, "error=EIO", &file);
-            assert_failed(&way, &outcome, &file, &["sync failed", "EIO"]);
+    for invocation in invocations(&file, 2, true)
+        .into_iter()
+        .filter(|invocation| invocation.workload.direction == Direction::Write)
+    {
+        for call in invocation.syncing() {
+            let outcome = injected(&invocation, call.name, Which::Last, "error=EIO", &file);
+            assert_failed(&invocation, &outcome, &file, &["sync failed", "EIO"]);
         }
     }
 }
@@ -161,11 +168,14 @@ fn an_error_of_the_sync_ends_the_run() {
 #[test]
 fn an_interrupted_sync_is_made_again_and_counted() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 1, true).into_iter().filter(|way| way.direction == Direction::Write) {
-        for call in way.syncing() {
-            let outcome = injected(&way, call.name, Which::Last, "error=EINTR", &file).ok();
+    for invocation in invocations(&file, 1, true)
+        .into_iter()
+        .filter(|invocation| invocation.workload.direction == Direction::Write)
+    {
+        for call in invocation.syncing() {
+            let outcome = injected(&invocation, call.name, Which::Last, "error=EINTR", &file).ok();
             let sample = &outcome.json()["benchmark_samples"][0];
-            assert_eq!(sample["interrupted_calls"], 1, "{way:?}: {sample}");
+            assert_eq!(sample["interrupted_calls"], 1, "{invocation:?}: {sample}");
         }
     }
 }
@@ -173,8 +183,14 @@ fn an_interrupted_sync_is_made_again_and_counted() {
 #[test]
 fn every_strategy_that_moves_data_adds_a_call_for_its_sync() {
     let Some((_scratch, file)) = ready() else { return };
-    for way in ways(&file, 1, true).into_iter().filter(|way| way.strategy.info().moves_data) {
-        assert!(!way.syncing().is_empty(), "{way:?}: nothing to inject an error of the sync into");
+    for invocation in invocations(&file, 1, true)
+        .into_iter()
+        .filter(|invocation| invocation.strategy.info().properties.performs_io)
+    {
+        assert!(
+            !invocation.syncing().is_empty(),
+            "{invocation:?}: nothing to inject an error of the sync into"
+        );
     }
 }
 
@@ -217,8 +233,8 @@ fn a_failing_device_is_an_error_at_the_block_that_failed() {
     let Some(device) = FailingDevice::new(SIZE_BYTES, LEFT_BYTES) else { return };
     let path = device.path.to_str().unwrap();
     let target = Target::open(&device.path, Direction::Read, false).unwrap();
-    for strategy in ALL.iter().filter(|strategy| strategy.info().moves_data) {
-        for direct in modes(strategy.info()) {
+    for strategy in ALL.iter().filter(|strategy| strategy.info().properties.performs_io) {
+        for direct in strategy.info().direct.modes() {
             let name = strategy.info().name;
             let runs = matches!(strategy.probe(&target, *direct), Support::Yes(_));
             if !have(name, runs, "probe refuses it here") {
@@ -233,7 +249,7 @@ fn a_failing_device_is_an_error_at_the_block_that_failed() {
             }
             let offset = outcome.stderr.split("read at offset ").nth(1).unwrap().split(' ').next().unwrap();
             let offset: u64 = offset.parse().unwrap();
-            let exact = strategy.info().deepest_queue == 1;
+            let exact = strategy.info().max_iodepth == 1;
             assert!(offset == LEFT_BYTES || (!exact && offset > LEFT_BYTES), "{name}: {outcome:?}");
         }
     }

@@ -191,7 +191,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join("figure.svg");
     let mut other_version = sweep();
-    other_version["schema_version"] = 2.into();
+    other_version["schema_version"] = 3.into();
     let mut bent = sweep();
     bent["runs"][0]["summary"]["n"] = "ten".into();
     let mut empty = sweep();
@@ -203,7 +203,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (write(&folder, "binary", [0xff, 0xfe]), "UTF-8"),
         (write(&folder, "text", "bandwidth: 7"), "not JSON"),
         (write(&folder, "foreign", "{\"fio version\": \"fio-3.33\"}"), "no schema_version"),
-        (write(&folder, "version", other_version.to_string()), "schema_version 2, this program reads 1"),
+        (write(&folder, "version", other_version.to_string()), "schema_version 3, this program reads 1 to 2"),
         (write(&folder, "bent", bent.to_string()), "not a result of iobench"),
         (write(&folder, "empty", empty.to_string()), "no measured sample"),
         (unexplained, "make it with -j and -v"),

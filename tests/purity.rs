@@ -12,11 +12,14 @@ use std::fmt::Write;
 use common::{Filesystem, have, have_program, have_root};
 use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
+use iobench::engine::operation::Direction;
 use iobench::engine::prepare;
-use iobench::engine::strategy::{DirectIo, Direction, Limits, Strategy, Support};
+use iobench::engine::strategy::{Mechanism, Strategy};
+use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
+use iobench::engine::workload::Workload;
 use iobench::strategies::ALL;
-use iobench::trace::bpftrace::Subject;
+use iobench::trace::bpftrace::Watched;
 use iobench::trace::program::Program;
 use iobench::trace::record::KernelRecord;
 use iobench::trace::show::{Show, TracerName};
@@ -33,32 +36,33 @@ struct Case {
 
 impl Case {
     fn name(&self) -> String {
-        let plan = &self.plan;
-        let direct = if plan.direct { " -d" } else { "" };
-        let depth = if self.queued() { format!(" --iodepth {}", plan.depth) } else { String::new() };
-        let (name, direction) = (self.strategy.info().name, plan.direction.name());
-        format!("{name} {direction} -b {}{direct}{depth}", plan.block_bytes)
+        let workload = &self.plan.workload;
+        let direct = if workload.direct { " -d" } else { "" };
+        let depth = if self.queued() { format!(" --iodepth {}", workload.depth()) } else { String::new() };
+        let (name, direction) = (self.strategy.info().name, workload.direction.name());
+        format!("{name} {direction} -b {}{direct}{depth}", workload.block_bytes)
     }
 
     fn queued(&self) -> bool {
-        self.strategy.info().deepest_queue > 1
+        self.mechanism() == Mechanism::Queue
+    }
+
+    /// True if page faults are the path itself.
+    fn mapped(&self) -> bool {
+        self.mechanism() == Mechanism::Mapping
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        self.strategy.info().properties.mechanism
     }
 }
 
 fn cases(target: &Target) -> Vec<Case> {
     let mut cases = Vec::new();
     for strategy in ALL.iter().copied() {
-        for direct in [false, true] {
-            // `direct` is so in any case, null and mmap never.
-            let wanted = match strategy.info().direct {
-                DirectIo::OnRequest => true,
-                DirectIo::Always => direct,
-                DirectIo::Never(_) => !direct,
-            };
-            let Support::Yes(limits) = strategy.probe(target, direct) else { continue };
-            if wanted {
-                cases.extend(sizes_and_depths(strategy, direct, limits));
-            }
+        for direct in strategy.info().direct.modes() {
+            let Support::Yes(limits) = strategy.probe(target, *direct) else { continue };
+            cases.extend(sizes_and_depths(strategy, *direct, limits));
         }
     }
     cases
@@ -68,23 +72,19 @@ fn sizes_and_depths(strategy: &'static dyn Strategy, direct: bool, limits: Limit
     let mut cases = Vec::new();
     for direction in [Direction::Read, Direction::Write] {
         for block_bytes in BLOCK_BYTES {
-            let deepest = limits.deepest_queue.min((TOTAL_BYTES / block_bytes) as u32);
-            let depths: BTreeSet<u32> = DEPTHS.iter().map(|depth| (*depth).min(deepest)).collect();
             let plan = |depth| plan(direction, block_bytes, direct, depth, limits);
-            cases.extend(depths.into_iter().map(|depth| Case { strategy, plan: plan(depth) }));
+            let mut plans: Vec<Plan> = DEPTHS.into_iter().map(plan).collect();
+            plans.dedup_by_key(|plan| plan.workload.depth());
+            cases.extend(plans.into_iter().map(|plan| Case { strategy, plan }));
         }
     }
     cases
 }
 
+/// A queue waits for all of itself at a time, with O_DIRECT too.
 fn plan(direction: Direction, block_bytes: u64, direct: bool, depth: u32, limits: Limits) -> Plan {
-    Plan {
-        direct,
-        memory_align_bytes: limits.alignment.map_or(1, |alignment| alignment.memory_bytes),
-        depth,
-        batch: depth,
-        ..Plan::bare(direction, block_bytes, TOTAL_BYTES)
-    }
+    let workload = Workload::new(direction, block_bytes, TOTAL_BYTES);
+    Plan::new(Workload { direct, iodepth: Some(depth), batch: Some(depth), ..workload }, &limits)
 }
 
 /// What is wrong with a record, in sentences that name the case.
@@ -92,7 +92,7 @@ fn faults_found(case: &Case, record: &KernelRecord) -> Vec<String> {
     let mut found = Vec::new();
     let name = case.name();
     let seen = record.syscalls.clone().unwrap_or_default();
-    let declared = case.strategy.calls(&case.plan.work());
+    let declared = case.strategy.calls(&case.plan.workload);
     for call in seen.keys().filter(|call| !declared.iter().any(|known| known.name == **call)) {
         found.push(format!("{name}: {call} is not declared ({} times)", seen[call]));
     }
@@ -106,7 +106,7 @@ fn faults_found(case: &Case, record: &KernelRecord) -> Vec<String> {
         }
     }
     let faults = record.faults.unwrap_or_default();
-    if case.strategy.info().name != "mmap" && faults.user + faults.kernel > 0 {
+    if !case.mapped() && faults.user + faults.kernel > 0 {
         found.push(format!("{name}: {} page faults of the harness", faults.user + faults.kernel));
     }
     if let Some(bytes) = bytes_moved(case, record).filter(|bytes| *bytes != TOTAL_BYTES) {
@@ -125,15 +125,12 @@ fn bytes_moved(case: &Case, record: &KernelRecord) -> Option<u64> {
 }
 
 fn row(case: &Case, record: &KernelRecord) -> String {
-    let declared = case.strategy.calls(&case.plan.work());
+    let declared = case.strategy.calls(&case.plan.workload);
     let calls: Vec<String> =
         declared.iter().map(|call| format!("{} x {}", call.at_least, call.name)).collect();
     let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
     let bytes = bytes_moved(case, record).map_or("-".to_owned(), |bytes| bytes.to_string());
-    let faults = match case.strategy.info().name {
-        "mmap" => "its own",
-        _ => "0",
-    };
+    let faults = if case.mapped() { "its own" } else { "0" };
     format!("| `{}` | {calls} | {bytes} | {faults} |", case.name())
 }
 
@@ -153,12 +150,12 @@ fn table(cases: &[Case], records: &[KernelRecord]) -> String {
 
 fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
     let show = BTreeSet::from([Show::Syscalls, Show::Faults, Show::Uring]);
-    let subject = Subject { pid: std::process::id(), disks: Vec::new() };
-    let program = Program::showing(TracerName::Bpftrace, show, &subject).unwrap();
+    let watched = Watched { pid: std::process::id(), disks: Vec::new() };
+    let program = Program::showing(TracerName::Bpftrace, show, &watched).unwrap();
     prepare::touch_program();
     let tracer = program.start().unwrap();
     for case in cases {
-        iteration::run(case.strategy, target, &case.plan, |_| Ok(())).unwrap();
+        iteration::sample(case.strategy, target, &case.plan).unwrap();
     }
     let (records, trace) = program.finish(tracer, cases.len(), false);
     assert!(trace.complete, "{:?}", trace.problems);

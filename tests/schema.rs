@@ -8,12 +8,12 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Filesystem, strategies};
-use iobench::command::selftest::Marking;
-use iobench::command::strategies::Listing;
 use iobench::report::comparison::Comparison;
 use iobench::report::document::Document;
 use iobench::report::json::schema;
+use iobench::report::strategies::Listing;
 use iobench::report::sweep::SweepDocument;
+use iobench::selftest::table::Marking;
 use serde_json::Value;
 
 fn document_schema() -> Value {
@@ -89,12 +89,11 @@ fn the_list_of_strategies_obeys_its_schema() {
 #[test]
 fn the_schema_refuses_what_is_not_a_result() {
     let validator = jsonschema::draft202012::new(&document_schema()).unwrap();
-    let sample_without_time =
-        serde_json::json!({ "schema_version": 1, "benchmark_samples": [{ "bandwidth": 1.0 }] });
+    let sample_without_time = serde_json::json!({ "schema_version": 2, "benchmark_samples": [{ "bandwidth": 1.0 }], "warnings": [] });
     for wrong in [
         serde_json::json!({}),
         sample_without_time,
-        serde_json::json!({"schema_version": 1, "benchmark_samples": [], "x": 1}),
+        serde_json::json!({"schema_version": 2, "benchmark_samples": [], "warnings": [], "x": 1}),
     ] {
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }

@@ -13,8 +13,11 @@ use std::time::{Duration, Instant};
 use common::{
     Filesystem, Outcome, data_file, have_btf, have_dtrace, have_program, have_root, iobench, outcome,
 };
-use iobench::engine::strategy::{Direction, Strategy, Support, Work};
+use iobench::engine::operation::Direction;
+use iobench::engine::strategy::Strategy;
+use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
+use iobench::engine::workload::Workload;
 use iobench::report::document::Document;
 use iobench::report::json::schema;
 use iobench::strategies::ALL;
@@ -70,16 +73,17 @@ fn assert_sentence(outcome: &Outcome, code: i32, words: &[&str]) {
 
 /// What is wrong with the record of one sample of `-b 4096`: the declared calls, one a block, nothing else.
 fn wrong(strategy: &dyn Strategy, kernel: &Value) -> Option<String> {
-    let (block_bytes, direction) = (4096, Direction::Read);
-    let work = Work { direction, blocks: BLOCKS, block_bytes, depth: 32, batch: 32, sync: false };
-    let declared = strategy.calls(&work);
+    let info = strategy.info();
+    let limits =
+        Limits { alignment: None, max_iodepth: info.max_iodepth, max_block_bytes: info.max_block_bytes };
+    let declared = strategy.calls(&Workload::new(Direction::Read, 4096, TOTAL_BYTES).within(&limits));
     let seen = kernel["syscalls"].as_object().unwrap();
     let in_range = |call: &iobench::engine::strategy::Call| {
         let count = seen.get(call.name).map_or(0, |count| count.as_u64().unwrap());
         (call.at_least..=call.at_most).contains(&count)
     };
     let undeclared = seen.keys().any(|name| declared.iter().all(|call| call.name != name));
-    let queued = strategy.info().deepest_queue > 1;
+    let queued = strategy.info().max_iodepth > 1;
     let operations = match (queued, declared.is_empty()) {
         (true, _) => kernel["uring"]["submitted"] == BLOCKS && kernel["uring"]["completed"] == BLOCKS,
         (false, false) => seen.values().filter_map(Value::as_u64).sum::<u64>() == BLOCKS,

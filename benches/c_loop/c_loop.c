@@ -1,9 +1,9 @@
 /*
  * The floor that iobench's loops are held against: the smallest honest C loop of each kind.
  *
- *     c_loop read|write|pread|pwrite|mmap FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS
+ *     c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS
  *
- * Each iteration maps and prefaults a buffer, opens the file (and maps it, for mmap), and takes
+ * Each iteration maps and prefaults a buffer, opens the file (and maps it, for mapping), and takes
  * the same bracket as iobench: two raw clock_gettime system calls with TOTAL_BYTES / BLOCK_BYTES
  * transfers between them and nothing else. It prints one line an iteration: nanoseconds.
  */
@@ -27,7 +27,7 @@
 struct job {
 	int fd;
 	char *buffer;
-	const char *mapping; /* of the file; mmap only */
+	const char *mapping; /* of the file; mode mapping only */
 	size_t block_bytes;
 	size_t blocks;
 };
@@ -109,9 +109,9 @@ static void loop_mmap(const struct job *job)
 static const struct mode modes[] = {
 	{ "read", O_RDONLY, 0, loop_read },
 	{ "write", O_WRONLY, 0, loop_write },
-	{ "pread", O_RDONLY, 0, loop_pread },
-	{ "pwrite", O_WRONLY, 0, loop_pwrite },
-	{ "mmap", O_RDONLY, 1, loop_mmap },
+	{ "pread64", O_RDONLY, 0, loop_pread },
+	{ "pwrite64", O_WRONLY, 0, loop_pwrite },
+	{ "mapping", O_RDONLY, 1, loop_mmap },
 };
 
 static const struct mode *find_mode(const char *name)
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	const size_t total_bytes = mode ? strtoull(argv[4], NULL, 10) : 0;
 
 	if (block_bytes == 0 || total_bytes % block_bytes != 0) {
-		fprintf(stderr, "usage: c_loop read|write|pread|pwrite|mmap FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS\n");
+		fprintf(stderr, "usage: c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS\n");
 		return 64;
 	}
 	pin_to_cpu_0();

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use iobench::stats::{self, Random};
+use iobench::{random::Random, stats};
 
 use crate::cases::{Case, Rival};
 use crate::programs::{Programs, Result};

@@ -3,68 +3,66 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use super::compare::{exit_code, print, threshold};
+use super::Context;
+use super::compare::exit_code;
 use super::prepared::{self, Prepared};
-use super::request::{Mode, Request};
-use crate::cli::{self, AbArgs, TracedRun};
+use super::request::Request;
+use crate::cli::{self, AbArgs};
 use crate::engine::affinity;
+use crate::engine::extents;
 use crate::engine::interrupt;
 use crate::engine::iteration;
+use crate::engine::operation::Mode;
 use crate::engine::prepare;
-use crate::engine::strategy::Strategy;
 use crate::engine::target::Target;
 use crate::error::Error;
+use crate::random::Random;
 use crate::report::comparison::{Comparison, judged};
-use crate::report::document::SCHEMA_VERSION;
-use crate::stats::{self, Random};
+use crate::report::document::Warning;
+use crate::stats;
 
-/// Runs both settings, and prints which is faster.
+/// Runs both settings, and compares them.
 ///
 /// # Errors
-/// Those of either run.
-pub fn run(args: &AbArgs, strategies: &[&'static dyn Strategy]) -> Result<ExitCode, Error> {
-    let threshold = threshold(&args.threshold)?;
-    let pairs = cli::count(&args.pairs).map_err(|reason| Error::Usage(format!("-n: {reason}")))?;
+/// Those of either run; the pairs before it are in the document.
+pub(crate) fn run(
+    args: &AbArgs,
+    context: &Context,
+    document: &mut Option<Comparison>,
+) -> Result<ExitCode, Error> {
     let (first, second) = split(&args.settings)?;
-    let names = (words(first), words(second));
     interrupt::install();
-    let (old, new) = (Side::new(first, strategies)?, Side::new(second, strategies)?);
+    let (old, new) = (Side::new(first, context)?, Side::new(second, context)?);
+    let threshold = args.comparison.threshold;
+    let comparison = document.insert(Comparison::new(words(first), words(second), threshold));
+    comparison.seed = Some(args.seed);
+    comparison.warnings = [(&comparison.old, &old), (&comparison.new, &new)]
+        .into_iter()
+        .flat_map(|(name, side)| side.warnings(name))
+        .collect();
     prepare::touch_program();
-    let mut random = Random::new(args.seed);
-    // One of each first, which does not count: caches and branch predictors are cold.
+    let outcome = pairs(&old, &new, args, &mut comparison.pairs_seconds_per_byte);
+    if let Some(ratio) = stats::paired_ratio(&comparison.pairs_seconds_per_byte) {
+        let configuration = prepared::configuration(&new.prepared.request, Vec::new(), false);
+        comparison.points = judged(&[(&configuration, ratio)], &[], threshold);
+    }
+    outcome?;
+    if comparison.points.is_empty() {
+        return Err(Error::usage("-n: too few pairs for a ratio"));
+    }
+    Ok(exit_code(comparison))
+}
+
+/// Takes the pairs; on an error, those before it are in `times`.
+fn pairs(old: &Side, new: &Side, args: &AbArgs, times: &mut Vec<(f64, f64)>) -> Result<(), Error> {
+    // One sample of each comes first and does not count: caches and branch predictors are cold.
     old.seconds_per_byte()?;
     new.seconds_per_byte()?;
-    let mut times = Vec::new();
-    for _ in 0..pairs {
-        // Chance says who goes first: so what the first does to the second is noise.
-        let pair = match random.below(2) {
-            0 => (old.seconds_per_byte()?, new.seconds_per_byte()?),
-            _ => {
-                let new_first = new.seconds_per_byte()?;
-                (old.seconds_per_byte()?, new_first)
-            }
-        };
-        times.push(pair);
+    let mut random = Random::new(args.seed);
+    for _ in 0..args.pairs {
+        times.push(random.pair(|| old.seconds_per_byte(), || new.seconds_per_byte())?);
     }
-    let configuration = prepared::configuration(&new.prepared.request, Vec::new(), false);
-    let ratio = stats::paired_ratio(&times)
-        .ok_or_else(|| Error::Usage("-n: too few pairs for a ratio".to_owned()))?;
-    let comparison = Comparison {
-        schema_version: SCHEMA_VERSION,
-        old: names.0,
-        new: names.1,
-        environment: Vec::new(),
-        obstacles: Vec::new(),
-        threshold,
-        machine: Vec::new(),
-        points: judged(&[(&configuration, ratio)], &[], threshold),
-        pairs_seconds_per_byte: times,
-        seed: Some(args.seed),
-    };
-    print(&comparison, args.json)?;
-    Ok(exit_code(&comparison))
+    Ok(())
 }
 
 /// The arguments before and behind the second `--`.
@@ -72,9 +70,7 @@ fn split(settings: &[OsString]) -> Result<(&[OsString], &[OsString]), Error> {
     let mut sides = settings.split(|word| word == "--").filter(|side| !side.is_empty());
     match (sides.next(), sides.next(), sides.next()) {
         (Some(first), Some(second), None) => Ok((first, second)),
-        _ => Err(Error::Usage(
-            "ab: give two settings, as in: iobench ab -- -r -b 4k FILE -- -r -b 64k FILE".to_owned(),
-        )),
+        _ => Err(Error::usage("ab: give two settings, as in: iobench ab -- -r -b 4k FILE -- -r -b 64k FILE")),
     }
 }
 
@@ -89,25 +85,31 @@ struct Side {
 }
 
 impl Side {
-    fn new(arguments: &[OsString], strategies: &[&'static dyn Strategy]) -> Result<Side, Error> {
-        let parsed = TracedRun::try_parse_from(arguments)
-            .map_err(|error| Error::Usage(format!("ab: {}", cli::in_one_sentence(&error))))?
-            .run;
-        let request = Request::new(&parsed, strategies)?;
+    fn new(arguments: &[OsString], context: &Context) -> Result<Side, Error> {
+        let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
+        let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
+        let request = Request::new(&parsed, context.strategies)?;
         if !matches!(request.mode, Mode::Read | Mode::Write) {
-            return Err(Error::Usage("ab: compare reads or writes".to_owned()));
+            return Err(Error::usage("ab: compare reads or writes"));
         }
-        let cpu = affinity::pin(request.cpu)?;
+        let cpu = affinity::pin(request.workload.cpu)?;
         prepared::make_file(&request)?;
-        let target = Target::open(&request.path, request.mode.direction(), request.allow_device_write)?;
-        target.check_holds(request.file_bytes(), request.block_bytes)?;
+        let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
+        target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
         Ok(Side { prepared: Prepared::new(request, &target, cpu)?, target })
     }
 
-    /// One sample, by the byte, so that totals may differ.
+    fn warnings(&self, name: &str) -> Vec<Warning> {
+        let unstored = extents::unstored(&self.target, self.prepared.request.file_bytes());
+        let warnings = self.prepared.warnings(unstored).into_iter();
+        warnings
+            .map(|warning| Warning { message: format!("{name}: {}", warning.message), ..warning })
+            .collect()
+    }
+
+    /// One sample; per byte, because totals may differ.
     fn seconds_per_byte(&self) -> Result<f64, Error> {
-        let sample =
-            iteration::run(self.prepared.request.strategy, &self.target, &self.prepared.plan, |_| Ok(()))?;
+        let sample = iteration::sample(self.prepared.request.strategy, &self.target, &self.prepared.plan)?;
         Ok(sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.transferred_bytes.max(1) as f64)
     }
 }

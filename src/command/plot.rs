@@ -1,9 +1,10 @@
 //! `iobench plot`: results as a picture or a page.
 
 use std::path::Path;
+use std::process::ExitCode;
 
-use super::file;
-use crate::cli::{self, PlotArgs};
+use super::{Context, file};
+use crate::cli::PlotArgs;
 use crate::error::Error;
 use crate::report::figure::{Figure, Input, Wishes};
 use crate::report::{html, read, svg};
@@ -23,18 +24,16 @@ enum Format {
 /// [`Error::Usage`] for an extension that is none of the four or a mark that is no size;
 /// [`Error::Open`] for a result that cannot be read or drawn, or an output that cannot be made;
 /// [`Error::Io`] for one that cannot be written.
-pub fn run(args: &PlotArgs) -> Result<(), Error> {
+pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
     // What was typed is checked before anything is read.
     let format = format_of(&args.output)?;
-    let marks_bytes: Result<Vec<u64>, String> =
-        args.mark.iter().map(|text| cli::size_bytes(text.trim())).collect();
-    let marks_bytes = marks_bytes.map_err(|reason| Error::Usage(format!("--mark: {reason}")))?;
-    let wishes = Wishes { log_y: args.log_y, marks_bytes, title: args.title.clone() };
+    let wishes = Wishes { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
     let inputs: Result<Vec<Input>, Error> =
-        args.results.iter().map(|path| Ok((path.clone(), read::read(path)?))).collect();
+        args.results.iter().map(|path| Ok((path.clone(), read::read(path, context.strategies)?))).collect();
     let inputs = inputs?;
     let figure = Figure::new(&inputs, &wishes)?;
-    file::replace(&args.output, &rendered(format, &figure, &inputs)?)
+    file::replace(&args.output, &rendered(format, &figure, &inputs)?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn format_of(path: &Path) -> Result<Format, Error> {
@@ -44,7 +43,7 @@ fn format_of(path: &Path) -> Result<Format, Error> {
         Some("pdf") => Ok(Format::Pdf),
         Some("png") => Ok(Format::Png),
         Some("html") => Ok(Format::Html),
-        _ => Err(Error::Usage(format!(
+        _ => Err(Error::usage(format!(
             "-o {}: the extension says what to draw, and must be .svg, .pdf, .png or .html",
             path.display()
         ))),
@@ -63,14 +62,11 @@ fn rendered(format: Format, figure: &Figure, inputs: &[Input]) -> Result<Vec<u8>
 fn converted(format: Format, svg: &str) -> Result<Vec<u8>, Error> {
     use crate::report::{pdf, png};
     let converted = if format == Format::Pdf { pdf::from_svg(svg) } else { png::from_svg(svg) };
-    converted.map_err(|reason| Error::System {
-        call: "drawing",
-        reason,
-        remedy: "write .svg instead, which needs no conversion".to_owned(),
-    })
+    let remedy = "write .svg instead, which needs no conversion";
+    converted.map_err(|reason| Error::unavailable("drawing", reason, remedy))
 }
 
 #[cfg(not(feature = "plot"))]
 fn converted(_: Format, _: &str) -> Result<Vec<u8>, Error> {
-    Err(Error::Usage("this program was built without the feature plot; write .svg or .html".to_owned()))
+    Err(Error::usage("this program was built without the feature plot; write .svg or .html"))
 }

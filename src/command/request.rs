@@ -1,154 +1,181 @@
-//! The arguments of a run, checked as far as that is possible without touching a file.
+//! The arguments of a run, checked where no file is needed for it.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use crate::cli::{self, RunArgs};
-use crate::engine::affinity::CpuChoice;
-use crate::engine::buffer::Fill;
-use crate::engine::cache::CacheState;
+use crate::cli::{DEFAULT_STRATEGY, RunArgs, WorkloadArgs};
 use crate::engine::offsets::Access;
-use crate::engine::strategy::{DirectIo, Direction, Strategy};
+use crate::engine::operation::{Direction, Mode};
+use crate::engine::prepare::Preparation;
+use crate::engine::strategy::{DirectIo, Strategy};
+use crate::engine::workload::Workload;
 use crate::error::Error;
+use crate::job::RunJob;
+use crate::report::document::BenchmarkConfiguration;
 
-/// What a run is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Make the file, writing it inside the bracket.
-    Create,
-    /// Print the configuration only.
-    Describe,
-    /// Read.
-    Read,
-    /// Write.
-    Write,
-}
-
-impl Mode {
-    /// The lab's `operation`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Create => "create",
-            Mode::Describe => "describe",
-            Mode::Read => "read",
-            Mode::Write => "write",
-        }
-    }
-
-    /// Which way the bytes move.
-    pub fn direction(self) -> Direction {
-        match self {
-            Mode::Create | Mode::Write => Direction::Write,
-            Mode::Describe | Mode::Read => Direction::Read,
-        }
-    }
-}
-
-/// A run that makes sense as far as the command line tells.
+/// A run that is consistent in itself.
 #[derive(Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// What to do.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// The file or device.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The I/O path.
-    pub strategy: &'static dyn Strategy,
-    /// Size of one I/O.
-    pub block_bytes: u64,
-    /// Bytes of one iteration, a multiple of `block_bytes`.
-    pub total_bytes: u64,
-    /// Number of iterations.
-    pub iterations: u64,
-    /// `-B`.
-    pub bare: bool,
-    /// Whether O_DIRECT is to be used: `-d`, or the strategy always does.
-    pub direct: bool,
+    pub(crate) strategy: &'static dyn Strategy,
+    /// What to move in each iteration.
+    pub(crate) workload: Workload,
+    /// What to do before each bracket.
+    pub(crate) preparation: Preparation,
     /// `-g`.
-    pub usage: bool,
-    /// `-s`.
-    pub sync: bool,
-    /// `--iodepth`, if given.
-    pub iodepth: Option<u32>,
-    /// `--batch`, if given.
-    pub batch: Option<u32>,
-    /// `--cpu`.
-    pub cpu: CpuChoice,
-    /// `--buffer`.
-    pub buffer: Fill,
-    /// Pause before each bracket; none with `-B`.
-    pub settle: Duration,
+    pub(crate) usage: bool,
+    /// Number of iterations.
+    pub(crate) iterations: u64,
     /// `--create`.
-    pub create_missing: bool,
-    /// `--cache`.
-    pub cache: CacheState,
-    /// `--access`.
-    pub access: Access,
-    /// `--seed`.
-    pub seed: u64,
+    pub(crate) create_missing: bool,
     /// `--allow-device-write`.
-    pub allow_device_write: bool,
+    pub(crate) allow_device_write: bool,
 }
 
 impl Request {
-    /// Checks the arguments against each other and against what the strategy can do.
+    /// The request of these arguments.
     ///
     /// # Errors
-    /// [`Error::Usage`], one sentence that names the argument.
-    pub fn new(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
-        let request = Request::of_sweep(args, strategies)?;
-        request.check_sizes()?;
-        Ok(request)
-    }
-
-    /// The same without [`Request::check_sizes`]: a sweep records sizes that do not fit, and goes on.
-    ///
-    /// # Errors
-    /// [`Error::Usage`], one sentence that names the argument.
-    pub fn of_sweep(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
+    /// A usage error, one sentence that names the argument.
+    pub(crate) fn new(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
         let (mode, path) = mode_and_path(args)?;
         check_create_flags(args, mode)?;
-        let strategy = find_strategy(&args.strategy, strategies)?;
+        let bare = args.bare || mode == Mode::Create;
+        let settle_seconds = if bare { 0.0 } else { args.settle.as_secs_f64() };
+        let RunArgs { block_bytes, total_bytes, access, seed, buffer, cache, .. } = *args;
+        let workload = args.workload.of(Workload::new(mode.direction(), block_bytes, total_bytes));
+        let request = Request {
+            mode,
+            path,
+            strategy: find_strategy(&args.strategy, strategies)?,
+            workload: Workload { access, seed, buffer, ..workload },
+            preparation: Preparation { bare, settle_seconds, cache },
+            usage: args.usage || args.explain,
+            iterations: args.iterations,
+            create_missing: args.workload.create,
+            allow_device_write: args.workload.allow_device_write,
+        };
+        request.checked()
+    }
+
+    /// The request of a job that another process described.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(crate) fn of_job(job: RunJob, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
+        let strategy = find_strategy(&job.strategy, strategies)?;
+        let RunJob { mode, path, workload, preparation, usage, iterations, .. } = job;
+        let RunJob { create_missing, allow_device_write, .. } = job;
         let request = Request {
             mode,
             path,
             strategy,
-            block_bytes: cli::size_bytes(&args.block_size).map_err(named("-b"))?,
-            total_bytes: cli::size_bytes(&args.total_size).map_err(named("-t"))?,
-            iterations: cli::count(&args.iterations).map_err(named("-n"))?,
-            bare: args.bare || mode == Mode::Create,
-            direct: args.direct || strategy.info().direct == DirectIo::Always,
-            usage: args.usage || args.explain,
-            sync: args.sync,
-            iodepth: queue_length(args.iodepth.as_deref(), "--iodepth")?,
-            batch: queue_length(args.batch.as_deref(), "--batch")?,
-            cpu: cli::cpu(args.cpu.as_deref()).map_err(named("--cpu"))?,
-            buffer: args.buffer,
-            settle: pause(args, mode)?,
-            create_missing: args.create,
-            cache: args.cache,
-            access: args.access,
-            seed: args.seed.parse().map_err(|_| not_a_seed(&args.seed))?,
-            allow_device_write: args.allow_device_write,
+            workload,
+            preparation,
+            usage,
+            iterations,
+            create_missing,
+            allow_device_write,
         };
-        request.check_abilities()?;
+        request.checked()
+    }
+
+    /// The request that made a result, to be made again.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(crate) fn repeat(
+        configuration: &BenchmarkConfiguration,
+        strategies: &[&'static dyn Strategy],
+    ) -> Result<Request, Error> {
+        let BenchmarkConfiguration { operation, path, strategy, preparation, usage, .. } = configuration;
+        let job = RunJob {
+            strategy: strategy.clone(),
+            mode: *operation,
+            path: PathBuf::from(path),
+            workload: configuration.requested,
+            preparation: *preparation,
+            usage: *usage,
+            iterations: configuration.iterations,
+            create_missing: false,
+            allow_device_write: false,
+        };
+        Request::of_job(job, strategies)
+    }
+
+    /// The same as a job for another process.
+    pub(crate) fn job(self) -> RunJob {
+        let Request { mode, path, workload, preparation, usage, iterations, .. } = self;
+        RunJob {
+            strategy: self.strategy.info().name.to_owned(),
+            mode,
+            path,
+            workload,
+            preparation,
+            usage,
+            iterations,
+            create_missing: self.create_missing,
+            allow_device_write: self.allow_device_write,
+        }
+    }
+
+    fn checked(self) -> Result<Request, Error> {
+        let request = self.settled()?;
+        request.check_sizes()?;
         Ok(request)
+    }
+
+    /// The same, with O_DIRECT if its strategy always uses that, and checked against what the strategy can do. Sizes are
+    /// checked apart, because a sweep records those that do not fit, and goes on.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(crate) fn settled(mut self) -> Result<Request, Error> {
+        let info = self.strategy.info();
+        self.workload.direct |= info.direct == DirectIo::Always;
+        let usage = |sentence| Err(Error::usage(sentence));
+        if self.workload.access == Access::Random && !info.random {
+            return usage(format!(
+                "--access random: {} follows the file's own position; use --strategy pread",
+                info.name
+            ));
+        }
+        if let Some(depth) =
+            self.workload.iodepth.filter(|depth| *depth > info.max_iodepth && info.max_iodepth > 1)
+        {
+            return usage(format!("--iodepth {depth}: {} takes at most {}", info.name, info.max_iodepth));
+        }
+        if self.mode == Mode::Create && info.name != DEFAULT_STRATEGY {
+            return usage(format!(
+                "-c makes the file with write(2), as the lab's program does; leave out --strategy {}, \
+                 then measure it with -w",
+                info.name
+            ));
+        }
+        if self.create_missing && matches!(self.mode, Mode::Create | Mode::Describe) {
+            return usage("--create goes with -r or -w".to_owned());
+        }
+        Ok(self)
     }
 
     /// Checks total and buffer size against each other and against the strategy.
     ///
     /// # Errors
-    /// [`Error::Usage`].
-    pub fn check_sizes(&self) -> Result<(), Error> {
-        let (total_bytes, block_bytes) = (self.total_bytes, self.block_bytes);
+    /// A usage error.
+    pub(crate) fn check_sizes(&self) -> Result<(), Error> {
+        let Workload { total_bytes, block_bytes, .. } = self.workload;
         if !total_bytes.is_multiple_of(block_bytes) {
             // The lab's words.
-            let message =
+            let sentence =
                 format!("FAIL: data size ({total_bytes}) is not a multiple of buffersize ({block_bytes})");
-            return Err(Error::Usage(message));
+            return Err(Error::usage(sentence));
         }
         let info = self.strategy.info();
         if block_bytes > info.max_block_bytes {
-            return Err(Error::Usage(format!(
+            return Err(Error::usage(format!(
                 "-b {block_bytes}: {} moves at most {} bytes in one operation; use a smaller -b",
                 info.name, info.max_block_bytes
             )));
@@ -157,91 +184,66 @@ impl Request {
     }
 
     /// Bytes that the file must hold.
-    pub fn file_bytes(&self) -> u64 {
-        self.strategy.info().file_bytes(self.total_bytes)
-    }
-
-    fn check_abilities(&self) -> Result<(), Error> {
-        let info = self.strategy.info();
-        if self.access == Access::Random && !info.random {
-            return Err(Error::Usage(format!(
-                "--access random: {} follows the file's own position; use --strategy pread",
-                info.name
-            )));
-        }
-        if let Some(depth) =
-            self.iodepth.filter(|depth| *depth > info.deepest_queue && info.deepest_queue > 1)
-        {
-            return Err(Error::Usage(format!(
-                "--iodepth {depth}: {} takes at most {}",
-                info.name, info.deepest_queue
-            )));
-        }
-        if self.mode == Mode::Create && info.name != "readwrite" {
-            return Err(Error::Usage(format!(
-                "-c makes the file with write(2), as the lab's program does; leave out --strategy {}, \
-                 then measure it with -w",
-                info.name
-            )));
-        }
-        if self.create_missing && matches!(self.mode, Mode::Create | Mode::Describe) {
-            return Err(Error::Usage("--create goes with -r or -w".to_owned()));
-        }
-        Ok(())
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.strategy.info().properties.file_bytes(self.workload.total_bytes)
     }
 }
 
-/// Whether the configuration is printed: with `-v`, and always in create and describe mode.
-pub fn is_verbose(args: &RunArgs) -> bool {
+impl WorkloadArgs {
+    /// `workload` with these options.
+    pub(crate) fn of(&self, workload: Workload) -> Workload {
+        let WorkloadArgs { direct, noatime, sync, iodepth, batch, cpu, .. } = *self;
+        Workload { direct, noatime, sync, iodepth, batch, cpu, ..workload }
+    }
+}
+
+/// True if the configuration is printed: with `-v`, and always in create and describe mode.
+pub(crate) fn is_verbose(args: &RunArgs) -> bool {
     let mode = mode_and_path(args).map(|(mode, _)| mode);
     args.verbose || matches!(mode, Ok(Mode::Create | Mode::Describe))
 }
 
 const NO_MODE: &str =
     "no mode: give one of -c, -r and -w, or one of create, describe, read and write before the path";
+const NO_PATH: &str = "no path: name the file or device behind the mode";
+const TWO_MODES: &str = "two modes: give exactly one of -c, -r and -w, or one verb";
+const TWO_PATHS: &str = "more than one path: a run measures one file or device";
 
 fn mode_and_path(args: &RunArgs) -> Result<(Mode, PathBuf), Error> {
     let flags =
         [(args.create_mode, Mode::Create), (args.read_mode, Mode::Read), (args.write_mode, Mode::Write)];
     let mut modes = flags.iter().filter(|(given, _)| *given).map(|(_, mode)| *mode);
-    let usage = |message: &str| Err(Error::Usage(message.to_owned()));
-    let two_modes = || usage("two modes: give exactly one of -c, -r and -w, or one verb");
-    let two_paths = || usage("more than one path: a run measures one file or device");
-    match (modes.next(), modes.next(), args.words.as_slice()) {
-        (_, Some(_), _) => two_modes(),
-        (Some(_), None, [verb, _]) if verb_mode(verb).is_some() => two_modes(),
-        (Some(mode), None, [path]) => Ok((mode, path.clone())),
-        (Some(_), None, []) => usage("no path: name the file or device behind the mode"),
-        (Some(_), None, [_, ..]) => two_paths(),
-        (None, None, [verb, path]) => match verb_mode(verb) {
-            Some(mode) => Ok((mode, path.clone())),
-            None => usage(NO_MODE),
-        },
-        (None, None, [verb]) if verb_mode(verb).is_some() => {
-            usage("no path: name the file or device behind the mode")
+    let verb = args.words.first().and_then(|word| verb_mode(word));
+    let sentence = match (modes.next(), modes.next(), verb, args.words.as_slice()) {
+        (_, Some(_), ..) | (Some(_), None, Some(_), [_, _]) => TWO_MODES,
+        (Some(mode), None, _, [path]) | (None, None, Some(mode), [_, path]) => {
+            return Ok((mode, path.clone()));
         }
-        (None, None, [verb, ..]) if verb_mode(verb).is_some() => two_paths(),
-        (None, None, _) => usage(NO_MODE),
-    }
+        (Some(_), None, _, []) | (None, None, Some(_), [_]) => NO_PATH,
+        (Some(_), None, ..) | (None, None, Some(_), _) => TWO_PATHS,
+        (None, None, None, _) => NO_MODE,
+    };
+    Err(Error::usage(sentence))
 }
 
-fn verb_mode(verb: &std::path::Path) -> Option<Mode> {
-    match verb.to_str()? {
-        "create" => Some(Mode::Create),
-        "describe" => Some(Mode::Describe),
-        "read" => Some(Mode::Read),
-        "write" => Some(Mode::Write),
-        _ => None,
-    }
+fn verb_mode(verb: &Path) -> Option<Mode> {
+    [Mode::Create, Mode::Describe, Mode::Read, Mode::Write]
+        .into_iter()
+        .find(|mode| verb == Path::new(mode.name()))
 }
 
 /// `-c` implies `-B -v`; given by hand they are refused with the rest, as in the lab's program.
 fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
-    let given =
-        [("-B", args.bare), ("-d", args.direct), ("-q", args.quiet), ("-s", args.sync), ("-v", args.verbose)];
+    let given = [
+        ("-B", args.bare),
+        ("-d", args.workload.direct),
+        ("-q", args.quiet),
+        ("-s", args.workload.sync),
+        ("-v", args.verbose),
+    ];
     match given.iter().find(|(_, given)| mode == Mode::Create && *given) {
         Some((flag, _)) => {
-            Err(Error::Usage(format!("{flag} does not go with create mode (-c): leave it out")))
+            Err(Error::usage(format!("{flag} does not go with create mode (-c): leave it out")))
         }
         None => Ok(()),
     }
@@ -250,34 +252,18 @@ fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
 /// The registered strategy of this name.
 ///
 /// # Errors
-/// [`Error::Usage`] with the names that there are.
-pub fn find_strategy(
+/// A usage error that lists the names.
+pub(crate) fn find_strategy(
     name: &str,
     strategies: &[&'static dyn Strategy],
 ) -> Result<&'static dyn Strategy, Error> {
     strategies.iter().copied().find(|strategy| strategy.info().name == name).ok_or_else(|| {
         let known: Vec<&str> = strategies.iter().map(|strategy| strategy.info().name).collect();
-        Error::Usage(format!("--strategy {name}: there is no such strategy; there are {}", known.join(", ")))
+        Error::usage(format!("--strategy {name}: there is no such strategy; there are {}", known.join(", ")))
     })
 }
 
-fn queue_length(text: Option<&str>, flag: &'static str) -> Result<Option<u32>, Error> {
-    let Some(text) = text else { return Ok(None) };
-    let number = cli::count(text).map_err(named(flag))?;
-    u32::try_from(number)
-        .map(Some)
-        .map_err(|_| Error::Usage(format!("{flag} {number}: no queue is that deep")))
-}
-
-fn pause(args: &RunArgs, mode: Mode) -> Result<Duration, Error> {
-    let pause = cli::pause(&args.settle).map_err(named("--settle"))?;
-    Ok(if args.bare || mode == Mode::Create { Duration::ZERO } else { pause })
-}
-
-fn not_a_seed(text: &str) -> Error {
-    Error::Usage(format!("--seed: '{text}' is not a whole number from 0 to 2^64 - 1"))
-}
-
-fn named(flag: &'static str) -> impl Fn(String) -> Error {
-    move |reason| Error::Usage(format!("{flag}: {reason}"))
+/// Which way a sweep moves the bytes.
+pub(crate) fn direction(write_mode: bool) -> Direction {
+    if write_mode { Direction::Write } else { Direction::Read }
 }

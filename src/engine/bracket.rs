@@ -6,11 +6,10 @@
 
 use std::mem::MaybeUninit;
 
-use nix::errno::Errno;
-
-use super::interrupt;
-use super::strategy::{Pass, Session, Tally};
-use crate::error::{Failure, Fault};
+use super::operation::Tally;
+use super::retry;
+use super::strategy::{Pass, Session};
+use crate::error::Failure;
 
 /// How long a pass took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +53,14 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
 
 /// [`Session::sync`], made again when a signal interrupts it, as a transfer is.
 fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Failure> {
-    loop {
-        let fault = match session.sync() {
-            Ok(()) => return Ok(()),
-            Err(Errno::EINTR) if !interrupt::requested() => {
-                tally.interrupted_calls += 1;
-                continue;
-            }
-            Err(Errno::EINTR) => Fault::Interrupted,
-            Err(errno) => Fault::Errno(errno),
-        };
-        return Err(Failure { operation: "sync", offset_bytes: None, fault });
+    while let Err(errno) = session.sync() {
+        retry::interrupted_call(errno, tally).map_err(|fault| Failure {
+            operation: "sync",
+            offset_bytes: None,
+            fault,
+        })?;
     }
+    Ok(())
 }
 
 /// Number of clock_gettime(2); the libc crate does not name FreeBSD's.

@@ -11,38 +11,39 @@ use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::operation::Direction;
 use super::pattern;
-use super::strategy::Direction;
+use super::workload::Workload;
 use crate::error::{Error, describe};
 use crate::host;
 
-/// How the pages of the buffer stand when the bracket opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+/// State of the buffer's pages when the bracket opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
-pub enum Fill {
-    /// All written before the bracket. Those to write from hold a pseudo-random pattern, which no filesystem
-    /// can compress.
+pub enum PageState {
+    /// Present: all pages were written before the bracket. A buffer to write from holds a pseudo-random pattern,
+    /// which no filesystem can compress.
     Prefault,
     /// Never touched, as in the lab's program: the first pass takes the page faults.
     Fresh,
 }
 
-/// `slots` blocks of equal size in an anonymous mapping, which is its own alone as long as it lives.
+/// Blocks of equal size in an anonymous mapping, which nobody else uses while the buffer exists.
 #[derive(Debug)]
 pub struct Buffer {
     mapping: Arc<Mapping>,
     block_bytes: usize,
     stride_bytes: usize,
-    fill: Fill,
+    page_state: PageState,
 }
 
-/// Mappings that buffers of the same size use one after another: to make pages present often takes longer than
-/// the sample.
+/// Mappings that buffers of one size use one after another: making pages present often takes longer than the sample.
 ///
-/// How fast a copy is depends on where its pages lie, too. Whoever takes many samples of the same takes each
-/// from memory of its own, or their scatter does not show that.
+/// The speed of a copy also depends on the placement of its pages. A series of samples from one mapping would not
+/// show that scatter, so a sweep renews its pool.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct BufferPool {
     mappings: Vec<Arc<Mapping>>,
 }
 
@@ -68,46 +69,39 @@ const POPULATE: libc::c_int = 0;
 /// Blocks of a ring begin on cache lines of their own.
 const CACHE_LINE_BYTES: usize = 64;
 
-impl Memory {
-    /// A buffer of `slots` blocks of `block_bytes` bytes, each beginning at a multiple of `align_bytes`, to
-    /// move in `direction`. It lies where an earlier one of its size was, if nobody has that any more; a
-    /// [`Fill::Fresh`] one never does.
+impl BufferPool {
+    /// A buffer for `workload`: one block per operation in flight, each at a multiple of `align_bytes`. It lies where
+    /// an earlier buffer of its size was, if that is free; a [`PageState::Fresh`] buffer never does.
     ///
     /// # Errors
-    /// [`Error::System`] if that is more memory than there is.
-    pub fn buffer(
-        &mut self,
-        direction: Direction,
-        block_bytes: u64,
-        slots: u32,
-        align_bytes: u64,
-        fill: Fill,
-    ) -> Result<Arc<Buffer>, Error> {
+    /// A system error if that is more memory than there is.
+    pub fn buffer(&mut self, workload: &Workload, align_bytes: u64) -> Result<Arc<Buffer>, Error> {
+        let Workload { block_bytes, buffer: page_state, .. } = *workload;
         let stride_bytes = block_bytes.next_multiple_of(align_bytes.max(CACHE_LINE_BYTES as u64));
-        let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(slots)), fill)?;
-        let buffer =
-            Buffer { block_bytes: block_bytes as usize, stride_bytes: stride_bytes as usize, fill, mapping };
+        let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(workload.depth())), page_state)?;
+        let (block_bytes, stride_bytes) = (block_bytes as usize, stride_bytes as usize);
+        let buffer = Buffer { block_bytes, stride_bytes, page_state, mapping };
         let Mapping { base, mapped_bytes } = *buffer.mapping;
         // SAFETY: this is the whole mapping, and no other buffer lies in it.
         let bytes = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) };
-        match (fill, direction) {
-            (Fill::Prefault, Direction::Write) => pattern::fill(bytes, 0),
-            (Fill::Prefault, Direction::Read) => bytes.fill(0),
-            (Fill::Fresh, _) => {}
+        match (page_state, workload.direction) {
+            (PageState::Prefault, Direction::Write) => pattern::fill(bytes, 0),
+            (PageState::Prefault, Direction::Read) => bytes.fill(0),
+            (PageState::Fresh, _) => {}
         }
         Ok(Arc::new(buffer))
     }
 
-    /// Lets go of all there is: the next buffers have memory of their own.
+    /// Gives all mappings back: the next buffers get new ones.
     pub fn renew(&mut self) {
         self.mappings.clear();
     }
 
-    /// The mapping of an earlier buffer that nobody has any more, or a new one. Of the same size only, because
-    /// the kernel may give larger ones larger pages.
-    fn mapping(&mut self, wanted_bytes: u64, fill: Fill) -> Result<Arc<Mapping>, Error> {
-        let new = || Ok(Arc::new(Mapping::new(check_memory(wanted_bytes)?, fill)?));
-        if fill == Fill::Fresh {
+    /// The mapping of an earlier buffer that is free, or a new one. Only of the same size, because the kernel may give
+    /// larger mappings larger pages.
+    fn mapping(&mut self, wanted_bytes: u64, page_state: PageState) -> Result<Arc<Mapping>, Error> {
+        let new = || Ok(Arc::new(Mapping::new(check_memory(wanted_bytes)?, page_state)?));
+        if page_state == PageState::Fresh {
             return new();
         }
         let free = |mapping: &mut Arc<Mapping>| {
@@ -123,14 +117,16 @@ impl Memory {
 }
 
 impl Mapping {
-    fn new(mapped_bytes: usize, fill: Fill) -> Result<Mapping, Error> {
+    fn new(mapped_bytes: usize, page_state: PageState) -> Result<Mapping, Error> {
         // SAFETY: a new private anonymous mapping at an address of the kernel's choice.
         let base = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
                 mapped_bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANON | if fill == Fill::Prefault { POPULATE } else { 0 },
+                libc::MAP_PRIVATE
+                    | libc::MAP_ANON
+                    | if page_state == PageState::Prefault { POPULATE } else { 0 },
                 -1,
                 0,
             )
@@ -151,20 +147,6 @@ impl Drop for Mapping {
 }
 
 impl Buffer {
-    /// A buffer in memory of its own: see [`Memory::buffer`].
-    ///
-    /// # Errors
-    /// [`Error::System`] if that is more memory than there is.
-    pub fn map(
-        direction: Direction,
-        block_bytes: u64,
-        slots: u32,
-        align_bytes: u64,
-        fill: Fill,
-    ) -> Result<Arc<Buffer>, Error> {
-        Memory::default().buffer(direction, block_bytes, slots, align_bytes, fill)
-    }
-
     /// Length of a block, in bytes.
     pub fn block_bytes(&self) -> usize {
         self.block_bytes
@@ -175,9 +157,9 @@ impl Buffer {
         self.stride_bytes
     }
 
-    /// How the pages were left.
-    pub fn fill(&self) -> Fill {
-        self.fill
+    /// State of the pages.
+    pub fn page_state(&self) -> PageState {
+        self.page_state
     }
 
     /// First byte of block `index`.
@@ -220,19 +202,22 @@ fn check_memory(wanted_bytes: u64) -> Result<usize, Error> {
 }
 
 fn too_large(wanted_bytes: u64, reason: String) -> Error {
-    Error::System {
-        call: "mmap",
-        reason: format!("the buffer takes {wanted_bytes} bytes, but {reason}"),
-        remedy: "use a smaller -b or --iodepth".to_owned(),
-    }
+    let reason = format!("it takes {wanted_bytes} bytes, but {reason}");
+    Error::unavailable("mapping the buffer", reason, "use a smaller -b or --iodepth")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn buffer(memory: &mut Memory, direction: Direction, block_bytes: u64, fill: Fill) -> Arc<Buffer> {
-        memory.buffer(direction, block_bytes, 2, 1, fill).unwrap()
+    fn buffer(
+        pool: &mut BufferPool,
+        direction: Direction,
+        block_bytes: u64,
+        buffer: PageState,
+    ) -> Arc<Buffer> {
+        let workload = Workload::new(direction, block_bytes, block_bytes);
+        pool.buffer(&Workload { iodepth: Some(2), buffer, ..workload }, 1).unwrap()
     }
 
     #[allow(clippy::mut_from_ref)]
@@ -243,39 +228,39 @@ mod tests {
 
     #[test]
     fn a_buffer_lies_where_the_last_one_was_and_is_written_anew() {
-        let mut memory = Memory::default();
-        let large = buffer(&mut memory, Direction::Read, 1 << 16, Fill::Prefault);
+        let mut pool = BufferPool::default();
+        let large = buffer(&mut pool, Direction::Read, 1 << 16, PageState::Prefault);
         let place = large.block_ptr(0);
         first_block(&large).fill(7);
         drop(large);
-        let again = buffer(&mut memory, Direction::Read, 1 << 16, Fill::Prefault);
+        let again = buffer(&mut pool, Direction::Read, 1 << 16, PageState::Prefault);
         assert_eq!(again.block_ptr(0), place);
         assert!(first_block(&again).iter().all(|byte| *byte == 0));
         drop(again);
-        let written = buffer(&mut memory, Direction::Write, 1 << 16, Fill::Prefault);
+        let written = buffer(&mut pool, Direction::Write, 1 << 16, PageState::Prefault);
         assert_eq!(written.block_ptr(0), place);
         assert!(first_block(&written).iter().filter(|byte| **byte == 0).count() < 1 << 10, "a pattern");
     }
 
     #[test]
     fn memory_that_somebody_still_has_is_not_given_out_again() {
-        let mut memory = Memory::default();
-        let held = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
+        let mut pool = BufferPool::default();
+        let held = buffer(&mut pool, Direction::Read, 4096, PageState::Prefault);
         first_block(&held).fill(7);
-        let other = buffer(&mut memory, Direction::Read, 4096, Fill::Prefault);
+        let other = buffer(&mut pool, Direction::Read, 4096, PageState::Prefault);
         assert_ne!(held.block_ptr(0), other.block_ptr(0));
-        memory.renew();
+        pool.renew();
         assert!(first_block(&held).iter().all(|byte| *byte == 7), "still mapped");
     }
 
     #[test]
-    fn neither_another_size_nor_what_is_to_be_fresh_lies_there() {
-        let mut memory = Memory::default();
-        drop(buffer(&mut memory, Direction::Read, 4096, Fill::Prefault));
-        let large = buffer(&mut memory, Direction::Read, 1 << 20, Fill::Prefault);
+    fn neither_another_size_nor_a_fresh_buffer_lies_there() {
+        let mut pool = BufferPool::default();
+        drop(buffer(&mut pool, Direction::Read, 4096, PageState::Prefault));
+        let large = buffer(&mut pool, Direction::Read, 1 << 20, PageState::Prefault);
         first_block(&large)[(1 << 20) - 1] = 1;
         drop(large);
-        let fresh = buffer(&mut memory, Direction::Read, 1 << 20, Fill::Fresh);
+        let fresh = buffer(&mut pool, Direction::Read, 1 << 20, PageState::Fresh);
         assert_eq!(first_block(&fresh)[(1 << 20) - 1], 0);
     }
 }

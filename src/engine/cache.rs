@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use super::interrupt;
 use super::residency;
-use super::target::{Target, errno_of};
-use crate::error::{Error, Failure, Fault};
+use super::target::Target;
+use crate::error::{Error, Failure, errno_of};
 
-/// What part of the file is in the page cache when a sample starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+/// State of the page cache when a sample starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheState {
     /// All of it: what is not there yet is read once before each sample.
@@ -33,7 +34,7 @@ impl CacheState {
     /// Brings the first `total_bytes` bytes of the target into this state.
     ///
     /// # Errors
-    /// [`Error::Io`] if reading or writing out fails, [`Error::Interrupted`] after a signal.
+    /// An I/O error if reading or writing out fails; an interruption after a signal.
     pub fn establish(self, target: &Target, total_bytes: u64) -> Result<(), Error> {
         match self {
             // posix_fadvise takes a length of 0 for the whole file.
@@ -88,8 +89,7 @@ fn drop_pages(target: &Target, total_bytes: u64) -> Result<(), Error> {
 }
 
 fn failed(target: &Target, operation: &'static str, errno: Errno) -> Error {
-    let failure = Failure { operation, offset_bytes: None, fault: Fault::Errno(errno) };
-    Error::Io { path: target.path().to_owned(), failure }
+    Error::io(target.path(), Failure::of(operation, errno))
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use nix::errno::Errno;
 
 use super::interrupt;
 use super::pattern;
-use super::target::errno_of;
-use crate::error::{Error, Failure, Fault};
+use crate::error::{Error, Failure, Fault, errno_of};
 
 const CHUNK_BYTES: usize = 1 << 20;
 const OWNER_ONLY: u32 = 0o600;
@@ -17,17 +16,14 @@ const OWNER_ONLY: u32 = 0o600;
 /// Creates or truncates `path` (mode 0600), as `-c` does, after checking that there is room.
 ///
 /// # Errors
-/// [`Error::Open`] if that cannot be done; nothing was changed then.
+/// An open error if that cannot be done; nothing was changed then.
 pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
     check_room(path, total_bytes)?;
     if let Ok(metadata) = std::fs::metadata(path)
         && !metadata.is_file()
     {
-        return Err(Error::Open {
-            path: path.to_owned(),
-            reason: "is not a regular file".to_owned(),
-            remedy: "-c makes regular files; name another path".to_owned(),
-        });
+        let remedy = "-c makes regular files; name another path";
+        return Err(Error::unusable(path, "is not a regular file", remedy));
     }
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);
     opened.map(drop).map_err(|error| not_created(path, &error))
@@ -37,8 +33,7 @@ pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
 /// Returns whether it was made; an existing file is never touched.
 ///
 /// # Errors
-/// [`Error::Open`] if it cannot be made, [`Error::Io`] if it cannot be filled; a half-made file
-/// is removed.
+/// An open error if it cannot be made, an I/O error if it cannot be filled; a half-made file is removed.
 pub fn if_missing(path: &Path, total_bytes: u64) -> Result<bool, Error> {
     if path.exists() {
         return Ok(false);
@@ -54,7 +49,7 @@ pub fn if_missing(path: &Path, total_bytes: u64) -> Result<bool, Error> {
 /// Lays the pattern over the whole file and writes it out.
 ///
 /// # Errors
-/// [`Error::Io`] with the offset, [`Error::Interrupted`] after a signal.
+/// An I/O error with the offset; an interruption after a signal.
 pub fn lay_pattern(path: &Path, total_bytes: u64) -> Result<(), Error> {
     let file = OpenOptions::new().write(true).open(path).map_err(|error| not_created(path, &error))?;
     fill(&file, path, total_bytes)
@@ -64,26 +59,28 @@ pub fn lay_pattern(path: &Path, total_bytes: u64) -> Result<(), Error> {
 pub fn half_made(path: &Path, cause: Error) -> Error {
     // Behind a symbolic link it is the file that is half-made, not the link.
     let removed = path.canonicalize().and_then(std::fs::remove_file).is_ok();
-    Error::HalfMade { cause: Box::new(cause), path: path.to_owned(), removed }
+    if removed {
+        cause.with_consequence("the half-made file was removed")
+    } else {
+        cause.with_consequence(format!("a half-made file is left at {}", path.display()))
+    }
 }
 
 fn fill(file: &File, path: &Path, total_bytes: u64) -> Result<(), Error> {
-    let failed = |operation, offset_bytes, errno| Error::Io {
-        path: path.to_owned(),
-        failure: Failure { operation, offset_bytes, fault: Fault::Errno(errno) },
-    };
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut offset_bytes = 0;
     while offset_bytes < total_bytes {
         interrupt::check()?;
         let length = CHUNK_BYTES.min((total_bytes - offset_bytes) as usize);
         pattern::fill(&mut chunk[..length], offset_bytes);
-        file.write_all_at(&chunk[..length], offset_bytes)
-            .map_err(|error| failed("write", Some(offset_bytes), errno_of(&error)))?;
+        file.write_all_at(&chunk[..length], offset_bytes).map_err(|error| {
+            let fault = Fault::Errno(errno_of(&error));
+            Error::io(path, Failure { operation: "write", offset_bytes: Some(offset_bytes), fault })
+        })?;
         offset_bytes += length as u64;
     }
     // Delayed allocation is settled here, not under the first benchmark.
-    file.sync_all().map_err(|error| failed("sync", None, errno_of(&error)))
+    file.sync_all().map_err(|error| Error::io(path, Failure::of("sync", errno_of(&error))))
 }
 
 /// The folder that holds `path`, or will.
@@ -104,17 +101,15 @@ fn check_room(path: &Path, total_bytes: u64) -> Result<(), Error> {
     if free_bytes.saturating_add(own_bytes) >= total_bytes {
         return Ok(());
     }
-    let failure = Failure { operation: "creation", offset_bytes: None, fault: Fault::Errno(Errno::ENOSPC) };
-    Err(Error::Io { path: path.to_owned(), failure })
+    Err(Error::io(path, Failure::of("creation", Errno::ENOSPC)))
 }
 
 fn not_created(path: &Path, error: &std::io::Error) -> Error {
     match errno_of(error) {
-        Errno::ENOENT => Error::Open {
-            path: path.to_owned(),
-            reason: "its folder does not exist (ENOENT)".to_owned(),
-            remedy: "make the folder first, or name another path".to_owned(),
-        },
+        Errno::ENOENT => {
+            let remedy = "make the folder first, or name another path";
+            Error::unusable(path, "its folder does not exist (ENOENT)", remedy).because(Errno::ENOENT)
+        }
         errno => Error::open(path, errno),
     }
 }

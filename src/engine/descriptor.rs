@@ -6,18 +6,19 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 
-use super::strategy::{Direction, OpenSpec};
-use super::target::errno_of;
-use crate::error::Error;
+use super::operation::Direction;
+use super::strategy::OpenSpec;
+use super::workload::Workload;
+use crate::error::{Error, errno_of};
 
-/// Opens the target as a strategy needs it: for reading or for writing, with O_DIRECT if the
-/// spec says so; never creating, never truncating.
+/// Opens the target as a strategy needs it: for reading or for writing, with O_DIRECT and O_NOATIME if the workload
+/// says so; never creating, never truncating.
 ///
 /// # Errors
-/// [`Error::Open`] with the kernel's answer.
+/// An open error with the kernel's answer.
 pub fn open(spec: &OpenSpec) -> Result<File, Error> {
     let mut options = OpenOptions::new();
-    match spec.direction {
+    match spec.workload.direction {
         Direction::Read => options.read(true),
         Direction::Write => options.write(true),
     };
@@ -27,18 +28,37 @@ pub fn open(spec: &OpenSpec) -> Result<File, Error> {
 /// Like [`open`], but readable when writing too, as a shared mapping needs it.
 ///
 /// # Errors
-/// [`Error::Open`] with the kernel's answer.
+/// An open error with the kernel's answer.
 pub fn open_mappable(spec: &OpenSpec) -> Result<File, Error> {
-    open_with(spec, OpenOptions::new().read(true).write(spec.direction == Direction::Write))
+    open_with(spec, OpenOptions::new().read(true).write(spec.workload.direction == Direction::Write))
 }
 
 fn open_with(spec: &OpenSpec, options: &mut OpenOptions) -> Result<File, Error> {
-    if spec.direct {
-        options.custom_flags(libc::O_DIRECT);
+    let (path, workload) = (spec.target.path(), spec.workload);
+    if workload.noatime && O_NOATIME == 0 {
+        return Err(Error::usage("--noatime: this system has no O_NOATIME; leave it out"));
     }
-    let path = spec.target.path();
-    options.open(path).map_err(|error| Error::open(path, errno_of(&error)))
+    let opened = options.custom_flags(open_flags(workload)).open(path);
+    opened.map_err(|error| match errno_of(&error) {
+        errno @ Errno::EPERM if workload.noatime => {
+            let reason = "the kernel grants O_NOATIME only to the owner of the file and to root (EPERM)";
+            Error::unusable(path, reason, "leave out --noatime, or run as the owner").because(errno)
+        }
+        errno => Error::open(path, errno),
+    })
 }
+
+/// The flags of open(2) that a workload asks for.
+fn open_flags(workload: &Workload) -> libc::c_int {
+    let direct = if workload.direct { libc::O_DIRECT } else { 0 };
+    direct | if workload.noatime { O_NOATIME } else { 0 }
+}
+
+#[cfg(target_os = "linux")]
+const O_NOATIME: libc::c_int = libc::O_NOATIME;
+/// FreeBSD has no such flag.
+#[cfg(not(target_os = "linux"))]
+const O_NOATIME: libc::c_int = 0;
 
 /// fsync(2).
 ///

@@ -1,49 +1,15 @@
-//! What O_DIRECT asks of offsets, sizes and memory on a target.
+//! What O_DIRECT requires of offsets, sizes and memory on a target.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
-use super::strategy::{Reason, Refusal};
-use super::target::{Target, errno_of};
-use crate::error::{Error, describe};
+use super::support::{Alignment, Reason, Refusal};
+use super::target::Target;
+use crate::error::errno_of;
 use crate::host;
-
-/// Alignment that O_DIRECT asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Alignment {
-    /// Offsets and lengths are multiples of this many bytes.
-    pub offset_bytes: u64,
-    /// Buffers begin at multiples of this many bytes.
-    pub memory_bytes: u64,
-}
-
-impl Alignment {
-    /// Checks a buffer size against the alignment.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] that names the alignment and the nearest sizes that work.
-    pub fn check(self, strategy: &str, block_bytes: u64) -> Result<(), Error> {
-        let unit_bytes = self.offset_bytes;
-        if block_bytes.is_multiple_of(unit_bytes) {
-            return Ok(());
-        }
-        let below_bytes = block_bytes / unit_bytes * unit_bytes;
-        let above_bytes = below_bytes.saturating_add(unit_bytes);
-        let nearest = match below_bytes {
-            0 => format!("{above_bytes}"),
-            _ => format!("{below_bytes} or {above_bytes}"),
-        };
-        Err(Error::Usage(format!(
-            "{strategy}: O_DIRECT moves multiples of {unit_bytes} bytes here, and -b {block_bytes} is none; \
-             the nearest that works: {nearest}"
-        )))
-    }
-}
 
 /// Filesystems that take the flag and then do not bypass the page cache, because they have
 /// nothing but the page cache (Linux mm/shmem.c).
@@ -81,8 +47,8 @@ fn name_or_this(filesystem: &str) -> &str {
 }
 
 fn refusal(explanation: String) -> Refusal {
-    let remedy = "leave out -d, or use a file on ext4, xfs or a block device".to_owned();
-    Refusal { reason: Reason::Filesystem, explanation, remedy }
+    let remedy = "leave out -d, or use a file on ext4, xfs or a block device";
+    Refusal::new(Reason::Filesystem, explanation, remedy)
 }
 
 /// What statx(2) reports; `None` if kernel or filesystem do not say.
@@ -120,13 +86,4 @@ fn assumed(target: &Target, filesystem: &str) -> Alignment {
     };
     let unit_bytes = logical_bytes.max(filesystem_bytes);
     Alignment { offset_bytes: unit_bytes, memory_bytes: unit_bytes }
-}
-
-/// The kernel's answer to an attempt, as a [`Refusal`] without a more precise reason.
-pub fn system_refusal(call: &str, errno: Errno, remedy: &str) -> Refusal {
-    Refusal {
-        reason: Reason::System,
-        explanation: format!("{call} failed: {}", describe(errno)),
-        remedy: remedy.to_owned(),
-    }
 }

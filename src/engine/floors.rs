@@ -30,10 +30,9 @@ pub fn memory_copy_ns(block_bytes: u64, total_bytes: u64) -> f64 {
     })
 }
 
-/// What a machine does around the time that a sample is taken, by work that is none of any I/O path:
-/// where this changed, the machine did.
+/// Work that belongs to no I/O path, timed beside each sample: where its time changed, the machine did.
 #[derive(Debug)]
-pub struct Control {
+pub struct ReferenceWork {
     source: Vec<u8>,
     block: Vec<u8>,
     next: usize,
@@ -44,7 +43,7 @@ const CONTROL_TURNS: u32 = 40_000;
 const CONTROL_CALLS: u32 = 200;
 const CONTROL_BLOCK_BYTES: usize = 128 << 10;
 
-/// One reading of a [`Control`].
+/// One reading of a [`ReferenceWork`].
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// Nanoseconds of a getppid(2).
@@ -53,11 +52,11 @@ pub struct Reading {
     pub memory_copy_ns: f64,
 }
 
-impl Control {
+impl ReferenceWork {
     /// Touches the memory that readings copy.
     #[must_use]
-    pub fn new() -> Control {
-        Control { source: vec![1; COPIED_BYTES as usize], block: vec![0; CONTROL_BLOCK_BYTES], next: 0 }
+    pub fn new() -> ReferenceWork {
+        ReferenceWork { source: vec![1; COPIED_BYTES as usize], block: vec![0; CONTROL_BLOCK_BYTES], next: 0 }
     }
 
     /// Takes a reading.
@@ -77,9 +76,9 @@ impl Control {
     }
 }
 
-impl Default for Control {
+impl Default for ReferenceWork {
     fn default() -> Self {
-        Control::new()
+        ReferenceWork::new()
     }
 }
 

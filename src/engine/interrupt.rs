@@ -41,13 +41,13 @@ pub fn requested() -> bool {
 
 /// The error of a run that a signal has asked to end.
 pub fn error() -> Error {
-    Error::Interrupted { signal: SIGNAL.load(Ordering::Relaxed) }
+    Error::interrupted(SIGNAL.load(Ordering::Relaxed))
 }
 
 /// `Err` if a signal has asked the run to end; for the places between iterations.
 ///
 /// # Errors
-/// [`Error::Interrupted`].
+/// An interruption.
 pub fn check() -> Result<(), Error> {
     if requested() { Err(error()) } else { Ok(()) }
 }

@@ -1,93 +1,52 @@
-//! One iteration, in the order of the lab's contract, the same for every strategy.
+//! One iteration, in the order of the lab's contract, the same for every strategy: open, prepare, bracket, and only
+//! then look at the result.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use super::bracket::{Elapsed, Enclosed, enclose};
-use super::buffer::{Fill, Memory};
-use super::cache::CacheState;
+use super::buffer::{Buffer, BufferPool};
 use super::interrupt;
-use super::offsets::{Access, Offsets};
-use super::prepare;
-use super::probes;
+use super::offsets::Offsets;
+use super::operation::Tally;
+use super::prepare::Preparation;
 use super::residency;
-use super::strategy::{Direction, Effective, OpenSpec, Pass, Strategy, Tally, Work};
+use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
+use super::support::Limits;
 use super::target::Target;
 use super::usage::Usage;
+use super::usdt;
+use super::workload::Workload;
 use crate::error::{Error, Failure, Fault};
 
-/// What every iteration of a run does. Sizes are checked: `total_bytes` is a multiple of
-/// `block_bytes`, and the target holds it.
+/// What every iteration of a run does: a workload that has found its limits, and what happens around it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// Which way the bytes move.
-    pub direction: Direction,
-    /// Size of one I/O.
-    pub block_bytes: u64,
-    /// Bytes of the file that one iteration covers.
-    pub total_bytes: u64,
-    /// Order of the blocks.
-    pub offsets: Arc<Offsets>,
-    /// Whether the file is opened with O_DIRECT.
-    pub direct: bool,
-    /// Where buffers must begin: multiples of this many bytes.
-    pub memory_align_bytes: u64,
-    /// Operations in flight.
-    pub depth: u32,
-    /// Completions to wait for at a time.
-    pub batch: u32,
-    /// How the buffer's pages stand.
-    pub fill: Fill,
-    /// Whether files are written out before the bracket (not with `-B`).
-    pub write_out: bool,
-    /// Pause before the bracket.
-    pub settle: Duration,
-    /// Cache state to start from.
-    pub cache: CacheState,
-    /// Whether a sync belongs to the bracket (`-s`).
-    pub sync: bool,
-    /// Whether to ask getrusage(2) around it (`-g`).
+    /// What is moved, with depth and batch settled.
+    pub workload: Workload,
+    /// What is done before the bracket.
+    pub preparation: Preparation,
+    /// True if getrusage(2) is called around the bracket (`-g`).
     pub usage: bool,
+    offsets: Arc<Offsets>,
+    memory_align_bytes: u64,
 }
 
 impl Plan {
-    /// Every block in order, one at a time, through the page cache as it is, without preparation: what
-    /// `-B` means. Other plans say what differs.
+    /// A plan for `workload` within these limits, without preparation (`-B`).
+    ///
+    /// # Panics
+    /// If the total is not a multiple of the block size, which every caller checks first.
     #[must_use]
-    pub fn bare(direction: Direction, block_bytes: u64, total_bytes: u64) -> Plan {
+    pub fn new(workload: Workload, limits: &Limits) -> Plan {
+        let Workload { access, total_bytes, block_bytes, seed, .. } = workload;
+        assert!(total_bytes.is_multiple_of(block_bytes), "the total is a multiple of the block size");
         Plan {
-            direction,
-            block_bytes,
-            total_bytes,
-            offsets: Arc::new(Offsets::cover(Access::Sequential, total_bytes, block_bytes, 0)),
-            direct: false,
-            memory_align_bytes: 1,
-            depth: 1,
-            batch: 1,
-            fill: Fill::Prefault,
-            write_out: false,
-            settle: Duration::ZERO,
-            cache: CacheState::AsIs,
-            sync: false,
+            offsets: Arc::new(Offsets::cover(access, total_bytes, block_bytes, seed)),
+            workload: workload.within(limits),
+            preparation: Preparation::NONE,
             usage: false,
-        }
-    }
-
-    /// Number of I/Os in one iteration.
-    pub fn blocks(&self) -> u64 {
-        self.total_bytes / self.block_bytes
-    }
-
-    /// The size of a pass, for [`Strategy::calls`].
-    pub fn work(&self) -> Work {
-        Work {
-            direction: self.direction,
-            blocks: self.blocks(),
-            block_bytes: self.block_bytes,
-            depth: self.depth,
-            batch: self.batch,
-            sync: self.sync,
+            memory_align_bytes: limits.memory_align_bytes(),
         }
     }
 }
@@ -99,90 +58,108 @@ pub struct Sample {
     pub elapsed: Elapsed,
     /// I/Os and interrupted calls.
     pub tally: Tally,
-    /// Bytes moved.
+    /// Number of bytes moved.
     pub transferred_bytes: u64,
-    /// With `-g`: what the process used.
+    /// With `-g`: resources that the process used.
     pub usage: Option<Usage>,
     /// Fraction of the range in the page cache before the bracket, 0 to 1.
     pub resident_fraction_before: Option<f64>,
     /// The same after it.
     pub resident_fraction_after: Option<f64>,
-    /// Whether the cache state that was asked for was reached before the bracket.
+    /// Whether the requested cache state was reached before the bracket.
     pub cache_reached: Option<bool>,
 }
 
 /// Samples begun in this process, for the static probes.
 static SAMPLES: AtomicU64 = AtomicU64::new(0);
 
-/// Runs one iteration: map the buffer, open, prepare, bracket, and only then look at the result.
-/// `opened` is told what was granted, before the preparation: the time for output that comes first.
-///
-/// # Errors
-/// [`Error::Open`] and [`Error::System`] from the set-up, [`Error::Io`] from the pass,
-/// [`Error::Short`] if the file shrank meanwhile, [`Error::Interrupted`] after a signal.
-pub fn run(
-    strategy: &dyn Strategy,
-    target: &Target,
-    plan: &Plan,
-    opened: impl FnOnce(&Effective) -> Result<(), Error>,
-) -> Result<Sample, Error> {
-    run_in(&mut Memory::default(), strategy, target, plan, opened)
+/// An iteration whose file is open and whose bracket is still to come.
+pub struct Iteration<'a> {
+    // Dropped before the buffer: a ring may still refer to its blocks.
+    session: Box<dyn Session>,
+    buffer: Arc<Buffer>,
+    strategy: &'a dyn Strategy,
+    target: &'a Target,
+    plan: &'a Plan,
 }
 
-/// As [`run`], with the buffer in memory that other iterations use before and after.
-///
-/// # Errors
-/// Those of [`run`].
-pub fn run_in(
-    memory: &mut Memory,
-    strategy: &dyn Strategy,
-    target: &Target,
-    plan: &Plan,
-    opened: impl FnOnce(&Effective) -> Result<(), Error>,
-) -> Result<Sample, Error> {
-    interrupt::check()?;
-    let file_bytes = strategy.info().file_bytes(plan.total_bytes);
-    let buffer =
-        memory.buffer(plan.direction, plan.block_bytes, plan.depth, plan.memory_align_bytes, plan.fill)?;
-    let mut session = strategy.open(&OpenSpec {
-        target,
-        direction: plan.direction,
-        direct: plan.direct,
-        total_bytes: plan.total_bytes,
-        depth: plan.depth,
-        batch: plan.batch,
-        buffer: &buffer,
-    })?;
-    opened(&session.effective())?;
-    if plan.write_out {
-        prepare::write_out(target);
+impl<'a> Iteration<'a> {
+    /// Maps the buffer and opens the file through the strategy.
+    ///
+    /// # Errors
+    /// A system error for the buffer, those of [`Strategy::open`], and an interruption after a signal.
+    pub fn open(
+        strategy: &'a dyn Strategy,
+        target: &'a Target,
+        plan: &'a Plan,
+        pool: &mut BufferPool,
+    ) -> Result<Iteration<'a>, Error> {
+        interrupt::check()?;
+        let buffer = pool.buffer(&plan.workload, plan.memory_align_bytes)?;
+        let session = strategy.open(&OpenSpec { target, workload: &plan.workload, buffer: &buffer })?;
+        Ok(Iteration { session, buffer, strategy, target, plan })
     }
-    prepare::settle(target, plan.cache, file_bytes, plan.settle)?;
-    let resident_fraction_before = residency::fraction(target, file_bytes);
-    let mut pass =
-        Pass { direction: plan.direction, offsets: &plan.offsets, buffer: &buffer, tally: Tally::default() };
-    let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
-    probes::sample_start(number, strategy.info().name, plan.block_bytes);
-    let usage_before = plan.usage.then(Usage::now);
-    let Enclosed { elapsed, outcome } = enclose(session.as_mut(), &mut pass, plan.sync);
-    let usage = usage_before.map(|before| Usage::now().since(before));
-    probes::sample_end(number, elapsed.total_ns);
-    outcome.map_err(|failure| run_error(target, failure))?;
-    target.check_still_holds(file_bytes, plan.block_bytes)?;
-    Ok(Sample {
-        elapsed,
-        tally: pass.tally,
-        transferred_bytes: pass.tally.io_count * plan.block_bytes,
-        usage,
-        resident_fraction_before,
-        resident_fraction_after: residency::fraction(target, file_bytes),
-        cache_reached: plan.cache.reached(resident_fraction_before),
-    })
+
+    /// What was granted.
+    pub fn effective(&self) -> Effective {
+        self.session.effective()
+    }
+
+    /// Prepares, runs the pass between the brackets, and verifies that every block was moved.
+    ///
+    /// # Errors
+    /// Those of the preparation; an I/O error of the pass; the file is too short if it shrank meanwhile; an
+    /// interruption after a signal.
+    pub fn measure(mut self) -> Result<Sample, Error> {
+        let Plan { workload, preparation, usage, offsets, .. } = self.plan;
+        let Workload { direction, block_bytes, total_bytes, .. } = *workload;
+        let (info, target) = (self.strategy.info(), self.target);
+        let file_bytes = info.properties.file_bytes(total_bytes);
+        preparation.carry_out(target, file_bytes)?;
+        let resident_fraction_before = residency::fraction(target, file_bytes);
+        let mut pass = Pass { direction, offsets, buffer: &self.buffer, tally: Tally::default() };
+        let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
+        usdt::sample_start(number, info.name, block_bytes);
+        let usage_before = usage.then(Usage::now);
+        let Enclosed { elapsed, outcome } = enclose(self.session.as_mut(), &mut pass, workload.sync);
+        let usage = usage_before.map(|before| Usage::now().since(before));
+        usdt::sample_end(number, elapsed.total_ns);
+        let tally = pass.tally;
+        outcome.and_then(|()| verify(workload, tally)).map_err(|failure| pass_error(target, failure))?;
+        target.check_still_holds(file_bytes, block_bytes)?;
+        Ok(Sample {
+            elapsed,
+            tally,
+            transferred_bytes: tally.io_count * block_bytes,
+            usage,
+            resident_fraction_before,
+            resident_fraction_after: residency::fraction(target, file_bytes),
+            cache_reached: preparation.cache.reached(resident_fraction_before),
+        })
+    }
 }
 
-fn run_error(target: &Target, failure: Failure) -> Error {
+/// One iteration with a buffer of its own.
+///
+/// # Errors
+/// Those of [`Iteration::open`] and [`Iteration::measure`].
+pub fn sample(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Result<Sample, Error> {
+    Iteration::open(strategy, target, plan, &mut BufferPool::default())?.measure()
+}
+
+/// A pass that did not move every block has no bandwidth, whatever the strategy reports.
+fn verify(workload: &Workload, tally: Tally) -> Result<(), Failure> {
+    let (io_count, blocks) = (tally.io_count, workload.blocks());
+    if io_count == blocks {
+        return Ok(());
+    }
+    let fault = Fault::Incomplete { io_count, blocks };
+    Err(Failure { operation: workload.direction.name(), offset_bytes: None, fault })
+}
+
+fn pass_error(target: &Target, failure: Failure) -> Error {
     match failure.fault {
         Fault::Interrupted => interrupt::error(),
-        _ => Error::Io { path: target.path().to_owned(), failure },
+        _ => Error::io(target.path(), failure),
     }
 }

@@ -16,30 +16,30 @@ use crate::error::Error;
 /// Mappings that can be guarded at once; one is open at a time, tests run some side by side.
 const SLOTS: usize = 64;
 
-struct Slot {
+struct GuardedRange {
     taken: AtomicBool,
     start: AtomicUsize,
     end: AtomicUsize,
-    struck: AtomicBool,
+    was_hit: AtomicBool,
 }
 
-static TABLE: [Slot; SLOTS] = [const {
-    Slot {
+static TABLE: [GuardedRange; SLOTS] = [const {
+    GuardedRange {
         taken: AtomicBool::new(false),
         start: AtomicUsize::new(0),
         end: AtomicUsize::new(0),
-        struck: AtomicBool::new(false),
+        was_hit: AtomicBool::new(false),
     }
 }; SLOTS];
 
 /// While it lives, a SIGBUS in its range is caught.
 pub struct MappingGuard {
-    slot: &'static Slot,
+    range: &'static GuardedRange,
 }
 
 impl std::fmt::Debug for MappingGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MappingGuard").field("struck", &self.struck()).finish_non_exhaustive()
+        f.debug_struct("MappingGuard").field("was_hit", &self.was_hit()).finish_non_exhaustive()
     }
 }
 
@@ -47,35 +47,35 @@ impl MappingGuard {
     /// Guards `length_bytes` bytes from `start` on.
     ///
     /// # Errors
-    /// [`Error::System`] if the handler cannot be installed or too many mappings are guarded.
+    /// A system error if the handler cannot be installed or too many mappings are guarded.
     pub fn new(start: *const u8, length_bytes: usize) -> Result<MappingGuard, Error> {
         install()?;
-        let free = TABLE.iter().find(|slot| !slot.taken.swap(true, Ordering::AcqRel));
-        let slot = free.ok_or_else(|| {
+        let free = TABLE.iter().find(|range| !range.taken.swap(true, Ordering::AcqRel));
+        let range = free.ok_or_else(|| {
             Error::system(
-                "mmap",
+                "guarding a mapping",
                 Errno::EMFILE,
                 format!("close one of the {SLOTS} files mapped by this process"),
             )
         })?;
-        slot.struck.store(false, Ordering::Relaxed);
-        slot.start.store(start as usize, Ordering::Relaxed);
-        slot.end.store(start as usize + length_bytes, Ordering::Release);
-        Ok(MappingGuard { slot })
+        range.was_hit.store(false, Ordering::Relaxed);
+        range.start.store(start as usize, Ordering::Relaxed);
+        range.end.store(start as usize + length_bytes, Ordering::Release);
+        Ok(MappingGuard { range })
     }
 
     /// Whether a page of the mapping turned out not to lie inside the file.
     #[inline(always)]
-    pub fn struck(&self) -> bool {
-        self.slot.struck.load(Ordering::Relaxed)
+    pub fn was_hit(&self) -> bool {
+        self.range.was_hit.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for MappingGuard {
     fn drop(&mut self) {
-        self.slot.end.store(0, Ordering::Relaxed);
-        self.slot.start.store(0, Ordering::Relaxed);
-        self.slot.taken.store(false, Ordering::Release);
+        self.range.end.store(0, Ordering::Relaxed);
+        self.range.start.store(0, Ordering::Relaxed);
+        self.range.taken.store(false, Ordering::Release);
     }
 }
 
@@ -91,18 +91,18 @@ fn install() -> Result<(), Error> {
     });
     match FAILED.load(Ordering::Relaxed) {
         false => Ok(()),
-        true => Err(Error::system("sigaction", Errno::EINVAL, "use another strategy than mmap")),
+        true => Err(Error::system("sigaction", Errno::EINVAL, "use a strategy without a mapping")),
     }
 }
 
 extern "C" fn on_sigbus(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: with SA_SIGINFO the kernel passes a valid structure, and SIGBUS fills its address.
     let address = unsafe { (*info).si_addr() } as usize;
-    let guarded = TABLE.iter().find(|slot| {
-        address < slot.end.load(Ordering::Acquire) && address >= slot.start.load(Ordering::Relaxed)
+    let guarded = TABLE.iter().find(|range| {
+        address < range.end.load(Ordering::Acquire) && address >= range.start.load(Ordering::Relaxed)
     });
     match guarded {
-        Some(slot) if replace_page(address) => slot.struck.store(true, Ordering::Relaxed),
+        Some(range) if replace_page(address) => range.was_hit.store(true, Ordering::Relaxed),
         _ => restore_default(),
     }
 }

@@ -1,8 +1,8 @@
 //! The engine measures; a strategy only moves bytes.
 //!
-//! [`strategy`] is the seam between the two, [`blocking`] and [`queued`] hold the timed loops,
-//! [`bracket`] is the one place where the clock is read, and [`iteration`] puts one sample
-//! together in the order of the lab's contract.
+//! [`workload`] describes what is to be moved, [`strategy`] is the interface between engine and strategy,
+//! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] is the one place where the clock is read, and
+//! [`iteration`] takes one sample in the order of the lab's contract.
 
 pub mod affinity;
 pub mod blocking;
@@ -18,11 +18,15 @@ pub mod interrupt;
 pub mod iteration;
 pub mod mapping_guard;
 pub mod offsets;
+pub mod operation;
 pub mod pattern;
 pub mod prepare;
-pub mod probes;
 pub mod queued;
 pub mod residency;
+mod retry;
 pub mod strategy;
+pub mod support;
 pub mod target;
 pub mod usage;
+pub mod usdt;
+pub mod workload;

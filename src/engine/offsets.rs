@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pattern::splitmix64;
+use crate::random::Random;
 
 /// The order in which a pass visits the blocks of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Access {
     /// From the first to the last.
@@ -51,7 +52,7 @@ impl Offsets {
             Access::Sequential => Offsets::Sequential(run),
             Access::Random => {
                 let mut offsets: Vec<u64> = run.iter().collect();
-                shuffle(&mut offsets, seed);
+                Random::new(seed).shuffle(&mut offsets);
                 Offsets::Listed(offsets)
             }
         }
@@ -60,14 +61,6 @@ impl Offsets {
     /// `blocks` blocks of `block_bytes` bytes from byte `first_bytes` on.
     pub fn run(first_bytes: u64, block_bytes: u64, blocks: u64) -> Offsets {
         Offsets::Sequential(Run { first_bytes, block_bytes, blocks })
-    }
-}
-
-fn shuffle(items: &mut [u64], seed: u64) {
-    let mut state = seed;
-    for last in (1..items.len()).rev() {
-        let draw = u128::from(splitmix64(&mut state)) * (last as u128 + 1);
-        items.swap(last, (draw >> 64) as usize);
     }
 }
 

@@ -3,16 +3,50 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::cache::CacheState;
 use super::interrupt;
 use super::target::Target;
 use crate::error::Error;
 
-/// The lab's preparation: fsync(2) twice, sync(2) three times. An old habit: the second call
-/// waits for what the first one only started on systems where it did not wait.
+/// What is done before each bracket.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Preparation {
+    /// True if files are not written out before the bracket (-B).
+    pub bare: bool,
+    /// Pause before the bracket, in seconds.
+    pub settle_seconds: f64,
+    /// State of the page cache to start from (--cache).
+    pub cache: CacheState,
+}
+
+impl Preparation {
+    /// No preparation: what `-B` means.
+    pub const NONE: Preparation = Preparation { bare: true, settle_seconds: 0.0, cache: CacheState::AsIs };
+
+    /// Prepares the first `total_bytes` bytes of the target.
+    ///
+    /// # Errors
+    /// Those of [`CacheState::establish`]; an interruption after a signal.
+    pub fn carry_out(&self, target: &Target, total_bytes: u64) -> Result<(), Error> {
+        if !self.bare {
+            write_out(target);
+        }
+        self.cache.establish(target, total_bytes)?;
+        // A signal may have come while files were written out: then there is nothing to settle for.
+        interrupt::check()?;
+        sleep(Duration::try_from_secs_f64(self.settle_seconds).unwrap_or(Duration::MAX));
+        interrupt::check()
+    }
+}
+
+/// The lab's preparation: fsync(2) twice, sync(2) three times. An old habit: the second call waits for what the first
+/// one only started on systems where it did not wait.
 ///
 /// Descriptors that cannot be synced (character devices) are passed over, as in the lab's program.
-pub fn write_out(target: &Target) {
+fn write_out(target: &Target) {
     for _ in 0..2 {
         // The error of a device that has no fsync says nothing about the benchmark.
         let _ = target.control().sync_all();
@@ -20,18 +54,6 @@ pub fn write_out(target: &Target) {
     for _ in 0..3 {
         nix::unistd::sync();
     }
-}
-
-/// Brings the cache into `state`, then lets the machine come to rest for `settle`.
-///
-/// # Errors
-/// Those of [`CacheState::establish`]; [`Error::Interrupted`] after a signal.
-pub fn settle(target: &Target, state: CacheState, total_bytes: u64, settle: Duration) -> Result<(), Error> {
-    state.establish(target, total_bytes)?;
-    // A signal may have come while files were written out: then there is nothing to settle for.
-    interrupt::check()?;
-    sleep(settle);
-    interrupt::check()
 }
 
 /// nanosleep(2), and not `std::thread::sleep`, which would sleep on after a signal.

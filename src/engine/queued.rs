@@ -1,21 +1,16 @@
-//! The inner seam for rings: operations are pushed, and their completions reaped later.
+//! The timed loop for rings: operations are pushed, and their completions reaped later.
 //!
-//! Inside the clock: push while a slot is free, then one `reap` that submits and waits; for each
-//! completion one comparison and the return of its slot. No allocation: slots and operations are
-//! laid out when the session opens.
-
-use std::marker::PhantomData;
+//! Inside the clock: push while a slot is free, then one `reap` that submits and waits; for each completion one
+//! comparison and the return of its slot. No allocation: slots and operations are laid out when the session opens.
 
 use nix::errno::Errno;
 
-use super::blocking::{interrupted, irregular};
 use super::interrupt;
 use super::offsets::Offsets;
-use super::strategy::{
-    Call, Direction, Effective, Info, Op, OpenSpec, Pass, Session, Strategy, Support, Tally, Work,
-};
-use super::target::Target;
-use crate::error::{Error, Failure, Fault};
+use super::operation::{Direction, Op, Tally};
+use super::retry::{interrupted, irregular};
+use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
+use crate::error::{Failure, Fault};
 
 /// One block of the engine's buffer. It cannot be copied: pushed with an operation it belongs to
 /// the ring, and comes back with the completion.
@@ -50,81 +45,46 @@ pub struct Completion {
 }
 
 /// What the file of a queued strategy implements.
-pub trait Queued: Sized + 'static {
-    /// Name, summary and abilities.
-    const INFO: Info;
-
-    /// Whether it runs on `target`.
-    fn probe(target: &Target, direct: bool) -> Support;
-
-    /// The system calls between the brackets of a pass of this size.
-    fn calls(work: &Work) -> Vec<Call>;
-
-    /// Opens the file and sets up the ring; outside the bracket.
-    ///
-    /// # Errors
-    /// [`Error::Open`] if the path cannot be opened so, [`Error::System`] if the set-up fails.
-    fn open(spec: &OpenSpec) -> Result<Self, Error>;
-
-    /// Queues one operation on the block that `slot` names. The engine never has more than
-    /// the depth of [`OpenSpec`] in flight.
+pub trait Queued: IoPath {
+    /// Queues one operation on the block that `slot` names. The engine never has more than the depth of the workload
+    /// in flight.
     fn push(&mut self, op: Op, slot: Slot);
 
-    /// Submits what was pushed, waits until at least `min` have completed, and hands every
-    /// completion to `sink`.
+    /// Submits what was pushed, waits until at least `min` operations have completed, and hands every completion to
+    /// `sink`.
     ///
     /// # Errors
     /// The kernel's answer to the call as a whole; `EINTR` is counted and the call is made again.
     fn reap(&mut self, min: u32, sink: &mut impl FnMut(Completion)) -> Result<(), Errno>;
-
-    /// Brings what was written to stable storage; inside the bracket with `-s`.
-    ///
-    /// # Errors
-    /// The kernel's answer; `EINTR` is counted and the call is made again.
-    fn flush(&mut self) -> Result<(), Errno>;
-
-    /// What was granted.
-    fn effective(&self) -> Effective;
 }
 
-/// Makes a [`Strategy`] of a [`Queued`] implementation; one entry of the registry.
-pub const fn queued<T: Queued>() -> QueuedStrategy<T> {
-    QueuedStrategy(PhantomData)
+/// Makes a [`super::strategy::Strategy`] of a [`Queued`] implementation; one entry of the registry.
+pub const fn queued<T: Queued>() -> Adapter<T, QueuedLoop> {
+    Adapter::new()
 }
 
-/// See [`queued`].
-pub struct QueuedStrategy<T>(PhantomData<fn() -> T>);
+/// The loop of [`queued`].
+pub struct QueuedLoop;
 
-impl<T: Queued> Strategy for QueuedStrategy<T> {
-    fn info(&self) -> &'static Info {
-        const { &T::INFO }
-    }
-
-    fn probe(&self, target: &Target, direct: bool) -> Support {
-        T::probe(target, direct)
-    }
-
-    fn calls(&self, work: &Work) -> Vec<Call> {
-        T::calls(work)
-    }
-
-    fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error> {
-        let ring = T::open(spec)?;
-        let idle = Op { direction: spec.direction, offset_bytes: 0 };
-        Ok(Box::new(QueuedSession {
+impl<T: Queued> TimedLoop<T> for QueuedLoop {
+    fn session(ring: T, granted: Effective) -> Box<dyn Session> {
+        assert!((1..=granted.iodepth).contains(&granted.batch), "the batch is 1 to the depth");
+        let idle = Op { direction: Direction::Read, offset_bytes: 0 };
+        let depth = granted.iodepth;
+        Box::new(QueuedSession {
             ring,
-            batch: spec.batch,
+            granted,
             // Popped from the end: the first operation gets slot 0.
-            free: (0..spec.depth).rev().map(|index| Slot { index }).collect(),
-            ops: vec![idle; spec.depth as usize],
-            again: Vec::with_capacity(spec.depth as usize),
-        }))
+            free: (0..depth).rev().map(|index| Slot { index }).collect(),
+            ops: vec![idle; depth as usize],
+            again: Vec::with_capacity(depth as usize),
+        })
     }
 }
 
 struct QueuedSession<T> {
     ring: T,
-    batch: u32,
+    granted: Effective,
     free: Vec<Slot>,
     /// The operation in flight on each slot, for messages and for making it again.
     ops: Vec<Op>,
@@ -147,7 +107,7 @@ impl<T: Queued> Session for QueuedSession<T> {
     }
 
     fn effective(&self) -> Effective {
-        self.ring.effective()
+        self.granted.clone()
     }
 }
 
@@ -169,12 +129,13 @@ impl<T: Queued> QueuedSession<T> {
             } else {
                 self.free.append(&mut self.again);
             }
+            debug_assert!(self.free.len() <= self.ops.len(), "a slot came back twice");
             let in_flight = self.ops.len() - self.free.len();
             if in_flight == 0 {
                 return first_failure.map_or(Ok(()), Err);
             }
             // After a failure too: nothing may be left in flight when the bracket closes.
-            self.reap(self.batch.min(in_flight as u32), block_bytes, tally, &mut first_failure)?;
+            self.reap(self.granted.batch.min(in_flight as u32), block_bytes, tally, &mut first_failure)?;
         }
     }
 

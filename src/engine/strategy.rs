@@ -1,218 +1,227 @@
-//! The outer, object-safe seam: what the engine knows of a strategy.
+//! The outer, object-safe interface: what the engine knows of a strategy.
 //!
-//! One virtual call an iteration ([`Session::run`]) costs nothing that can be measured. Inside it,
-//! the loops of [`super::blocking`] and [`super::queued`] are monomorphised for each strategy.
+//! One virtual call per iteration ([`Session::run`]) costs nothing that can be measured. Inside it, the loops of
+//! [`super::blocking`] and [`super::queued`] are compiled for each strategy.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::buffer::{Buffer, Fill};
-use super::direct::Alignment;
+use super::buffer::{Buffer, PageState};
+use super::direct;
 use super::offsets::Offsets;
+use super::operation::{Direction, Tally};
+use super::support::{Limits, Refusal, Support};
 use super::target::Target;
+use super::workload::Workload;
 use crate::error::{Error, Failure};
 
-/// Which way the bytes move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// From the file into the buffer.
-    Read,
-    /// From the buffer into the file.
-    Write,
-}
+/// Linux moves at most this many bytes in one read(2) or write(2) (`MAX_RW_COUNT`; see read(2), NOTES).
+pub const MAX_CALL_BYTES: u64 = 0x7fff_f000;
 
-impl Direction {
-    /// `read` or `write`, as messages and the lab's `operation` key spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Read => "read",
-            Direction::Write => "write",
-        }
-    }
-}
-
-/// One I/O: which way, and where in the file. Its length is the length of the block passed with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Op {
-    /// Which way the bytes move.
-    pub direction: Direction,
-    /// First byte in the file.
-    pub offset_bytes: u64,
-}
-
-/// What a strategy is, for every list, help text and table that names it.
-#[derive(Debug, Clone, Copy)]
-pub struct Info {
-    /// The value of `--strategy`.
-    pub name: &'static str,
-    /// One line for people.
-    pub summary: &'static str,
-    /// Whether offsets may jump (`--access random`), or only follow each other.
-    pub random: bool,
-    /// Whether bytes really move. Only a strategy that measures the harness itself does without:
-    /// whatever looks at data passes it over.
-    pub moves_data: bool,
-    /// Most operations in flight at once; 1 for calls that return when the bytes have moved.
-    pub deepest_queue: u32,
-    /// Whether `-d` has a meaning for it.
-    pub direct: DirectIo,
-    /// Largest `-b`, in bytes.
-    pub max_block_bytes: u64,
-}
-
-impl Info {
-    /// Bytes of the file that a pass over `total_bytes` bytes needs: none where nothing moves. What needs
-    /// none is not bound to the file's size, and no cache state is its own.
-    pub fn file_bytes(&self, total_bytes: u64) -> u64 {
-        if self.moves_data { total_bytes } else { 0 }
-    }
-}
-
-/// How a strategy stands to O_DIRECT.
+/// How a strategy treats O_DIRECT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectIo {
     /// Only with `-d`.
     OnRequest,
     /// With or without `-d`.
     Always,
-    /// Never; the text says why, for the message that refuses `-d`.
+    /// Never; the text gives the reason, for the message that refuses `-d`.
     Never(&'static str),
 }
 
-/// Linux moves at most this many bytes in one read(2) or write(2), whatever is asked for
-/// (`MAX_RW_COUNT`; see read(2), NOTES).
-pub const MAX_CALL_BYTES: u64 = 0x7fff_f000;
-
-/// Whether a strategy runs on a target, and within which limits.
-#[derive(Debug, Clone)]
-pub enum Support {
-    /// It runs.
-    Yes(Limits),
-    /// It does not.
-    No(Refusal),
-}
-
-/// The limits within which a strategy runs on a target.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-pub struct Limits {
-    /// What O_DIRECT asks of offsets, sizes and memory; `None` where nothing is asked.
-    pub alignment: Option<Alignment>,
-    /// Most operations in flight at once.
-    pub deepest_queue: u32,
-    /// Largest buffer size.
-    pub max_block_bytes: u64,
-}
-
-/// Why a strategy does not run here, and what would help.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Refusal {
-    /// A word for programs.
-    pub reason: Reason,
-    /// A clause for people.
-    pub explanation: String,
-    /// What the user can do.
-    pub remedy: String,
-}
-
-impl Refusal {
-    /// The refusal of a strategy that has no use for O_DIRECT.
-    pub fn no_direct(reason: &str) -> Refusal {
-        let remedy = "leave out -d, or use another --strategy".to_owned();
-        Refusal { reason: Reason::Strategy, explanation: reason.to_owned(), remedy }
-    }
-
-    /// The error that ends a run of `strategy` on `target` for this reason.
-    pub fn error(&self, strategy: &'static str, target: &Target) -> Error {
-        let (reason, remedy) = (self.explanation.clone(), self.remedy.clone());
-        match self.reason {
-            Reason::Filesystem => Error::Open { path: target.path().to_owned(), reason, remedy },
-            Reason::Strategy => Error::Usage(format!("{strategy}: {reason}; {remedy}")),
-            _ => Error::System { call: strategy, reason, remedy },
+impl DirectIo {
+    /// The settings of O_DIRECT that have a meaning: without, with, or both.
+    pub fn modes(self) -> &'static [bool] {
+        match self {
+            DirectIo::OnRequest => &[false, true],
+            DirectIo::Always => &[true],
+            DirectIo::Never(_) => &[false],
         }
     }
 }
 
-/// Machine-readable reasons of a [`Refusal`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The kernel does not have the system call or the operation.
-    KernelTooOld,
-    /// A seccomp filter (a container's, usually) answers in the kernel's place.
-    Seccomp,
-    /// A sysctl switches it off.
-    Sysctl,
-    /// RLIMIT_MEMLOCK is too small.
-    Memlock,
-    /// The filesystem cannot do it.
-    Filesystem,
-    /// The strategy itself has no such mode.
-    Strategy,
-    /// Anything else the kernel answered.
-    System,
+/// How a strategy reaches the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mechanism {
+    /// One or more system calls per block, which return when the bytes have moved.
+    Call,
+    /// Loads and stores on a mapping of the file; the kernel is entered by page faults.
+    Mapping,
+    /// A queue of operations in flight.
+    Queue,
 }
 
-/// Everything a strategy needs to open a file for one iteration.
-#[derive(Debug)]
+/// Facts about a strategy that checks and reports depend on, so that nothing depends on its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Properties {
+    /// True if it performs I/O; false for one that measures the harness itself, the floor of all others.
+    pub performs_io: bool,
+    /// True if reading leaves the bytes in the engine's buffer; false for one that copies nothing into it.
+    pub fills_buffer: bool,
+    /// How it reaches the kernel.
+    pub mechanism: Mechanism,
+}
+
+impl Properties {
+    /// Bytes of the file that a pass over `total_bytes` bytes needs: none without I/O. A strategy without I/O is not
+    /// bound to the size of the file and has no cache state.
+    pub fn file_bytes(&self, total_bytes: u64) -> u64 {
+        if self.performs_io { total_bytes } else { 0 }
+    }
+}
+
+/// Description of a strategy, for every list, help text and table that names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Info {
+    /// The value of `--strategy`.
+    pub name: &'static str,
+    /// One line for people.
+    pub summary: &'static str,
+    /// True if offsets may jump (`--access random`); false if they can only follow each other.
+    pub random: bool,
+    /// Facts that checks and reports depend on.
+    pub properties: Properties,
+    /// Maximum number of operations in flight; 1 for calls that return when the bytes have moved.
+    pub max_iodepth: u32,
+    /// How it treats O_DIRECT.
+    pub direct: DirectIo,
+    /// Largest `-b`, in bytes.
+    pub max_block_bytes: u64,
+}
+
+/// What the file of every strategy implements, beside [`super::blocking::Blocking`] or [`super::queued::Queued`].
+///
+/// The constants with a default describe what most paths are: system calls that may use any offset, that fill the
+/// engine's buffer, and whose data fsync(2) brings to the device.
+pub trait IoPath: Sized + 'static {
+    /// The value of `--strategy`; in the tree also the name of the file.
+    const NAME: &'static str;
+    /// One line for lists and help.
+    const SUMMARY: &'static str;
+    /// True if offsets may jump (`--access random`).
+    const RANDOM: bool = true;
+    /// False only for a path that measures the harness itself.
+    const PERFORMS_IO: bool = true;
+    /// False for a path that leaves nothing in the engine's buffer when it reads.
+    const FILLS_BUFFER: bool = true;
+    /// How it reaches the kernel.
+    const MECHANISM: Mechanism = Mechanism::Call;
+    /// Maximum number of operations in flight.
+    const MAX_IODEPTH: u32 = 1;
+    /// How it treats O_DIRECT.
+    const DIRECT: DirectIo = DirectIo::OnRequest;
+    /// Largest `-b`, in bytes.
+    const MAX_BLOCK_BYTES: u64 = MAX_CALL_BYTES;
+    /// The system call that `-s` adds to the bracket, as tracers print it; `None` without one.
+    const SYNC_CALL: Option<&'static str> = Some("fsync");
+
+    /// All of the above.
+    const INFO: Info = Info {
+        name: Self::NAME,
+        summary: Self::SUMMARY,
+        random: Self::RANDOM,
+        properties: Properties {
+            performs_io: Self::PERFORMS_IO,
+            fills_buffer: Self::FILLS_BUFFER,
+            mechanism: Self::MECHANISM,
+        },
+        max_iodepth: Self::MAX_IODEPTH,
+        direct: Self::DIRECT,
+        max_block_bytes: Self::MAX_BLOCK_BYTES,
+    };
+
+    /// Whether it runs on `target`, opened with O_DIRECT if `direct`. The default checks only what O_DIRECT requires.
+    fn probe(target: &Target, direct: bool) -> Support {
+        probe_direct(&Self::INFO, target, direct)
+    }
+
+    /// The system calls between the brackets of a pass, without that of a sync.
+    fn calls(workload: &Workload) -> Vec<Call>;
+
+    /// Opens the file; outside the bracket, once per iteration.
+    ///
+    /// # Errors
+    /// An open error if the path cannot be opened so, a system error if the set-up fails.
+    fn open(spec: &OpenSpec) -> Result<Self, Error>;
+
+    /// Brings what was written to stable storage; inside the bracket with `-s`.
+    ///
+    /// # Errors
+    /// The kernel's answer; `EINTR` is counted and the call is made again.
+    fn flush(&mut self) -> Result<(), Errno>;
+
+    /// Changes `granted`, which says that everything was granted as asked, where that is not so.
+    fn grant(&self, granted: Effective) -> Effective {
+        granted
+    }
+}
+
+/// The probe of a strategy that needs nothing but what O_DIRECT requires.
+pub fn probe_direct(info: &Info, target: &Target, direct: bool) -> Support {
+    let limits = |alignment| Limits {
+        alignment,
+        max_iodepth: info.max_iodepth,
+        max_block_bytes: info.max_block_bytes,
+    };
+    match info.direct {
+        DirectIo::OnRequest | DirectIo::Never(_) if !direct => return Support::Yes(limits(None)),
+        DirectIo::Never(reason) => return Support::No(Refusal::no_direct(reason)),
+        _ => {}
+    }
+    match direct::alignment(target) {
+        Ok(alignment) => Support::Yes(limits(Some(alignment))),
+        Err(refusal) => Support::No(refusal),
+    }
+}
+
+/// Everything that a strategy needs to open a file for one iteration.
+#[derive(Debug, Clone, Copy)]
 pub struct OpenSpec<'a> {
     /// The file or device.
     pub target: &'a Target,
-    /// Which way the bytes will move.
-    pub direction: Direction,
-    /// Whether to open with O_DIRECT.
-    pub direct: bool,
-    /// Bytes of the file that the pass covers, from offset 0.
-    pub total_bytes: u64,
-    /// Operations in flight; 1 for blocking strategies.
-    pub depth: u32,
-    /// Completions to wait for at a time, 1 to `depth`.
-    pub batch: u32,
-    /// The engine's buffer: `depth` blocks of the buffer size each.
+    /// What will be moved, with depth and batch settled.
+    pub workload: &'a Workload,
+    /// The engine's buffer: as many blocks as operations in flight.
     pub buffer: &'a Arc<Buffer>,
 }
 
-/// What was granted of what was asked for; part of every result.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+/// What was granted; part of every result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Effective {
     /// Operations in flight.
     pub iodepth: u32,
     /// Completions waited for at a time.
     pub batch: u32,
-    /// Whether the file was opened with O_DIRECT.
+    /// True if the file was opened with O_DIRECT.
     pub direct: bool,
-    /// Setup flags that the kernel granted a ring; `null` without a ring.
-    pub ring_flags: Option<Vec<String>>,
-    /// Whether file and buffers are registered with a ring; `null` without a ring.
-    pub ring_registered: Option<bool>,
-    /// How the buffer's pages stood when the bracket opened.
-    pub buffer: Fill,
+    /// True if the file was opened with O_NOATIME.
+    pub noatime: bool,
+    /// State of the buffer's pages when the bracket opened.
+    pub buffer: PageState,
+    /// What only this strategy grants, by name: flags of a ring, for example.
+    pub details: Map<String, Value>,
 }
 
 impl Effective {
-    /// What a blocking strategy grants: one operation at a time, the rest as asked.
-    pub fn blocking(spec: &OpenSpec) -> Effective {
+    /// Everything as asked; without I/O no file was opened in any mode.
+    fn as_asked<T: IoPath>(spec: &OpenSpec) -> Effective {
+        let workload = spec.workload;
         Effective {
-            iodepth: 1,
-            batch: 1,
-            direct: spec.direct,
-            ring_flags: None,
-            ring_registered: None,
-            buffer: spec.buffer.fill(),
+            iodepth: workload.depth(),
+            batch: workload.waits_for(),
+            direct: workload.direct,
+            noatime: workload.noatime && T::PERFORMS_IO,
+            buffer: spec.buffer.page_state(),
+            details: Map::new(),
         }
     }
-}
-
-/// What a pass over the file was made of; filled in by the loop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// I/Os that moved their whole block.
-    pub io_count: u64,
-    /// Calls that a signal interrupted and that were made again.
-    pub interrupted_calls: u64,
 }
 
 /// One pass over the file: the work of one bracket.
@@ -220,46 +229,51 @@ pub struct Tally {
 pub struct Pass<'a> {
     /// Which way the bytes move.
     pub direction: Direction,
-    /// Where the blocks lie, in order.
+    /// Offsets of the blocks, in order.
     pub offsets: &'a Offsets,
-    /// Where the bytes come from or go to.
+    /// Source or destination of the bytes.
     pub buffer: &'a Arc<Buffer>,
     /// What was done.
     pub tally: Tally,
 }
 
-/// The size of a pass, for [`Strategy::calls`].
-#[derive(Debug, Clone, Copy)]
-pub struct Work {
-    /// Which way the bytes move.
-    pub direction: Direction,
-    /// Number of I/Os.
-    pub blocks: u64,
-    /// Size of one I/O.
-    pub block_bytes: u64,
-    /// Operations in flight.
-    pub depth: u32,
-    /// Completions waited for at a time.
-    pub batch: u32,
-    /// Whether `-s` puts a sync inside the bracket.
-    pub sync: bool,
-}
-
-/// A system call that a strategy declares to make between the brackets, and how often.
+/// A system call that a strategy declares to make between the brackets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Call {
     /// Name as tracers print it.
     pub name: &'static str,
-    /// Fewest calls.
+    /// Minimum number of calls.
     pub at_least: u64,
-    /// Most calls.
+    /// Maximum number of calls.
     pub at_most: u64,
+    /// Flags that each call carries, as tracers print them.
+    pub flags: &'static [&'static str],
 }
 
 impl Call {
-    /// `name`, exactly `count` times.
+    /// Exactly `count` calls of `name`.
     pub fn exactly(name: &'static str, count: u64) -> Call {
-        Call { name, at_least: count, at_most: count }
+        Call::between(name, count, count)
+    }
+
+    /// At least `at_least` and at most `at_most` calls of `name`.
+    pub fn between(name: &'static str, at_least: u64, at_most: u64) -> Call {
+        Call { name, at_least, at_most, flags: &[] }
+    }
+
+    /// One call per block: of `reading` or of `writing`, by the direction.
+    pub fn one_per_block(workload: &Workload, reading: &'static str, writing: &'static str) -> Vec<Call> {
+        let name = match workload.direction {
+            Direction::Read => reading,
+            Direction::Write => writing,
+        };
+        vec![Call::exactly(name, workload.blocks())]
+    }
+
+    /// The same call, each time with these flags.
+    #[must_use]
+    pub fn with_flags(self, flags: &'static [&'static str]) -> Call {
+        Call { flags, ..self }
     }
 }
 
@@ -271,13 +285,13 @@ pub trait Strategy: Sync {
     /// Whether it runs on `target`, opened with O_DIRECT if `direct`.
     fn probe(&self, target: &Target, direct: bool) -> Support;
 
-    /// The system calls a tracer sees between the brackets of a pass of this size.
-    fn calls(&self, work: &Work) -> Vec<Call>;
+    /// The system calls that a tracer sees between the brackets of a pass.
+    fn calls(&self, workload: &Workload) -> Vec<Call>;
 
     /// Opens the file for one iteration.
     ///
     /// # Errors
-    /// [`Error::Open`] if the path cannot be opened so, [`Error::System`] if the set-up fails.
+    /// An open error if the path cannot be opened so, a system error if the set-up fails.
     fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error>;
 }
 
@@ -297,4 +311,47 @@ pub trait Session {
 
     /// What was granted.
     fn effective(&self) -> Effective;
+}
+
+/// The timed loop around an open path: that of [`super::blocking`] or of [`super::queued`].
+pub trait TimedLoop<T: IoPath> {
+    /// A session whose passes run this loop over `io`.
+    fn session(io: T, granted: Effective) -> Box<dyn Session>;
+}
+
+/// A [`Strategy`] made of an [`IoPath`] and its loop; one entry of the registry.
+pub struct Adapter<T, L>(PhantomData<fn() -> (T, L)>);
+
+impl<T, L> Adapter<T, L> {
+    pub(super) const fn new() -> Adapter<T, L> {
+        Adapter(PhantomData)
+    }
+}
+
+impl<T: IoPath, L: TimedLoop<T>> Strategy for Adapter<T, L> {
+    fn info(&self) -> &'static Info {
+        const { &T::INFO }
+    }
+
+    fn probe(&self, target: &Target, direct: bool) -> Support {
+        T::probe(target, direct)
+    }
+
+    fn calls(&self, workload: &Workload) -> Vec<Call> {
+        let mut calls = T::calls(workload);
+        let Some(name) = T::SYNC_CALL.filter(|_| workload.sync) else { return calls };
+        match calls.iter_mut().find(|call| call.name == name) {
+            Some(call) => {
+                *call = Call::between(name, call.at_least + 1, call.at_most + 1).with_flags(call.flags)
+            }
+            None => calls.push(Call::exactly(name, 1)),
+        }
+        calls
+    }
+
+    fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error> {
+        let io = T::open(spec)?;
+        let granted = io.grant(Effective::as_asked::<T>(spec));
+        Ok(L::session(io, granted))
+    }
 }

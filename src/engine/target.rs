@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::strategy::Direction;
-use crate::error::Error;
+use super::operation::Direction;
+use crate::error::{Error, errno_of};
 use crate::host;
 
 /// What kind of file a target is.
@@ -41,8 +41,8 @@ impl Target {
     /// `allow_device_write`, and that nobody uses the device.
     ///
     /// # Errors
-    /// [`Error::Open`] if it cannot be opened so or is in use, [`Error::Usage`] if a device
-    /// would be written to without permission.
+    /// An open error if it cannot be opened so or is in use; a usage error if a device would be written to without
+    /// permission.
     pub fn open(path: &Path, direction: Direction, allow_device_write: bool) -> Result<Target, Error> {
         let metadata = std::fs::metadata(path).map_err(|error| Error::open(path, errno_of(&error)))?;
         let kind = kind_of(path, &metadata)?;
@@ -62,7 +62,7 @@ impl Target {
     /// An unnamed file in `folder`, to ask what its filesystem can do.
     ///
     /// # Errors
-    /// [`Error::Open`] if no file can be made there.
+    /// An open error if no file can be made there.
     pub fn scratch(folder: &Path) -> Result<Target, Error> {
         let open_error = |error: std::io::Error| Error::open(folder, errno_of(&error));
         let control = scratch_file(folder).map_err(open_error)?;
@@ -106,7 +106,7 @@ impl Target {
     /// page reads as zeros through a mapping, without an error (mmap(2), NOTES).
     ///
     /// # Errors
-    /// [`Error::Short`] if it no longer holds the `total_bytes` bytes of the pass.
+    /// The file is too short: it no longer holds the `total_bytes` bytes of the pass.
     pub fn check_still_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
         match self.control.metadata() {
             Ok(now) if self.kind == Kind::Regular && now.len() < total_bytes => {
@@ -117,13 +117,13 @@ impl Target {
     }
 
     fn short(&self, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
-        Error::Short { path: self.path.clone(), size_bytes, total_bytes, block_bytes }
+        Error::short_file(&self.path, size_bytes, total_bytes, block_bytes)
     }
 
     /// Checks that the target holds the `total_bytes` bytes that a run will cover.
     ///
     /// # Errors
-    /// [`Error::Short`] if it does not.
+    /// The file is too short.
     pub fn check_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
         match self.size_bytes {
             Some(size_bytes) if size_bytes < total_bytes => {
@@ -148,11 +148,7 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Result<Kind, Error> {
     if file_type.is_file() {
         return Ok(Kind::Regular);
     }
-    Err(Error::Open {
-        path: path.to_owned(),
-        reason: "is a pipe or a socket".to_owned(),
-        remedy: "name a regular file or a device".to_owned(),
-    })
+    Err(Error::unusable(path, "is a pipe or a socket", "name a regular file or a device"))
 }
 
 /// Reading is enough for every question the engine asks; a file that may only be written is
@@ -186,7 +182,7 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
         }
     }
     if !allowed {
-        return Err(Error::Usage(format!(
+        return Err(Error::usage(format!(
             "{}: -w on a device destroys what is on it; add --allow-device-write if that is meant",
             path.display()
         )));
@@ -206,11 +202,8 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
 }
 
 fn in_use(path: &Path, users: &str) -> Error {
-    Error::Open {
-        path: path.to_owned(),
-        reason: format!("is in use ({users})"),
-        remedy: "a device in use is never written to: unmount it, or name another".to_owned(),
-    }
+    let remedy = "a device in use is never written to: unmount it, or name another";
+    Error::unusable(path, format!("is in use ({users})"), remedy)
 }
 
 #[cfg(target_os = "linux")]
@@ -224,9 +217,4 @@ fn scratch_file(folder: &Path) -> std::io::Result<File> {
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
-}
-
-/// The errno of an I/O error of the standard library; `EIO` if it has none.
-pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::constants;
-use super::document::{FLOOR_STRATEGY, Role, SampleRecord, measured_bandwidths};
-use super::sweep::{Control, CostModel, Estimate, HostConstant, Knee, Order, SweepDocument, SweepRun};
+use super::document::{Role, SampleRecord, Warning, WarningKind, measured_bandwidths};
+use super::sweep::{Control, CostModel, HostConstant, Knee, Order, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
 
 /// Resamples of every interval here; a fixed seed, so that a result can be repeated.
-const HOW: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
+const RESAMPLING: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
 /// Above this part of a measured time, the floor is worth a warning (method.md, rule 8).
 const FLOOR_LIMIT: f64 = 0.05;
 /// Above this part of the samples, disturbance is worth a warning.
@@ -20,32 +20,30 @@ const DRIFT_P: f64 = 0.01;
 /// Adds models, knees and warnings to a document that has its runs.
 pub fn add(document: &mut SweepDocument) {
     let constants = constants::of_host(&document.host_configuration);
+    let (mut models, mut found_knees) = (Vec::new(), Vec::new());
     for strategy in &document.sweep_configuration.strategies {
-        let runs: Vec<&SweepRun> =
-            document.runs.iter().filter(|run| run.benchmark_configuration.strategy == *strategy).collect();
-        // What moves nothing has no bandwidth to explain.
-        if strategy != FLOOR_STRATEGY {
-            document.models.extend(model(strategy, &runs));
-            document.knees.extend(knees(strategy, &runs, &constants));
+        // Without I/O there is no bandwidth to explain.
+        if document.is_floor(strategy) {
+            continue;
         }
+        let runs: Vec<&SweepRun> = document.runs_of(strategy).collect();
+        models.extend(model(strategy, &runs));
+        found_knees.extend(knees(strategy, &runs, &constants));
     }
     let warnings = [
         hole_warning(document),
-        cache_missed(document),
+        cache_missed(document).map(|message| Warning::new(WarningKind::CacheNotReached, message)),
         disturbance_warning(document),
         drift_warning(document),
         floor_warning(document),
     ];
-    document.warnings = warnings.into_iter().flatten().collect();
-}
-
-fn measured(run: &SweepRun) -> impl Iterator<Item = &SampleRecord> {
-    run.benchmark_samples.iter().filter(|sample| sample.counts())
+    document.warnings.extend(warnings.into_iter().flatten());
+    (document.models, document.knees) = (models, found_knees);
 }
 
 fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
     let times: Vec<Vec<f64>> =
-        runs.iter().map(|run| measured(run).map(|sample| sample.time).collect()).collect();
+        runs.iter().map(|run| run.measured().map(|sample| sample.time).collect()).collect();
     let points: Vec<CostPoint> = runs
         .iter()
         .zip(&times)
@@ -56,16 +54,12 @@ fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
             seconds,
         })
         .collect();
-    let fit = stats::fit_cost_model(&points, &HOW)?;
+    let fit = stats::fit_cost_model(&points, &RESAMPLING)?;
     Some(CostModel {
         strategy: strategy.to_owned(),
-        per_call_ns: scaled(fit.per_call_seconds, 1e9),
-        per_byte_ns: scaled(fit.per_byte_seconds, 1e9),
+        per_call_ns: fit.per_call_seconds.scaled(1e9),
+        per_byte_ns: fit.per_byte_seconds.scaled(1e9),
     })
-}
-
-fn scaled(estimate: stats::Estimate, factor: f64) -> Estimate {
-    Estimate { value: estimate.value * factor, low: estimate.low * factor, high: estimate.high * factor }
 }
 
 fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec<Knee> {
@@ -80,10 +74,10 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
             bandwidths,
         })
         .collect();
-    let found = stats::find_knees(&points, &HOW).unwrap_or_default();
+    let found = stats::find_knees(&points, &RESAMPLING).unwrap_or_default();
     let knee = |knee: &stats::Knee| Knee {
         strategy: strategy.to_owned(),
-        block_bytes: scaled(knee.block_bytes, 1.0),
+        block_bytes: knee.block_bytes,
         slope_before: knee.slope_before,
         slope_after: knee.slope_after,
         candidates: stats::candidates(&knee.block_bytes, constants)
@@ -94,8 +88,8 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
     found.iter().map(knee).collect()
 }
 
-/// That the largest range read has bytes that were never written.
-fn hole_warning(document: &SweepDocument) -> Option<String> {
+/// The warning of the largest range that holds bytes that were never written.
+fn hole_warning(document: &SweepDocument) -> Option<Warning> {
     let configurations = document.runs.iter().map(|run| &run.benchmark_configuration);
     let with_holes = configurations.filter(|configuration| configuration.never_written().is_some());
     with_holes.max_by_key(|configuration| configuration.totalsize)?.never_written()
@@ -110,49 +104,53 @@ pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
     (missed > 0).then(|| format!("{missed} of {} samples did not start {state}", samples.len()))
 }
 
-/// How much of the sweep the processor was slowed for.
-fn disturbance_warning(document: &SweepDocument) -> Option<String> {
+/// A warning if the processor was slowed for much of the sweep.
+fn disturbance_warning(document: &SweepDocument) -> Option<Warning> {
     let samples = || document.runs.iter().flat_map(|run| &run.benchmark_samples);
     let disturbed = samples().filter(|sample| sample.role == Some(Role::Disturbed)).count();
     let all = samples().count();
     let readings: Vec<f64> = document.controls.iter().map(Control::processor_ns).collect();
-    if stats::hardly_left_alone(&readings) {
-        let left_alone = "the processor was slowed for most of the sweep, and faster for a part of it";
-        return Some(format!("{left_alone}: the medians are of both"));
-    }
-    let slowed = "the processor was slowed, by a neighbour or by another clock,";
-    (disturbed as f64 > DISTURBED_LIMIT * all as f64)
-        .then(|| format!("{slowed} during {disturbed} of {all} samples: they are kept and not counted"))
+    let message = if stats::hardly_left_alone(&readings) {
+        "the processor was slowed for most of the sweep; slow and fast periods could not be separated; medians mix both"
+            .to_owned()
+    } else if disturbed as f64 > DISTURBED_LIMIT * all as f64 {
+        format!(
+            "the processor was slowed, by a neighbour or by a lower clock, during {disturbed} of {all} samples; they \
+             are kept but not counted"
+        )
+    } else {
+        return None;
+    };
+    Some(Warning::new(WarningKind::SlowedProcessor, message))
 }
 
-/// Whether the times of all points drifted together with the order of the samples.
-fn drift_warning(document: &SweepDocument) -> Option<String> {
+/// A warning if the times of all points drifted together with the order of the samples.
+fn drift_warning(document: &SweepDocument) -> Option<Warning> {
     let points: Vec<Vec<(u64, f64)>> = document
         .runs
         .iter()
-        .map(|run| measured(run).filter_map(|sample| Some((sample.order_index?, sample.time))).collect())
+        .map(|run| run.measured().filter_map(|sample| Some((sample.order_index?, sample.time))).collect())
         .collect();
     let slices: Vec<&[(u64, f64)]> = points.iter().map(Vec::as_slice).collect();
     let drift = stats::drift(&slices).filter(|drift| drift.p_value < DRIFT_P)?;
     let direction = if drift.rho > 0.0 { "slower" } else { "faster" };
     let effect = match document.sweep_configuration.order {
-        Order::Random => {
-            "within a round the order is random, but points that were done early are of another time than the rest"
-        }
+        Order::Random => "points that finished early were measured under different conditions",
         Order::Ascending | Order::Descending => {
-            "with --order random it would be noise, here it may bend the curves"
+            "this may bend the curves; --order random turns it into noise"
         }
     };
-    Some(format!(
+    let message = format!(
         "the machine became {direction} during the sweep (rank correlation {:.2}, p {:.2}): {effect}",
         drift.rho, drift.p_value
-    ))
+    );
+    Some(Warning::new(WarningKind::Drift, message))
 }
 
-/// Points of which the harness itself, as the null strategy shows it, is a large part.
-fn floor_warning(document: &SweepDocument) -> Option<String> {
+/// A warning if the harness itself is a large part of the time of some points.
+fn floor_warning(document: &SweepDocument) -> Option<Warning> {
     let median_ns_per_io = |run: &SweepRun| {
-        let times: Vec<f64> = measured(run).map(|sample| sample.time).collect();
+        let times: Vec<f64> = run.measured().map(|sample| sample.time).collect();
         Some(stats::median(&times)? * 1e9 / run.benchmark_configuration.blockcount as f64)
     };
     let of = |run: &SweepRun| run.benchmark_configuration.buffersize;
@@ -169,6 +167,6 @@ fn floor_warning(document: &SweepDocument) -> Option<String> {
         .filter(high)
         .map(|run| format!("{} at {}", run.benchmark_configuration.strategy, of(run)))
         .collect();
-    (!names.is_empty())
-        .then(|| format!("the harness is more than 5 % of what was measured for {}", names.join(", ")))
+    let message = format!("the harness is more than 5 % of what was measured for {}", names.join(", "));
+    (!names.is_empty()).then(|| Warning::new(WarningKind::HarnessCost, message))
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::analysis;
 use super::document::BenchmarkConfiguration;
 use super::figure::{Figure, Input, Point, Vertical, VerticalKind, host_of, short_name};
-use super::read::Kept;
+use super::read::ResultFile;
 use crate::engine::cache::CacheState;
+use crate::engine::operation::Mode;
 use crate::host;
 
 /// A heading: what was measured over what.
@@ -42,28 +43,28 @@ fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// What the runs of a result were asked for.
-fn configurations(kept: &Kept) -> Vec<&BenchmarkConfiguration> {
+fn configurations(kept: &ResultFile) -> Vec<&BenchmarkConfiguration> {
     match kept {
-        Kept::Sweep(sweep) => sweep.runs.iter().map(|run| &run.benchmark_configuration).collect(),
-        Kept::Run(run) => run.benchmark_configuration.iter().collect(),
+        ResultFile::Sweep(sweep) => sweep.runs.iter().map(|run| &run.benchmark_configuration).collect(),
+        ResultFile::Run(run) => run.benchmark_configuration.iter().collect(),
     }
 }
 
 fn operation(configuration: &BenchmarkConfiguration) -> String {
-    match configuration.operation.as_str() {
-        "read" => "reading".to_owned(),
-        "write" => "writing".to_owned(),
-        other => other.to_owned(),
+    match configuration.operation {
+        Mode::Read => "reading".to_owned(),
+        Mode::Write => "writing".to_owned(),
+        other => other.name().to_owned(),
     }
 }
 
 /// `Reading iofile, sequential, cache as is.`
-fn subject(kept: &Kept) -> String {
+fn subject(kept: &ResultFile) -> String {
     let clause = |configuration: &&BenchmarkConfiguration| {
-        let access = format!("{:?}", configuration.access).to_lowercase();
-        let sync = if configuration.sync { ", sync included" } else { "" };
+        let access = format!("{:?}", configuration.requested.access).to_lowercase();
+        let sync = if configuration.requested.sync { ", sync included" } else { "" };
         let file = &configuration.path;
-        let cache = cache(configuration.cache);
+        let cache = cache(configuration.preparation.cache);
         let operation = operation(configuration);
         format!("{operation} {file}, {access}, {cache}{sync}")
     };
@@ -78,7 +79,7 @@ pub(super) fn cache(state: CacheState) -> &'static str {
     match state {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",
-        CacheState::AsIs => "page cache as the sample before left it",
+        CacheState::AsIs => "page cache state not controlled",
     }
 }
 
@@ -129,8 +130,8 @@ fn knees(verticals: &[Vertical]) -> Option<String> {
 /// How many points could not run, if any.
 fn missing(inputs: &[Input]) -> Option<String> {
     let runs = inputs.iter().filter_map(|(_, kept)| match kept {
-        Kept::Sweep(sweep) => Some(&sweep.runs),
-        Kept::Run(_) => None,
+        ResultFile::Sweep(sweep) => Some(&sweep.runs),
+        ResultFile::Run(_) => None,
     });
     match runs.flatten().filter(|run| run.summary.is_none()).count() {
         0 => None,
@@ -142,8 +143,8 @@ fn missing(inputs: &[Input]) -> Option<String> {
 /// How many samples did not start in the cache state that the caption names, if there are any.
 fn cache_missed(inputs: &[Input]) -> Vec<String> {
     let missed = |(_, kept): &Input| match kept {
-        Kept::Sweep(sweep) => analysis::cache_missed(sweep),
-        Kept::Run(_) => None,
+        ResultFile::Sweep(sweep) => analysis::cache_missed(sweep),
+        ResultFile::Run(_) => None,
     };
     inputs.iter().filter_map(missed).map(|sentence| format!("{sentence}.")).collect()
 }
@@ -189,10 +190,12 @@ fn host(configuration: Option<&host::Configuration>) -> String {
 }
 
 /// `2026-11-23, iobench 0.1.0`.
-fn when(kept: &Kept) -> String {
+fn when(kept: &ResultFile) -> String {
     let (start_time, version) = match kept {
-        Kept::Sweep(sweep) => (&sweep.sweep_configuration.start_time, &sweep.sweep_configuration.version),
-        Kept::Run(run) => match &run.benchmark_configuration {
+        ResultFile::Sweep(sweep) => {
+            (&sweep.sweep_configuration.start_time, &sweep.sweep_configuration.version)
+        }
+        ResultFile::Run(run) => match &run.benchmark_configuration {
             Some(configuration) => (&configuration.start_time, &configuration.version),
             None => return "Date unknown".to_owned(),
         },

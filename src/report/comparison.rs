@@ -6,14 +6,17 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, Document, SCHEMA_VERSION, SampleRecord};
-use super::sweep::{Control, SweepDocument};
-use super::table::size_label;
+use super::document::{BenchmarkConfiguration, ErrorRecord, SCHEMA_VERSION, SampleRecord, Warning};
+use super::read::ResultFile;
+use super::sweep::Control;
+use super::text;
+use crate::error::Error;
 use crate::host;
-use crate::stats::{self, Ratio, Resampling};
+use crate::stats::{self, Ratio, Resampling, Verdict};
+use crate::units;
 
 /// Resamples of each interval; a fixed seed, so that a comparison can be repeated.
-const HOW: Resampling = Resampling { resamples: 2000, seed: 1, confidence: 0.95 };
+const RESAMPLING: Resampling = Resampling { resamples: 2000, seed: 1, confidence: 0.95 };
 /// Probability that any point at all is called slower or faster where nothing differs.
 const ALPHA: f64 = 0.05;
 
@@ -43,6 +46,10 @@ pub struct Comparison {
     pub pairs_seconds_per_byte: Vec<(f64, f64)>,
     /// Of `ab`, the seed of who went first in each pair; else null.
     pub seed: Option<u64>,
+    /// Warnings about the results, each with the name of its result.
+    pub warnings: Vec<Warning>,
+    /// What ended the comparison early; null if nothing did.
+    pub error: Option<ErrorRecord>,
 }
 
 /// A value of the environment that differs.
@@ -90,98 +97,98 @@ pub struct ComparedPoint {
     pub verdict: Verdict,
 }
 
-/// What a comparison says of a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// Takes less time, by more than the threshold.
-    Faster,
-    /// Takes more time, by more than the threshold.
-    Slower,
-    /// No difference larger than the threshold.
-    Same,
-    /// The samples do not say.
-    Inconclusive,
-}
-
-impl From<stats::Verdict> for Verdict {
-    fn from(verdict: stats::Verdict) -> Verdict {
-        match verdict {
-            stats::Verdict::Faster => Verdict::Faster,
-            stats::Verdict::Slower => Verdict::Slower,
-            stats::Verdict::Same => Verdict::Same,
-            stats::Verdict::Inconclusive => Verdict::Inconclusive,
-        }
-    }
-}
-
-/// A result of either kind, as far as a comparison needs it.
+/// The part of a result that a comparison needs.
 #[derive(Debug, Clone)]
-pub struct Comparable {
+struct Side {
+    name: String,
     host: Option<host::Configuration>,
-    points: Vec<Point>,
+    points: Vec<SampledPoint>,
     controls: Vec<Control>,
+    /// True if the sweep chose the totals by how long a sample takes.
     fitted: bool,
+    warnings: Vec<Warning>,
 }
 
 #[derive(Debug, Clone)]
-struct Point {
+struct SampledPoint {
     configuration: BenchmarkConfiguration,
-    /// Seconds a byte of each sample that counts.
+    /// Seconds per byte of each sample that counts.
     seconds_per_byte: Vec<f64>,
     /// The same without the time in which others ran on the CPU.
     running_seconds_per_byte: Vec<f64>,
 }
 
-impl From<SweepDocument> for Comparable {
-    fn from(document: SweepDocument) -> Comparable {
-        let samples = document.runs.iter().flat_map(|run| &run.benchmark_samples);
-        let counted: BTreeSet<u64> =
-            samples.filter(|sample| sample.counts()).filter_map(|sample| sample.order_index).collect();
-        // A point without any that counts is one that the result does not have.
-        let points =
-            document.runs.into_iter().filter(|run| run.benchmark_samples.iter().any(SampleRecord::counts));
-        let points = points.map(|run| point(run.benchmark_configuration, &run.benchmark_samples)).collect();
-        let fitted = document.sweep_configuration.total_bytes.is_none();
-        // The machine as it was beside the samples that count.
-        let controls = document.controls.into_iter().filter(|control| counted.contains(&control.order_index));
-        Comparable { host: Some(document.host_configuration), points, controls: controls.collect(), fitted }
-    }
-}
-
-impl From<Document> for Comparable {
-    fn from(document: Document) -> Comparable {
-        let samples = document.benchmark_samples;
-        let points = document.benchmark_configuration.map(|configuration| point(configuration, &samples));
-        Comparable {
-            host: document.host_configuration,
-            points: points.into_iter().collect(),
-            controls: Vec::new(),
-            fitted: false,
+impl Side {
+    fn new(name: String, result: ResultFile) -> Side {
+        match result {
+            ResultFile::Sweep(document) => {
+                let fitted = document.sweep_configuration.total_bytes.is_none();
+                let samples = document.runs.iter().flat_map(|run| &run.benchmark_samples);
+                let counted: BTreeSet<u64> = samples
+                    .filter(|sample| sample.counts())
+                    .filter_map(|sample| sample.order_index)
+                    .collect();
+                // A point without a sample that counts is one that the result does not have.
+                let runs = document.runs.into_iter().filter(|run| run.measured().next().is_some());
+                let points =
+                    runs.map(|run| SampledPoint::new(run.benchmark_configuration, &run.benchmark_samples));
+                // The machine as it was beside the samples that count.
+                let controls =
+                    document.controls.into_iter().filter(|control| counted.contains(&control.order_index));
+                Side {
+                    name,
+                    host: Some(document.host_configuration),
+                    points: points.collect(),
+                    controls: controls.collect(),
+                    fitted,
+                    warnings: document.warnings,
+                }
+            }
+            ResultFile::Run(document) => {
+                let samples = document.benchmark_samples;
+                let configuration = document.benchmark_configuration;
+                Side {
+                    name,
+                    host: document.host_configuration,
+                    points: configuration
+                        .map(|configuration| SampledPoint::new(configuration, &samples))
+                        .into_iter()
+                        .collect(),
+                    controls: Vec::new(),
+                    fitted: false,
+                    warnings: document.warnings,
+                }
+            }
         }
     }
 }
 
-fn point(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> Point {
-    let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
-    let per_byte = |seconds: fn(&SampleRecord) -> f64| {
-        let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
-        measured.iter().map(value).collect()
-    };
-    Point {
-        configuration,
-        seconds_per_byte: per_byte(|sample| sample.time),
-        running_seconds_per_byte: per_byte(|sample| {
-            // The wait is read a little outside the brackets: it may be the longer one.
-            (sample.time - sample.run_queue_wait_ns.unwrap_or(0) as f64 / 1e9).max(CLOCK_UNIT_SECONDS)
-        }),
+impl SampledPoint {
+    fn new(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> SampledPoint {
+        let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
+        let per_byte = |seconds: fn(&SampleRecord) -> f64| {
+            let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
+            measured.iter().map(value).collect()
+        };
+        SampledPoint {
+            configuration,
+            seconds_per_byte: per_byte(|sample| sample.time),
+            running_seconds_per_byte: per_byte(|sample| {
+                // The wait is read a little outside the brackets: it may be the longer one.
+                (sample.time - sample.run_queue_wait_ns.unwrap_or(0) as f64 / 1e9).max(CLOCK_UNIT_SECONDS)
+            }),
+        }
+    }
+
+    fn key(&self) -> (&str, u64) {
+        (&self.configuration.strategy, self.configuration.buffersize)
     }
 }
 
 const CLOCK_UNIT_SECONDS: f64 = 1e-9;
 
-/// The ratio of the times of two points, and what holds of it with and without the waits for a CPU.
-fn ratio(old: &Point, new: &Point) -> Option<Ratio> {
+/// The ratio of the times of two points: what holds both with and without the waits for a CPU.
+fn ratio(old: &SampledPoint, new: &SampledPoint) -> Option<Ratio> {
     let whole = ratio_of_series(&old.seconds_per_byte, &new.seconds_per_byte)?;
     let running = ratio_of_series(&old.running_seconds_per_byte, &new.running_seconds_per_byte)?;
     let hull = |((low, high), (running_low, running_high)): ((f64, f64), (f64, f64))| {
@@ -194,39 +201,47 @@ fn ratio(old: &Point, new: &Point) -> Option<Ratio> {
     })
 }
 
-/// The ratio of the medians of two series in the order of time; interval and p-value by batches, because
-/// neighbours resemble each other.
+/// The ratio of the medians of two series in the order of time; interval and p-value by batches, because neighbours
+/// resemble each other.
 fn ratio_of_series(old: &[f64], new: &[f64]) -> Option<Ratio> {
-    let batched = stats::ratio_of_medians(&stats::batch_medians(old), &stats::batch_medians(new), &HOW)?;
+    let batched =
+        stats::ratio_of_medians(&stats::batch_medians(old), &stats::batch_medians(new), &RESAMPLING)?;
     Some(Ratio { ratio: stats::median(new)? / stats::median(old)?, ..batched })
 }
 
-/// Compares two results point by point.
-pub fn compare(old: (String, Comparable), new: (String, Comparable), threshold: f64) -> Comparison {
-    let ((old_name, old), (new_name, new)) = (old, new);
-    let environment = environment(old.host.as_ref(), new.host.as_ref());
+/// Compares two results point by point; each has a name. `check` is called before each point, and its error ends the
+/// comparison with the points compared until then.
+pub fn compare(
+    old: (String, ResultFile),
+    new: (String, ResultFile),
+    threshold: f64,
+    check: &dyn Fn() -> Result<(), Error>,
+) -> (Comparison, Result<(), Error>) {
+    let (old, new) = (Side::new(old.0, old.1), Side::new(new.0, new.1));
+    let mut comparison = Comparison::new(old.name.clone(), new.name.clone(), threshold);
+    comparison.environment = environment(old.host.as_ref(), new.host.as_ref());
+    for side in [&old, &new] {
+        comparison.warnings.extend(side.warnings.iter().map(|warning| Warning {
+            kind: warning.kind,
+            message: format!("{}: {}", side.name, warning.message),
+        }));
+    }
     let pairs = paired(&old, &new);
-    let obstacles = obstacles(&old, &new, &pairs);
+    comparison.obstacles = obstacles(&old, &new, &pairs);
     let machine = machine(&old.controls, &new.controls);
-    let mut points = Vec::new();
-    if obstacles.is_empty() {
-        let compared: Vec<(&BenchmarkConfiguration, Ratio)> =
-            pairs.iter().filter_map(|pair| Some((&pair.1.configuration, ratio(pair.0, pair.1)?))).collect();
-        let controls: Vec<Ratio> = machine.iter().map(|(_, ratio)| *ratio).collect();
-        points = judged(&compared, &controls, threshold);
+    let mut compared = Vec::new();
+    let mut outcome = Ok(());
+    for (old, new) in pairs.iter().filter(|_| comparison.obstacles.is_empty()) {
+        outcome = check();
+        if outcome.is_err() {
+            break;
+        }
+        compared.extend(ratio(old, new).map(|ratio| (&new.configuration, ratio)));
     }
-    Comparison {
-        schema_version: SCHEMA_VERSION,
-        old: old_name,
-        new: new_name,
-        environment,
-        obstacles,
-        threshold,
-        machine: machine.into_iter().map(MachineChange::from).collect(),
-        points,
-        pairs_seconds_per_byte: Vec::new(),
-        seed: None,
-    }
+    let controls: Vec<Ratio> = machine.iter().map(|(_, ratio)| *ratio).collect();
+    comparison.points = judged(&compared, &controls, threshold);
+    comparison.machine = machine.into_iter().map(MachineChange::from).collect();
+    (comparison, outcome)
 }
 
 /// The ratio of each control, by name.
@@ -257,27 +272,26 @@ pub fn judged(
 ) -> Vec<ComparedPoint> {
     let only: Vec<Ratio> = ratios.iter().map(|(_, ratio)| *ratio).collect();
     let verdicts = stats::verdicts(&only, machine, threshold, ALPHA);
-    let point = |((configuration, ratio), verdict): (&(&BenchmarkConfiguration, Ratio), stats::Verdict)| {
-        ComparedPoint {
+    let point =
+        |((configuration, ratio), verdict): (&(&BenchmarkConfiguration, Ratio), Verdict)| ComparedPoint {
             strategy: configuration.strategy.clone(),
             block_bytes: configuration.buffersize,
             time_ratio: ratio.ratio,
             time_ratio_interval: ratio.interval,
             p_value: ratio.p_value,
-            verdict: verdict.into(),
-        }
-    };
+            verdict,
+        };
     ratios.iter().zip(verdicts).map(point).collect()
 }
 
 /// The points that both have: same strategy and buffer size.
-fn paired<'a>(old: &'a Comparable, new: &'a Comparable) -> Vec<(&'a Point, &'a Point)> {
-    let key = |point: &Point| (point.configuration.strategy.clone(), point.configuration.buffersize);
-    let partner = |point: &'a Point| Some((old.points.iter().find(|other| key(other) == key(point))?, point));
+fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a SampledPoint)> {
+    let partner =
+        |point: &'a SampledPoint| Some((old.points.iter().find(|other| other.key() == point.key())?, point));
     new.points.iter().filter_map(partner).collect()
 }
 
-fn obstacles(old: &Comparable, new: &Comparable, pairs: &[(&Point, &Point)]) -> Vec<String> {
+fn obstacles(old: &Side, new: &Side, pairs: &[(&SampledPoint, &SampledPoint)]) -> Vec<String> {
     let mut found = Vec::new();
     if old.points.is_empty() || new.points.is_empty() {
         found.push("a result holds no configuration: run with -j -v, or sweep".to_owned());
@@ -301,13 +315,15 @@ fn obstacles(old: &Comparable, new: &Comparable, pairs: &[(&Point, &Point)]) -> 
             ))
         };
     found.extend(differing("operation", &|old, new| old.operation != new.operation));
-    found.extend(differing("cache state asked for", &|old, new| old.cache != new.cache));
-    found.extend(differing("sync", &|old, new| old.sync != new.sync));
+    found.extend(differing("cache state asked for", &|old, new| {
+        old.preparation.cache != new.preparation.cache
+    }));
+    found.extend(differing("sync", &|old, new| old.requested.sync != new.requested.sync));
     // A sweep that fits its totals may halve or double one; the time a byte is still comparable.
     let allowed = if old.fitted && new.fitted { FITTED_FACTOR } else { 1 };
     found.extend(differing("total", &|old, new| {
         let (less, more) = (old.totalsize.min(new.totalsize), old.totalsize.max(new.totalsize));
-        // What moves nothing costs the same whatever the total.
+        // Without I/O the total does not matter.
         !old.is_floor() && more > less.saturating_mul(allowed)
     }));
     found
@@ -318,7 +334,7 @@ const FITTED_FACTOR: u64 = 16;
 
 fn environment(old: Option<&host::Configuration>, new: Option<&host::Configuration>) -> Vec<Difference> {
     let (Some(old), Some(new)) = (old, new) else { return Vec::new() };
-    let pairs = old.lines().into_iter().zip(new.lines());
+    let pairs = text::lines(old).into_iter().zip(text::lines(new));
     let differing = pairs.filter(|((_, old), (_, new))| old != new);
     differing.map(|((key, old), (_, new))| Difference { key, old, new }).collect()
 }
@@ -328,7 +344,25 @@ fn interval_text(interval: Option<(f64, f64)>) -> String {
 }
 
 impl Comparison {
-    /// Whether a point got slower.
+    /// A comparison in which nothing has been compared yet.
+    pub fn new(old: String, new: String, threshold: f64) -> Comparison {
+        Comparison {
+            schema_version: SCHEMA_VERSION,
+            old,
+            new,
+            environment: Vec::new(),
+            obstacles: Vec::new(),
+            threshold,
+            machine: Vec::new(),
+            points: Vec::new(),
+            pairs_seconds_per_byte: Vec::new(),
+            seed: None,
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// True if a point got slower.
     pub fn regressed(&self) -> bool {
         self.points.iter().any(|point| point.verdict == Verdict::Slower)
     }
@@ -337,13 +371,16 @@ impl Comparison {
     ///
     /// # Errors
     /// Those of `output`.
-    pub fn write(&self, output: &mut impl Write) -> io::Result<()> {
+    pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
         writeln!(output, "old: {}\nnew: {}", self.old, self.new)?;
         for difference in &self.environment {
             writeln!(output, "{} differs: {} -> {}", difference.key, difference.old, difference.new)?;
         }
         for obstacle in &self.obstacles {
             writeln!(output, "not comparable: {obstacle}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(output, "Warning: {}", warning.message)?;
         }
         for MachineChange { control, time_ratio, time_ratio_interval } in &self.machine {
             let interval = interval_text(*time_ratio_interval);
@@ -366,13 +403,13 @@ impl Comparison {
                 output,
                 "{:<12} {:>8} {ratio:>28}  {verdict}",
                 point.strategy,
-                size_label(point.block_bytes)
+                units::size(point.block_bytes as f64)
             )?;
         }
         self.summary(output)
     }
 
-    fn summary(&self, output: &mut impl Write) -> io::Result<()> {
+    fn summary(&self, output: &mut dyn Write) -> io::Result<()> {
         let count = |verdict| self.points.iter().filter(|point| point.verdict == verdict).count();
         writeln!(
             output,

@@ -13,7 +13,7 @@ const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     writeln!(output, "{HEADER}")?;
     for run in &document.runs {
         for sample in &run.benchmark_samples {
@@ -32,7 +32,7 @@ fn row(run: &SweepRun, sample: &SampleRecord) -> String {
     };
     let fields = [
         configuration.strategy.clone(),
-        configuration.operation.clone(),
+        configuration.operation.name().to_owned(),
         configuration.buffersize.to_string(),
         configuration.totalsize.to_string(),
         optional(sample.order_index),
@@ -50,5 +50,5 @@ fn row(run: &SweepRun, sample: &SampleRecord) -> String {
 }
 
 fn optional(value: Option<impl ToString>) -> String {
-    value.map_or_else(String::new, |value| value.to_string())
+    value.map(|value| value.to_string()).unwrap_or_default()
 }

@@ -7,19 +7,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::buffer::Fill;
-use crate::engine::cache::CacheState;
-use crate::engine::direct::Alignment;
 use crate::engine::iteration::Sample;
-use crate::engine::offsets::Access;
-use crate::engine::strategy::Effective;
+use crate::engine::operation::Mode;
+use crate::engine::prepare::Preparation;
+use crate::engine::strategy::{Effective, Properties};
+use crate::engine::support::Alignment;
 use crate::engine::usage::Usage;
+use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::host;
 use crate::trace::record::{KernelRecord, ProbeEffect, TraceRecord};
 
-/// Version of this document's form. It changes when a key changes its name or meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of every document. It changes when a key changes its name or meaning.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The result of one run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,8 @@ pub struct Document {
     pub benchmark_configuration: Option<BenchmarkConfiguration>,
     /// One object an iteration, in order.
     pub benchmark_samples: Vec<SampleRecord>,
+    /// Warnings about the run.
+    pub warnings: Vec<Warning>,
     /// What a tracer says about the run as a whole (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceRecord>,
@@ -66,6 +68,7 @@ impl Default for Document {
             conditions_after: None,
             benchmark_configuration: None,
             benchmark_samples: Vec::new(),
+            warnings: Vec::new(),
             trace: None,
             probe_effect: None,
             explanation: None,
@@ -87,7 +90,46 @@ impl Document {
     }
 }
 
-/// What ended a run early.
+/// Something that the reader of a result should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// Kind, for programs.
+    pub kind: WarningKind,
+    /// The warning in one sentence.
+    pub message: String,
+}
+
+impl Warning {
+    /// A warning of this kind.
+    pub fn new(kind: WarningKind, message: impl Into<String>) -> Warning {
+        Warning { kind, message: message.into() }
+    }
+}
+
+/// Kinds of a [`Warning`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningKind {
+    /// An option that has no meaning for this strategy.
+    OptionWithoutEffect,
+    /// Writes with O_DIRECT may go through the page cache.
+    BufferedDirectWrites,
+    /// Part of what is read was never written.
+    NeverWritten,
+    /// The requested cache state was not reached.
+    CacheNotReached,
+    /// The processor was slowed during the run.
+    SlowedProcessor,
+    /// The machine changed during the run.
+    Drift,
+    /// The harness is a large part of what was measured.
+    HarnessCost,
+    /// A warning of a document of version 1, which had no kinds.
+    Unspecified,
+}
+
+/// What ended a command early.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRecord {
@@ -97,106 +139,97 @@ pub struct ErrorRecord {
     pub message: String,
     /// Exit code of the program.
     pub exit_code: u8,
+    /// The operation or system call that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The file or device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Offset of the I/O that failed, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_bytes: Option<u64>,
+    /// Name of the kernel's answer: ENOSPC, for example.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errno: Option<String>,
 }
 
-impl ErrorRecord {
-    /// The record of `error`.
-    pub fn new(error: &Error) -> ErrorRecord {
+impl From<&Error> for ErrorRecord {
+    fn from(error: &Error) -> ErrorRecord {
         ErrorRecord {
-            kind: error.kind().to_owned(),
+            kind: error.kind().name().to_owned(),
             message: error.to_string(),
             exit_code: error.exit_code(),
+            operation: error.operation().map(str::to_owned),
+            path: error.path().map(|path| path.display().to_string()),
+            offset_bytes: error.offset_bytes(),
+            errno: error.errno().map(|errno| format!("{errno:?}")),
         }
     }
 }
 
 /// What was run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct BenchmarkConfiguration {
     /// Size of one I/O, in bytes.
     pub buffersize: u64,
-    /// Bytes moved in one iteration.
+    /// Number of bytes moved in one iteration.
     pub totalsize: u64,
-    /// I/Os in one iteration.
+    /// Number of I/Os in one iteration.
     pub blockcount: u64,
-    /// create, read or write.
-    pub operation: String,
+    /// create, describe, read or write.
+    pub operation: Mode,
     /// The file or device.
     pub path: String,
-    /// Iterations asked for.
+    /// Number of iterations asked for.
     pub iterations: u64,
-    /// Version of the form of this object; the same as the document's.
+    /// Version of this object; the same as the document's.
     pub schema_version: u32,
     /// Version of iobench.
     pub version: String,
     /// Name of the I/O path.
     pub strategy: String,
+    /// Facts about that path.
+    pub properties: Properties,
     /// The command line.
     pub argv: Vec<String>,
-    /// When the run began: RFC 3339, UTC.
+    /// Start of the run: RFC 3339, UTC.
     pub start_time: String,
-    /// Order of the blocks.
-    pub access: Access,
-    /// Seed of a random order; null for a sequential one.
-    pub seed: Option<u64>,
-    /// Whether the preparation before each iteration was left out (-B).
-    pub bare: bool,
-    /// Pause before each bracket, in seconds.
-    pub settle_seconds: f64,
-    /// Whether a sync is inside the bracket (-s).
-    pub sync: bool,
-    /// Cache state asked for before each bracket.
-    pub cache: CacheState,
-    /// Whether the file was made by this run (-c, or --create on a missing file).
+    /// What was done before each bracket.
+    #[serde(flatten)]
+    pub preparation: Preparation,
+    /// True if getrusage(2) was called around the bracket (-g).
+    pub usage: bool,
+    /// True if the file was made by this run (-c, or --create on a missing file).
     pub created: bool,
     /// Bytes of the range that lie in holes: reading those is not reading. Null if unknown.
     pub hole_bytes: Option<u64>,
     /// Bytes of the range that are allocated but were never written. Null if unknown.
     pub unwritten_bytes: Option<u64>,
-    /// What was asked for.
-    pub requested: Requested,
+    /// The workload as it was asked for.
+    pub requested: Workload,
     /// What was granted; null if no iteration began.
     pub granted: Option<Granted>,
 }
 
-/// Name of the strategy that moves nothing: the floor under all others.
-pub const FLOOR_STRATEGY: &str = "null";
-
 impl BenchmarkConfiguration {
-    /// Whether the run is of the floor: it has no bandwidth worth the name.
+    /// True if the run performs no I/O: it measures the floor and has no bandwidth.
     #[must_use]
     pub fn is_floor(&self) -> bool {
-        self.strategy == FLOOR_STRATEGY
+        !self.properties.performs_io
     }
 
-    /// A sentence about what a run reads that was never written, if it does.
+    /// A warning if the run reads bytes that were never written.
     #[must_use]
-    pub fn never_written(&self) -> Option<String> {
+    pub fn never_written(&self) -> Option<Warning> {
         let empty_bytes = self.hole_bytes?.max(self.unwritten_bytes.unwrap_or(0));
-        (empty_bytes > 0 && self.operation != "write").then(|| {
-            format!(
-                "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
-                self.path, self.totalsize
-            )
-        })
+        let message = format!(
+            "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
+            self.path, self.totalsize
+        );
+        let reads_holes = empty_bytes > 0 && self.operation != Mode::Write;
+        reads_holes.then(|| Warning::new(WarningKind::NeverWritten, message))
     }
-}
-
-/// What was asked for, where more than one answer is possible.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Requested {
-    /// Operations in flight; null if left to the default.
-    pub iodepth: Option<u32>,
-    /// Completions to wait for at a time; null if left to the default.
-    pub batch: Option<u32>,
-    /// O_DIRECT (-d).
-    pub direct: bool,
-    /// CPU to pin to: "default", "none" or a number.
-    pub cpu: String,
-    /// State of the buffer's pages.
-    pub buffer: Fill,
 }
 
 /// What was granted.
@@ -208,7 +241,7 @@ pub struct Granted {
     pub effective: Effective,
     /// The CPU that the process was pinned to; null if it was not.
     pub cpu: Option<usize>,
-    /// What O_DIRECT asks for here; null if it was not used.
+    /// Alignment that O_DIRECT requires here; null if it was not used.
     pub alignment: Option<Alignment>,
 }
 

@@ -6,8 +6,11 @@
 //! what a tracer saw, if one did.
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord, UsageRecord};
+use crate::engine::operation::Mode;
+use crate::engine::strategy::Mechanism;
 use crate::host;
 use crate::trace::record::KernelRecord;
+use crate::units::{self, counted, size};
 
 /// getrusage(2) counts whole ticks on some kernels; shorter samples say nothing about the split.
 const SHORTEST_SPLIT_SECONDS: f64 = 0.002;
@@ -26,7 +29,7 @@ const USAGE_BLOCK_BYTES: f64 = 512.0;
 const NEARLY_ALL: f64 = 0.99;
 
 /// What the rules look at: one sample and what surrounds it.
-struct Facts<'a> {
+struct Evidence<'a> {
     configuration: &'a BenchmarkConfiguration,
     host: Option<&'a host::Configuration>,
     sample: &'a SampleRecord,
@@ -43,7 +46,7 @@ pub fn sentences(document: &Document) -> Vec<String> {
     };
     let Some(usage) = sample.usage.as_ref() else { return Vec::new() };
     let (host, kernel) = (document.host_configuration.as_ref(), sample.kernel.as_ref());
-    let facts = Facts { configuration, host, sample, usage, kernel };
+    let facts = Evidence { configuration, host, sample, usage, kernel };
     let rules = [
         time_split,
         nothing_moved,
@@ -68,13 +71,13 @@ fn median_sample(samples: &[SampleRecord]) -> Option<&SampleRecord> {
     by_time.get(by_time.len().checked_sub(1)? / 2).copied()
 }
 
-impl Facts<'_> {
+impl Evidence<'_> {
     fn reads(&self) -> bool {
-        self.configuration.operation == "read" && !self.configuration.is_floor()
+        self.configuration.operation == Mode::Read && !self.configuration.is_floor()
     }
 
     fn writes(&self) -> bool {
-        self.configuration.operation != "read" && !self.configuration.is_floor()
+        self.configuration.operation != Mode::Read && !self.configuration.is_floor()
     }
 
     fn direct(&self) -> bool {
@@ -82,7 +85,7 @@ impl Facts<'_> {
     }
 
     fn mapped(&self) -> bool {
-        self.configuration.strategy == "mmap"
+        self.configuration.properties.mechanism == Mechanism::Mapping
     }
 
     fn queued(&self) -> bool {
@@ -114,7 +117,7 @@ impl Facts<'_> {
     }
 }
 
-fn time_split(facts: &Facts) -> Option<String> {
+fn time_split(facts: &Evidence) -> Option<String> {
     let (time, cpu) = (facts.sample.time, facts.cpu_seconds());
     if time < SHORTEST_SPLIT_SECONDS || cpu > time * 1.1 {
         return None;
@@ -132,31 +135,31 @@ fn time_split(facts: &Facts) -> Option<String> {
         true => format!(
             "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {off} % off the CPU{why} \
              (utime {}, stime {}).",
-            duration(time),
+            units::seconds(time),
             percent(user),
             percent(system),
-            duration(user),
-            duration(system)
+            units::seconds(user),
+            units::seconds(system)
         ),
         false => format!(
             "Of {}, {} % was spent on the CPU and {off} % off it{why} (utime and stime together {}).",
-            duration(time),
+            units::seconds(time),
             percent(cpu),
-            duration(cpu)
+            units::seconds(cpu)
         ),
     })
 }
 
-fn nothing_moved(facts: &Facts) -> Option<String> {
+fn nothing_moved(facts: &Evidence) -> Option<String> {
     facts.configuration.is_floor().then(|| {
         format!(
             "Nothing was moved: {} an I/O is what the loop itself costs.",
-            duration(facts.seconds_per_io())
+            units::seconds(facts.seconds_per_io())
         )
     })
 }
 
-fn read_from_cache(facts: &Facts) -> Option<String> {
+fn read_from_cache(facts: &Evidence) -> Option<String> {
     (facts.reads() && facts.cached()).then(|| {
         format!(
             "Every byte came from the page cache: {} of the range was resident before, and no block was read \
@@ -166,7 +169,7 @@ fn read_from_cache(facts: &Facts) -> Option<String> {
     })
 }
 
-fn read_through_cache(facts: &Facts) -> Option<String> {
+fn read_through_cache(facts: &Evidence) -> Option<String> {
     // Where all was resident, what was read is the filesystem's own.
     let resident = facts.resident_before() >= NEARLY_ALL;
     if !facts.reads() || facts.direct() || facts.usage.inblock == 0 || resident {
@@ -190,23 +193,23 @@ fn read_through_cache(facts: &Facts) -> Option<String> {
     ))
 }
 
-fn read_past_cache(facts: &Facts) -> Option<String> {
+fn read_past_cache(facts: &Evidence) -> Option<String> {
     let from_device = facts.device_read_bytes() >= NEARLY_ALL * facts.bytes();
     // Some filesystems take the flag and read through the page cache all the same.
     let (before, after) = (facts.sample.resident_fraction_before?, facts.sample.resident_fraction_after?);
-    let pace = duration(facts.seconds_per_io());
-    let pace = if facts.queued() { format!("one every {pace}") } else { format!("{pace} a read") };
+    let pace = units::seconds(facts.seconds_per_io());
+    let pace = if facts.queued() { format!("one every {pace}") } else { format!("{pace} per read") };
     (facts.reads() && facts.direct() && from_device && after <= before).then(|| {
         format!(
             "O_DIRECT went past the page cache: {} of {} went to the device (inblock {}), {pace}.",
-            number(facts.sample.io_count, "read"),
+            counted(facts.sample.io_count, "read"),
             size(facts.configuration.buffersize as f64),
             facts.usage.inblock,
         )
     })
 }
 
-fn call_or_copy(facts: &Facts) -> Option<String> {
+fn call_or_copy(facts: &Evidence) -> Option<String> {
     let block_bytes = facts.configuration.buffersize;
     if !facts.reads() || !facts.cached() || facts.mapped() || facts.queued() {
         return None;
@@ -217,25 +220,25 @@ fn call_or_copy(facts: &Facts) -> Option<String> {
         false if cpu > 0.0 => (cpu, " of CPU time"),
         false => return None,
     };
-    let per_call = duration(seconds / facts.sample.io_count.max(1) as f64);
+    let per_call = units::seconds(seconds / facts.sample.io_count.max(1) as f64);
     if block_bytes <= SMALL_BLOCK_BYTES {
         return Some(format!(
-            "A call moved {} and took {per_call}{of}: the price is the way into the kernel and back, {}, and hardly \
-             the bytes; a larger -b divides it.",
-            number(block_bytes, "byte"),
-            number(facts.sample.io_count, "time")
+            "Each call moved {} and took {per_call}{of}: the cost is the way into the kernel and back, paid {}; a larger \
+             -b divides it.",
+            counted(block_bytes, "byte"),
+            counted(facts.sample.io_count, "time")
         ));
     }
     (block_bytes >= LARGE_BLOCK_BYTES).then(|| {
         format!(
-            "A call moved {} in {per_call}{of}: the price is the copy, at {} a second.",
+            "Each call moved {} in {per_call}{of}: the cost is the copy, at {}/s.",
             size(block_bytes as f64),
             size(facts.bytes() / seconds)
         )
     })
 }
 
-fn page_faults(facts: &Facts) -> Option<String> {
+fn page_faults(facts: &Evidence) -> Option<String> {
     let (minor, major) = (facts.sample.minor_faults?, facts.sample.major_faults?);
     let faults = minor + major;
     if faults <= 0 {
@@ -243,8 +246,8 @@ fn page_faults(facts: &Facts) -> Option<String> {
     }
     let per_mib = faults as f64 / (facts.bytes() / f64::from(1 << 20));
     let with_io = if major == 0 { "none".to_owned() } else { major.to_string() };
-    let faults_taken = number(faults.unsigned_abs(), "page fault");
-    let figures = format!("{faults_taken}, {per_mib:.1} a MiB, {with_io} of them with I/O");
+    let faults_taken = counted(faults.unsigned_abs(), "page fault");
+    let figures = format!("{faults_taken}, {per_mib:.1} per MiB, {with_io} of them with I/O");
     Some(match facts.mapped() {
         true => format!(
             "No system call moved the data: the copy touched the mapping and took {figures}; each fault made {} \
@@ -255,17 +258,17 @@ fn page_faults(facts: &Facts) -> Option<String> {
     })
 }
 
-fn write_without_sync(facts: &Facts) -> Option<String> {
-    (facts.writes() && !facts.direct() && !facts.configuration.sync).then(|| {
+fn write_without_sync(facts: &Evidence) -> Option<String> {
+    (facts.writes() && !facts.direct() && !facts.configuration.requested.sync).then(|| {
         format!(
-            "The bytes were put into the page cache at {} a second and no further: when they reach the device \
-             is not in this figure; -s waits for it.",
+            "The bytes were put into the page cache at {}/s. When they reach the device is not part of this figure; -s \
+             waits for it.",
             size(facts.bytes() / facts.sample.time)
         )
     })
 }
 
-fn write_with_sync(facts: &Facts) -> Option<String> {
+fn write_with_sync(facts: &Evidence) -> Option<String> {
     let (transfer_ns, sync_ns) = (facts.sample.transfer_time_ns?, facts.sample.sync_time_ns?);
     let (transfer, sync) = (transfer_ns as f64 / 1e9, sync_ns as f64 / 1e9);
     // A filesystem in memory has nothing to wait for, and direct writes have waited before.
@@ -275,26 +278,26 @@ fn write_with_sync(facts: &Facts) -> Option<String> {
     };
     facts.writes().then(|| {
         format!(
-            "The writes returned after {}; the sync then took {}, {:.0} % of the whole{until}: {} a second from end \
-             to end.",
-            duration(transfer),
-            duration(sync),
+            "The writes returned after {}; the sync then took {}, {:.0} % of the whole{until}: {}/s from end to \
+             end.",
+            units::seconds(transfer),
+            units::seconds(sync),
             100.0 * sync / facts.sample.time,
             size(facts.bytes() / facts.sample.time)
         )
     })
 }
 
-fn waits(facts: &Facts) -> Option<String> {
+fn waits(facts: &Evidence) -> Option<String> {
     let count = u64::try_from(facts.usage.nvcsw).ok().filter(|count| *count > 0)?;
     // Time off the CPU is time waited only if nothing else took the CPU.
     let off_cpu =
         facts.kernel.and_then(|kernel| kernel.sched).filter(|sched| sched.involuntary_switches == 0);
     let off_cpu = off_cpu
-        .map_or(String::new(), |sched| format!(", {} in all", duration(sched.off_cpu_ns as f64 / 1e9)));
+        .map_or(String::new(), |sched| format!(", {} in all", units::seconds(sched.off_cpu_ns as f64 / 1e9)));
     Some(format!(
         "The thread gave up the CPU {} to wait{off_cpu}, once for every {} moved (nvcsw).",
-        number(count, "time"),
+        counted(count, "time"),
         size(facts.bytes() / count as f64)
     ))
 }
@@ -302,7 +305,7 @@ fn waits(facts: &Facts) -> Option<String> {
 /// One or two happen in any run; only a rate that others would notice is worth a sentence.
 const PREEMPTIONS_PER_SECOND: f64 = 100.0;
 
-fn preemptions(facts: &Facts) -> Option<String> {
+fn preemptions(facts: &Evidence) -> Option<String> {
     let count = facts.usage.nivcsw;
     let rate = count as f64 / facts.sample.time;
     (count > 2 && rate > PREEMPTIONS_PER_SECOND).then(|| {
@@ -310,7 +313,7 @@ fn preemptions(facts: &Facts) -> Option<String> {
     })
 }
 
-fn requests(facts: &Facts) -> Option<String> {
+fn requests(facts: &Evidence) -> Option<String> {
     let block = facts.kernel?.block.as_ref()?;
     // The count is the disk's: of reads it is known whose they are, and dirty pages others write out.
     let ours = block.own_bytes as f64 >= NEARLY_ALL * block.read_bytes as f64;
@@ -327,15 +330,17 @@ fn requests(facts: &Facts) -> Option<String> {
         limit.map_or(String::new(), |bytes| format!("; the device takes up to {}", size(bytes as f64)));
     Some(format!(
         "The device saw {} of {} on average, where the program moved {} at a time{limit}.",
-        number(requests, if facts.reads() { "read request" } else { "write request" }),
+        counted(requests, if facts.reads() { "read request" } else { "write request" }),
         size(bytes as f64 / requests as f64),
         size(facts.configuration.buffersize as f64)
     ))
 }
 
-fn ring(facts: &Facts) -> Option<String> {
+fn ring(facts: &Evidence) -> Option<String> {
     let granted = &facts.configuration.granted.as_ref()?.effective;
-    granted.ring_flags.as_ref()?;
+    if facts.configuration.properties.mechanism != Mechanism::Queue {
+        return None;
+    }
     let punted = facts.kernel.and_then(|kernel| kernel.uring).map_or(0, |uring| uring.punted);
     let punted = match punted {
         0 => String::new(),
@@ -343,36 +348,11 @@ fn ring(facts: &Facts) -> Option<String> {
     };
     Some(format!(
         "Up to {} in flight, and one system call waited for {} of them.{punted}",
-        number(u64::from(granted.iodepth), "operation"),
+        counted(u64::from(granted.iodepth), "operation"),
         granted.batch
     ))
 }
 
-/// A duration in the unit in which it has one to three digits before the point.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
-        s if s >= 1e-6 => format!("{:.1} us", s * 1e6),
-        s => format!("{:.1} ns", s * 1e9),
-    }
-}
-
-/// A size in bytes, KiB, MiB or GiB.
-fn size(bytes: f64) -> String {
-    match bytes {
-        b if b >= 1024.0 * 1024.0 * 1024.0 => format!("{:.1} GiB", b / 1024.0 / 1024.0 / 1024.0),
-        b if b >= 1024.0 * 1024.0 => format!("{:.1} MiB", b / 1024.0 / 1024.0),
-        b if b >= 1024.0 => format!("{:.1} KiB", b / 1024.0),
-        b => format!("{b:.0} bytes"),
-    }
-}
-
 fn fraction(part: f64) -> String {
     format!("{:.0} %", part * 100.0)
-}
-
-/// `1 time`, `3 times`.
-fn number(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::axis::{Axis, bytes_label};
 use super::caption;
 use super::constants;
-use super::document::{BenchmarkConfiguration, Document, FLOOR_STRATEGY, measured_bandwidths};
-use super::read::Kept;
+use super::document::{BenchmarkConfiguration, Document, measured_bandwidths};
+use super::read::ResultFile;
 use super::style::{self, Style};
 use super::sweep::{Knee, Summary, SweepDocument, SweepRun};
+use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::host;
 use crate::stats;
@@ -121,7 +122,7 @@ pub struct Wishes {
 }
 
 /// A result with the file that it was read from.
-pub type Input = (PathBuf, Kept);
+pub type Input = (PathBuf, ResultFile);
 
 /// The points that belong together, because they were measured in one setting.
 struct Group {
@@ -141,7 +142,7 @@ impl Figure {
     pub fn new(inputs: &[Input], wishes: &Wishes) -> Result<Figure, Error> {
         let groups = groups(inputs)?;
         let (curves, floors): (Vec<Curve>, Vec<Curve>) =
-            split(&groups).into_iter().partition(|curve| curve.strategy != FLOOR_STRATEGY);
+            split(&groups).into_iter().partition(|curve| !is_floor(inputs, &curve.strategy));
         // A figure of nothing but the floor shows the floor.
         let (curves, floors) = if curves.is_empty() { (floors, curves) } else { (curves, floors) };
         let series = styled(curves, groups.len());
@@ -196,6 +197,16 @@ struct Curve {
     points: Vec<Point>,
 }
 
+fn is_floor(inputs: &[Input], strategy: &str) -> bool {
+    inputs.iter().any(|(_, result)| match result {
+        ResultFile::Sweep(sweep) => sweep.is_floor(strategy),
+        ResultFile::Run(run) => run
+            .benchmark_configuration
+            .as_ref()
+            .is_some_and(|configuration| configuration.strategy == strategy && configuration.is_floor()),
+    })
+}
+
 /// The series of these curves: one of several results looks like its strategy and its result.
 fn styled(curves: Vec<Curve>, group_count: usize) -> Vec<Series> {
     let mut strategies: Vec<String> = Vec::new();
@@ -217,14 +228,10 @@ fn styled(curves: Vec<Curve>, group_count: usize) -> Vec<Series> {
 fn groups(inputs: &[Input]) -> Result<Vec<Group>, Error> {
     let mut groups: Vec<Group> = Vec::new();
     for (path, kept) in inputs {
-        let nothing = |reason: &str, remedy: &str| Error::Open {
-            path: path.clone(),
-            reason: reason.to_owned(),
-            remedy: remedy.to_owned(),
-        };
+        let nothing = |reason: &str, remedy: &str| Error::unusable(path, reason, remedy);
         let group = match kept {
-            Kept::Sweep(sweep) => group_of_sweep(path, sweep),
-            Kept::Run(run) => group_of_run(path, run)
+            ResultFile::Sweep(sweep) => group_of_sweep(path, sweep),
+            ResultFile::Run(run) => group_of_run(path, run)
                 .ok_or_else(|| nothing("does not say what was run", "make it with -j and -v"))?,
         };
         if group.points.is_empty() {
@@ -266,8 +273,9 @@ fn group_of_run(path: &Path, run: &Document) -> Option<Group> {
 
 /// What makes runs comparable, as one word for comparing.
 fn setting(configuration: &BenchmarkConfiguration) -> String {
-    let BenchmarkConfiguration { operation, path, access, cache, sync, requested, .. } = configuration;
-    format!("{operation} {path} {access:?} {cache:?} {sync} {requested:?}")
+    let BenchmarkConfiguration { operation, path, preparation, requested, .. } = configuration;
+    let requested = Workload { block_bytes: 0, total_bytes: 0, ..*requested };
+    format!("{operation:?} {path} {:?} {requested:?}", preparation.cache)
 }
 
 fn point(block_bytes: u64, summary: &Summary, samples: Vec<f64>) -> Point {
@@ -365,18 +373,18 @@ fn fine_sizes(series: &[Series]) -> Vec<f64> {
     (0..=steps).map(|step| least * (f64::from(step) / 8.0).exp2()).collect()
 }
 
-fn sweep(kept: &Kept) -> Option<&SweepDocument> {
+fn sweep(kept: &ResultFile) -> Option<&SweepDocument> {
     match kept {
-        Kept::Sweep(sweep) => Some(sweep),
-        Kept::Run(_) => None,
+        ResultFile::Sweep(sweep) => Some(sweep),
+        ResultFile::Run(_) => None,
     }
 }
 
 /// The host of a result.
-pub fn host_of(kept: &Kept) -> Option<&host::Configuration> {
+pub fn host_of(kept: &ResultFile) -> Option<&host::Configuration> {
     match kept {
-        Kept::Sweep(sweep) => Some(&sweep.host_configuration),
-        Kept::Run(run) => run.host_configuration.as_ref(),
+        ResultFile::Sweep(sweep) => Some(&sweep.host_configuration),
+        ResultFile::Run(run) => run.host_configuration.as_ref(),
     }
 }
 
@@ -429,7 +437,7 @@ fn constants(inputs: &[Input]) -> Vec<Vertical> {
 /// Knees of the drawn series; those at nearly the same size share a line.
 fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
     // With several results the curves are already many; whose knee it is could not be told.
-    let [(_, Kept::Sweep(sweep))] = inputs else { return Vec::new() };
+    let [(_, ResultFile::Sweep(sweep))] = inputs else { return Vec::new() };
     let owner = |knee: &Knee| series.iter().find(|series| series.strategy == knee.strategy);
     let mut all: Vec<(f64, &Series)> =
         sweep.knees.iter().filter_map(|knee| Some((knee.block_bytes.value, owner(knee)?))).collect();

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::figure::{Figure, Input, host_of};
-use super::read::Kept;
+use super::read::ResultFile;
+use super::text;
 
 /// The page without its data. The content policy forbids every request, whatever a title says.
 const PAGE: &str = include_str!("page.html");
@@ -49,18 +50,22 @@ fn in_text(text: &str) -> String {
 }
 
 fn environment((path, kept): &Input) -> Environment {
-    let host = host_of(kept).map(|host| host.lines()).unwrap_or_default();
+    let host = host_of(kept).map(text::lines).unwrap_or_default();
     let (configuration, missing, warnings) = match kept {
-        Kept::Sweep(sweep) => {
+        ResultFile::Sweep(sweep) => {
             let unmeasured = sweep.runs.iter().filter(|run| run.summary.is_none() || run.error.is_some());
             let missing = unmeasured.map(|run| {
                 let reason = run.error.as_ref().map_or("no sample was taken", |error| error.message.as_str());
                 let configuration = &run.benchmark_configuration;
                 (configuration.strategy.clone(), configuration.buffersize, reason.to_owned())
             });
-            (json!(sweep.sweep_configuration), missing.collect(), sweep.warnings.clone())
+            (
+                json!(sweep.sweep_configuration),
+                missing.collect(),
+                sweep.warnings.iter().map(|warning| warning.message.clone()).collect(),
+            )
         }
-        Kept::Run(run) => (json!(run.benchmark_configuration), Vec::new(), Vec::new()),
+        ResultFile::Run(run) => (json!(run.benchmark_configuration), Vec::new(), Vec::new()),
     };
     let file = path.display().to_string();
     Environment { file, host_configuration: host, configuration, missing, warnings }

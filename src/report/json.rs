@@ -11,10 +11,10 @@ use crate::error::Error;
 /// Writes `document` and a newline, and flushes.
 ///
 /// # Errors
-/// [`Error::Output`] if the reader is gone.
+/// Standard output was closed.
 pub fn write(output: &mut impl Write, document: &impl Serialize) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(document).map_err(|error| Error::Output(error.into()))?;
-    writeln!(output, "{text}").and_then(|()| output.flush()).map_err(Error::Output)
+    let text = serde_json::to_string_pretty(document).map_err(|error| Error::output(error.into()))?;
+    writeln!(output, "{text}").and_then(|()| output.flush()).map_err(Error::output)
 }
 
 /// The JSON Schema (2020-12) of a type, as it is written.

@@ -16,6 +16,7 @@ pub mod pdf;
 #[cfg(feature = "plot")]
 pub mod png;
 pub mod read;
+pub mod strategies;
 pub mod style;
 pub mod svg;
 pub mod sweep;

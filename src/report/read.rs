@@ -1,56 +1,117 @@
-//! A result that was kept in a file: of a sweep, or of one run with `-j -v`.
+//! A result that was kept in a file: of a sweep, or of one run with `-j -v`. Documents of version 1 are brought into the
+//! present form when they are read, so that nothing else knows of them.
 
 use std::path::Path;
 
-use nix::errno::Errno;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::document::{Document, SCHEMA_VERSION};
 use super::sweep::SweepDocument;
-use crate::error::{Error, describe};
+use crate::engine::strategy::{Mechanism, Properties, Strategy};
+use crate::error::{Error, describe, errno_of};
 
-/// What a result file holds.
+/// The content of a result file.
 #[derive(Debug, Clone)]
-pub enum Kept {
+pub enum ResultFile {
     /// The result of a sweep.
     Sweep(Box<SweepDocument>),
     /// The result of one run.
     Run(Box<Document>),
 }
 
-/// Reads the result in the file at `path`.
+/// Reads the result in the file at `path`. The registered strategies tell what a document of version 1 does not: the
+/// properties of its paths.
 ///
 /// # Errors
-/// [`Error::Open`] if the file cannot be read, or holds no result that this version knows.
-pub fn read(path: &Path) -> Result<Kept, Error> {
+/// An open error if the file cannot be read, or holds no result that this version knows.
+pub fn read(path: &Path, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        let reason = match error.raw_os_error() {
-            Some(code) => describe(Errno::from_raw(code)),
-            None => error.to_string(),
-        };
-        refused(path, reason, "name a result file that you may read")
+        let reason = error.raw_os_error().map_or_else(|| error.to_string(), |_| describe(errno_of(&error)));
+        Error::unusable(path, reason, "name a result file that you may read")
     })?;
-    parse(&text)
-        .map_err(|reason| refused(path, reason, "name a result of iobench sweep -j, or of a run with -j -v"))
-}
-
-fn refused(path: &Path, reason: String, remedy: &str) -> Error {
-    Error::Open { path: path.to_owned(), reason, remedy: remedy.to_owned() }
+    let remedy = "name a result of iobench sweep -j, or of a run with -j -v";
+    parse(&text, strategies).map_err(|reason| Error::unusable(path, reason, remedy))
 }
 
 /// The version is looked at first: a document of another version need not fit these types.
-fn parse(text: &str) -> Result<Kept, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
+fn parse(text: &str, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, String> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
     match value.get("schema_version").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA_VERSION) => {}
+        Some(1) => upgrade(&mut value, strategies),
         Some(version) => {
-            return Err(format!("has schema_version {version}, this program reads {SCHEMA_VERSION}"));
+            return Err(format!("has schema_version {version}, this program reads 1 to {SCHEMA_VERSION}"));
         }
         None => return Err("not a result of iobench (it has no schema_version)".to_owned()),
     }
-    let kept = match value.get("runs") {
-        Some(_) => serde_json::from_value(value).map(|sweep| Kept::Sweep(Box::new(sweep))),
-        None => serde_json::from_value(value).map(|run| Kept::Run(Box::new(run))),
+    let result = if value.get("runs").is_some() {
+        serde_json::from_value(value).map(|sweep| ResultFile::Sweep(Box::new(sweep)))
+    } else {
+        serde_json::from_value(value).map(|run| ResultFile::Run(Box::new(run)))
     };
-    kept.map_err(|error| format!("not a result of iobench ({error})"))
+    result.map_err(|error| format!("not a result of iobench ({error})"))
+}
+
+/// Brings a document of version 1 into the form of version 2.
+fn upgrade(document: &mut Value, strategies: &[&'static dyn Strategy]) {
+    document["schema_version"] = json!(SCHEMA_VERSION);
+    let warning = |message: &Value| json!({ "kind": "unspecified", "message": message });
+    let warnings = document.get("warnings").and_then(Value::as_array);
+    document["warnings"] = warnings.map_or_else(|| json!([]), |all| all.iter().map(warning).collect());
+    for run in document.get_mut("runs").and_then(Value::as_array_mut).into_iter().flatten() {
+        upgrade_configuration(run, strategies);
+    }
+    upgrade_configuration(document, strategies);
+}
+
+/// Upgrades the `benchmark_configuration` of a document or of a point of a sweep, if it has one.
+fn upgrade_configuration(owner: &mut Value, strategies: &[&'static dyn Strategy]) {
+    let Some(configuration) = owner.get_mut("benchmark_configuration").and_then(Value::as_object_mut) else {
+        return;
+    };
+    configuration.insert("schema_version".to_owned(), json!(SCHEMA_VERSION));
+    let name = configuration.get("strategy").and_then(Value::as_str).unwrap_or_default();
+    let properties = json!(properties_of(name, strategies));
+    configuration.insert("properties".to_owned(), properties);
+    // A run without -g has no faults in its samples either, which is where reports look.
+    configuration.entry("usage").or_insert(json!(false));
+    let writes =
+        configuration.get("operation").is_some_and(|operation| operation == "write" || operation == "create");
+    let mut take = |key: &str| configuration.remove(key).unwrap_or(Value::Null);
+    let (access, seed, sync) = (take("access"), take("seed"), take("sync"));
+    let (block_bytes, total_bytes) =
+        (configuration.get("buffersize").cloned(), configuration.get("totalsize").cloned());
+    if let Some(requested) = configuration.get_mut("requested").and_then(Value::as_object_mut) {
+        requested.extend(object(json!({
+            "direction": if writes { "write" } else { "read" },
+            "block_bytes": block_bytes,
+            "total_bytes": total_bytes,
+            "access": access,
+            "seed": seed.as_u64().unwrap_or(0),
+            "noatime": false,
+            "sync": sync,
+        })));
+    }
+    if let Some(granted) = configuration.get_mut("granted").and_then(Value::as_object_mut) {
+        let rings = ["ring_flags", "ring_registered"];
+        let details = rings.into_iter().filter_map(|key| Some((key.to_owned(), granted.remove(key)?)));
+        let details: Map<String, Value> = details.filter(|(_, value)| !value.is_null()).collect();
+        granted.extend(object(json!({ "noatime": false, "details": details })));
+    }
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
+}
+
+/// The properties of a registered strategy; those of most paths for a name that is not registered here.
+fn properties_of(name: &str, strategies: &[&'static dyn Strategy]) -> Properties {
+    let registered = strategies.iter().map(|strategy| strategy.info()).find(|info| info.name == name);
+    registered
+        .map_or(Properties { performs_io: true, fills_buffer: true, mechanism: Mechanism::Call }, |info| {
+            info.properties
+        })
 }

@@ -5,10 +5,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, ErrorRecord, SCHEMA_VERSION, SampleRecord};
+use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, Warning};
 use crate::engine::cache::CacheState;
-use crate::engine::strategy::Direction;
+use crate::engine::operation::Direction;
 use crate::host;
+use crate::stats::Estimate;
 
 /// The result of a sweep.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -35,9 +36,8 @@ pub struct SweepDocument {
     pub models: Vec<CostModel>,
     /// Knees of the curves.
     pub knees: Vec<Knee>,
-    /// Sentences about the whole: a drift, a slowed processor, samples that were not cold, points
-    /// below the floor.
-    pub warnings: Vec<String>,
+    /// Warnings about the whole: a drift, a slowed processor, samples that were not cold, points near the floor.
+    pub warnings: Vec<Warning>,
     /// What ended the sweep or a point of it early; null if nothing did.
     pub error: Option<ErrorRecord>,
 }
@@ -61,7 +61,7 @@ pub struct SweepConfiguration {
     /// Time that the sweep may take, in seconds.
     pub budget_seconds: f64,
     /// Samples that count of a point, at the most.
-    pub largest_n: usize,
+    pub largest_n: u64,
     /// Order of the points within a round.
     pub order: Order,
     /// Seed of that order.
@@ -222,18 +222,6 @@ pub struct CostModel {
     pub per_byte_ns: Estimate,
 }
 
-/// A fitted value with its 95 % bootstrap interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Estimate {
-    /// The value.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-}
-
 /// A change of slope of a curve of bandwidth over buffer size, both as logarithms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -261,8 +249,23 @@ pub struct HostConstant {
 }
 
 impl SweepDocument {
-    /// The version that this program writes and reads.
-    pub const SCHEMA_VERSION: u32 = SCHEMA_VERSION;
+    /// The points of one strategy, by size.
+    pub fn runs_of<'a>(&'a self, strategy: &'a str) -> impl Iterator<Item = &'a SweepRun> {
+        self.runs.iter().filter(move |run| run.benchmark_configuration.strategy == strategy)
+    }
+
+    /// True if this strategy performs no I/O: it is the floor.
+    #[must_use]
+    pub fn is_floor(&self, strategy: &str) -> bool {
+        self.runs_of(strategy).any(|run| run.benchmark_configuration.is_floor())
+    }
+}
+
+impl SweepRun {
+    /// The samples that count.
+    pub fn measured(&self) -> impl Iterator<Item = &SampleRecord> {
+        self.benchmark_samples.iter().filter(|sample| sample.counts())
+    }
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::analysis;
 use super::caption;
-use super::document::FLOOR_STRATEGY;
 use super::sweep::{Summary, SweepDocument, SweepRun};
 use crate::stats;
+use crate::units;
 
 /// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
 const COLUMN: usize = 28;
@@ -14,15 +14,15 @@ const LABEL: usize = 8;
 /// KiB in the table's unit, MiB.
 const KIB_PER_MIB: f64 = 1024.0;
 
-/// Writes medians with their intervals in MiB/s, of the floor in ns a call, and what the analysis says.
+/// Writes medians with their intervals in MiB/s (for the floor: ns per call), and the results of the analysis.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     let configuration = &document.sweep_configuration;
     writeln!(
         output,
-        "Median bandwidth in MiB/s with its 95 % interval; * where no other interval of the row reaches. \
+        "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no other. \
          {} rounds in {:.0} s, {}{}.",
         configuration.rounds,
         configuration.elapsed_seconds,
@@ -31,7 +31,7 @@ pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()
     )?;
     write!(output, "{:>LABEL$}", "bytes")?;
     for strategy in &configuration.strategies {
-        let unit = if strategy == FLOOR_STRATEGY { " (ns a call)" } else { "" };
+        let unit = if document.is_floor(strategy) { " (ns per call)" } else { "" };
         write!(output, " {:>COLUMN$}", format!("{strategy}{unit}"))?;
     }
     writeln!(output)?;
@@ -42,8 +42,8 @@ pub fn write(output: &mut impl Write, document: &SweepDocument) -> io::Result<()
     output.flush()
 }
 
-fn row(output: &mut impl Write, document: &SweepDocument, block_bytes: u64) -> io::Result<()> {
-    write!(output, "{:>LABEL$}", size_label(block_bytes))?;
+fn row(output: &mut dyn Write, document: &SweepDocument, block_bytes: u64) -> io::Result<()> {
+    write!(output, "{:>LABEL$}", units::size(block_bytes as f64))?;
     let of_size: Vec<&SweepRun> =
         document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == block_bytes).collect();
     let winner = winner(&of_size);
@@ -67,12 +67,13 @@ fn cell(run: &SweepRun) -> String {
     }
 }
 
-/// MiB/s; of the floor the nanoseconds of a call.
+/// MiB/s; for the floor, nanoseconds per call.
 fn in_unit_of_column(run: &SweepRun, kib_per_second: f64) -> f64 {
     let configuration = &run.benchmark_configuration;
-    match configuration.is_floor() {
-        true => configuration.buffersize as f64 / (kib_per_second * 1024.0) * 1e9,
-        false => kib_per_second / KIB_PER_MIB,
+    if configuration.is_floor() {
+        configuration.buffersize as f64 / (kib_per_second * 1024.0) * 1e9
+    } else {
+        kib_per_second / KIB_PER_MIB
     }
 }
 
@@ -91,7 +92,7 @@ fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     let interval = |run: &&'a SweepRun| {
         let (low, high) = run.summary.as_ref()?.interval_kib_per_second?;
         let configuration = &run.benchmark_configuration;
-        // Of what moves nothing there is nothing to win.
+        // The floor has no bandwidth to compare.
         (!configuration.is_floor()).then_some((&configuration.strategy, low, high))
     };
     let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
@@ -100,11 +101,11 @@ fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     (alone && intervals.len() > 1).then_some(best.0)
 }
 
-fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     let summaries: Vec<&Summary> = document.runs.iter().filter_map(|run| run.summary.as_ref()).collect();
     writeln!(
         output,
-        "{} of {} points converged: half of the interval is within {} % of the median.",
+        "{} of {} points converged: the half-width of their interval is at most {} % of the median.",
         summaries.iter().filter(|summary| summary.converged).count(),
         summaries.len(),
         (1e6 * document.sweep_configuration.precision).round() / 1e4
@@ -113,7 +114,7 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
         writeln!(output, "A system call that does nothing: {call_ns:.0} ns.")?;
     }
     if let Some(call_ns) = document.floors.harness_call_ns {
-        writeln!(output, "The harness itself: {call_ns:.2} ns a call.")?;
+        writeln!(output, "The harness itself: {call_ns:.2} ns per call.")?;
     }
     for strategy in &document.sweep_configuration.strategies {
         sync(output, document, strategy)?;
@@ -122,8 +123,7 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
         let (call, byte) = (model.per_call_ns, model.per_byte_ns);
         writeln!(
             output,
-            "{}: {} ns a call [{}, {}], {:.4} ns a byte [{:.4}, {:.4}]; a call costs as much as its bytes \
-             at {}, and around there the curve of these two alone bends.",
+            "{}: {} ns per call [{}, {}], {:.4} ns per byte [{:.4}, {:.4}]; per-call and per-byte cost are equal at {}.",
             model.strategy,
             digits(call.value),
             digits(call.low),
@@ -131,46 +131,47 @@ fn notes(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
             byte.value,
             byte.low,
             byte.high,
-            size_label((call.value / byte.value.max(f64::MIN_POSITIVE)) as u64)
+            units::size(call.value / byte.value.max(f64::MIN_POSITIVE))
         )?;
     }
     for knee in &document.knees {
         let names: Vec<String> = knee
             .candidates
             .iter()
-            .map(|constant| format!("{} ({})", constant.name, size_label(constant.bytes)))
+            .map(|constant| format!("{} ({})", constant.name, units::size(constant.bytes as f64)))
             .collect();
-        let near = match names.is_empty() {
-            true => "no constant of this host lies there".to_owned(),
-            false => format!("perhaps {}", names.join(" or ")),
+        let near = if names.is_empty() {
+            "no constant of this host lies there".to_owned()
+        } else {
+            format!("perhaps {}", names.join(" or "))
         };
         let at = knee.block_bytes;
         writeln!(
             output,
             "{}: the curve bends near {} [{}, {}], slope {:.2} to {:.2}; {near}.",
             knee.strategy,
-            size_label(at.value as u64),
-            size_label(at.low as u64),
-            size_label(at.high as u64),
+            units::size(at.value),
+            units::size(at.low),
+            units::size(at.high),
             knee.slope_before,
             knee.slope_after
         )?;
     }
     for warning in &document.warnings {
-        writeln!(output, "Warning: {warning}")?;
+        writeln!(output, "Warning: {}", warning.message)?;
     }
     not_run(output, document)
 }
 
-/// What part of the time the syncs of a strategy took, where there were any.
-fn sync(output: &mut impl Write, document: &SweepDocument, strategy: &str) -> io::Result<()> {
-    let runs = document.runs.iter().filter(|run| run.benchmark_configuration.strategy == strategy);
+/// Share of the time that the syncs of a strategy took.
+fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io::Result<()> {
     let share = |run: &SweepRun| {
-        let counted = run.benchmark_samples.iter().filter(|sample| sample.counts());
-        let shares = counted.filter_map(|sample| Some(sample.sync_time_ns? as f64 / 1e9 / sample.time));
+        let shares =
+            run.measured().filter_map(|sample| Some(sample.sync_time_ns? as f64 / 1e9 / sample.time));
         stats::median(&shares.collect::<Vec<f64>>())
     };
-    let percents: Vec<f64> = runs.filter_map(share).map(|share| 100.0 * share).collect();
+    let percents: Vec<f64> =
+        document.runs_of(strategy).filter_map(share).map(|share| 100.0 * share).collect();
     match stats::quantile(&percents, 0.0).zip(stats::quantile(&percents, 1.0)) {
         Some((least, most)) => writeln!(
             output,
@@ -182,7 +183,7 @@ fn sync(output: &mut impl Write, document: &SweepDocument, strategy: &str) -> io
 }
 
 /// The points that did not run or failed, together where strategy and kind of error are the same.
-fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> {
+fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     type Group<'a> = ((&'a str, &'a str, &'a str), &'a str, Vec<String>);
     let mut groups: Vec<Group> = Vec::new();
     for run in &document.runs {
@@ -190,7 +191,7 @@ fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> 
         let configuration = &run.benchmark_configuration;
         let what = if run.could_run() { "Failed" } else { "Not run" };
         let key = (what, configuration.strategy.as_str(), error.kind.as_str());
-        let size = size_label(configuration.buffersize);
+        let size = units::size(configuration.buffersize as f64);
         match groups.iter_mut().find(|group| group.0 == key) {
             Some(group) => group.2.push(size),
             None => groups.push((key, &error.message, vec![size])),
@@ -200,15 +201,4 @@ fn not_run(output: &mut impl Write, document: &SweepDocument) -> io::Result<()> 
         writeln!(output, "{what}: {strategy} at {}: {message}.", sizes.join(", "))?;
     }
     Ok(())
-}
-
-/// `512`, `4k`, `1M`: as the command line takes it; sizes in between with one digit.
-pub fn size_label(bytes: u64) -> String {
-    let (value, unit) = match bytes {
-        b if b >= 1 << 30 => (b as f64 / f64::from(1 << 30), "G"),
-        b if b >= 1 << 20 => (b as f64 / f64::from(1 << 20), "M"),
-        b if b >= 1 << 10 => (b as f64 / 1024.0, "k"),
-        b => (b as f64, ""),
-    };
-    if value.fract() == 0.0 { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") }
 }

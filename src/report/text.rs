@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord};
@@ -12,9 +13,9 @@ use crate::trace::record::{KernelRecord, ProbeEffect};
 ///
 /// # Errors
 /// Those of `output`.
-pub fn host(output: &mut impl Write, configuration: &host::Configuration) -> io::Result<()> {
+pub fn host(output: &mut dyn Write, configuration: &host::Configuration) -> io::Result<()> {
     writeln!(output, "Host configuration:")?;
-    for (key, value) in configuration.lines() {
+    for (key, value) in lines(configuration) {
         writeln!(output, "  {key}: {value}")?;
     }
     Ok(())
@@ -24,9 +25,9 @@ pub fn host(output: &mut impl Write, configuration: &host::Configuration) -> io:
 ///
 /// # Errors
 /// Those of `output`.
-pub fn benchmark(output: &mut impl Write, configuration: &BenchmarkConfiguration) -> io::Result<()> {
+pub fn benchmark(output: &mut dyn Write, configuration: &BenchmarkConfiguration) -> io::Result<()> {
     writeln!(output, "Benchmark configuration:")?;
-    for (key, value) in fields(configuration)? {
+    for (key, value) in fields(configuration) {
         match value {
             Value::Object(inner) => {
                 for (inner_key, value) in inner {
@@ -39,11 +40,17 @@ pub fn benchmark(output: &mut impl Write, configuration: &BenchmarkConfiguration
     Ok(())
 }
 
+/// Every key of a record with its value as text, in order; `-` stands for a missing value.
+#[must_use]
+pub fn lines(record: &impl Serialize) -> Vec<(String, String)> {
+    fields(record).iter().map(|(key, value)| (key.clone(), plain(value))).collect()
+}
+
 /// The block of one iteration: the lab's lines; with `verbose` also what iobench adds.
 ///
 /// # Errors
 /// Those of `output`.
-pub fn sample(output: &mut impl Write, sample: &SampleRecord, verbose: bool) -> io::Result<()> {
+pub fn sample(output: &mut dyn Write, sample: &SampleRecord, verbose: bool) -> io::Result<()> {
     writeln!(output, "datum:")?;
     writeln!(output, "  bandwidth: {:.2} KBytes/sec", sample.bandwidth)?;
     writeln!(output, "  time: {:.9} seconds", sample.time)?;
@@ -65,7 +72,7 @@ pub fn sample(output: &mut impl Write, sample: &SampleRecord, verbose: bool) -> 
 ///
 /// # Errors
 /// Those of `output`.
-pub fn conclusion(output: &mut impl Write, document: &Document) -> io::Result<()> {
+pub fn conclusion(output: &mut dyn Write, document: &Document) -> io::Result<()> {
     if let Some(script_output) = document.trace.as_ref().and_then(|trace| trace.script_output.as_ref()) {
         write!(output, "{script_output}")?;
     }
@@ -79,8 +86,8 @@ pub fn conclusion(output: &mut impl Write, document: &Document) -> io::Result<()
 }
 
 /// What iobench adds: every key of the record that the lab's text does not have, from `io_count` on.
-fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()> {
-    let fields = fields(sample)?;
+fn added_lines(output: &mut dyn Write, sample: &SampleRecord) -> io::Result<()> {
+    let fields = fields(sample);
     for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
         if !value.is_null() && *key != "kernel" {
             writeln!(output, "  {key}: {}", plain(value))?;
@@ -89,7 +96,7 @@ fn added_lines(output: &mut impl Write, sample: &SampleRecord) -> io::Result<()>
     Ok(())
 }
 
-fn probe_effect(output: &mut impl Write, effect: &ProbeEffect) -> io::Result<()> {
+fn probe_effect(output: &mut dyn Write, effect: &ProbeEffect) -> io::Result<()> {
     let (pairs, ratio) = (effect.traced_seconds.len(), effect.ratio_median);
     let interval = match effect.ratio_interval {
         Some((low, high)) => format!("95 % interval [{low:.3}, {high:.3}]"),
@@ -102,9 +109,9 @@ fn probe_effect(output: &mut impl Write, effect: &ProbeEffect) -> io::Result<()>
 }
 
 /// What the kernel did between the brackets, a line a figure.
-fn kernel(output: &mut impl Write, record: &KernelRecord) -> io::Result<()> {
+fn kernel(output: &mut dyn Write, record: &KernelRecord) -> io::Result<()> {
     writeln!(output, "  kernel:")?;
-    for (part, value) in fields(record)? {
+    for (part, value) in fields(record) {
         match value {
             Value::Null => {}
             Value::Object(figures) if figures.is_empty() => writeln!(output, "    {part}: none")?,
@@ -129,19 +136,41 @@ fn histogram_or_plain(value: &Value) -> String {
     }
 }
 
-fn fields(record: &impl serde::Serialize) -> io::Result<Map<String, Value>> {
-    match serde_json::to_value(record)? {
-        Value::Object(fields) => Ok(fields),
-        _ => Ok(Map::new()),
+fn fields(record: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
     }
 }
 
-/// A value as a person writes it: no quotes, `-` for nothing.
+/// A value as a person writes it: no quotes, no brackets, `-` for nothing.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
-        other => other.to_string(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let pairs = fields.iter().map(|(key, value)| format!("{key}: {}", plain(value)));
+            pairs.collect::<Vec<_>>().join("; ")
+        }
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_show_lists_objects_and_missing_values_as_a_person_writes_them() {
+        let record = serde_json::json!({
+            "hw.machine": "arm64",
+            "hw.pagesizes": [4096, 2_097_152],
+            "hw.ncpu": null,
+            "cpu_mitigations": { "mds": "Not affected", "meltdown": "Mitigation: PTI" },
+        });
+        let lines = lines(&record);
+        let values: Vec<&str> = lines.iter().map(|line| line.1.as_str()).collect();
+        assert_eq!(values, ["arm64", "4096, 2097152", "-", "mds: Not affected; meltdown: Mitigation: PTI"]);
     }
 }

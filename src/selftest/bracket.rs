@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::scratch::DataFile;
+use super::data_file::DataFile;
+use super::invocation::Invocation;
+use super::subject::{CheckResult, Outcome, Subject};
 use super::traced::{self, Watch};
-use super::way::Way;
-use super::{Outcome, Subject, Verdict};
-use crate::engine::strategy::{Call, Direction};
+use crate::engine::operation::Direction;
+use crate::engine::strategy::Call;
 
 const TOTAL_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: [u64; 3] = [512, 4096, 1 << 20];
@@ -42,7 +43,7 @@ pub(super) fn moves(name: &str) -> bool {
 
 /// No call but those declared, and as many; another path instead of the declared one is
 /// [`own_path`]'s to find.
-pub(super) fn pure(subject: &Subject) -> Verdict {
+pub(super) fn pure(subject: &Subject) -> CheckResult {
     each_sample(subject, |declared, seen| {
         let strange = |name: &&String| !is_declared(declared, name) && !moves(name);
         if let Some(name) = seen.keys().find(strange) {
@@ -62,7 +63,7 @@ pub(super) fn pure(subject: &Subject) -> Verdict {
 }
 
 /// The bytes are moved by the calls that are declared.
-pub(super) fn own_path(subject: &Subject) -> Verdict {
+pub(super) fn own_path(subject: &Subject) -> CheckResult {
     each_sample(subject, |declared, seen| match other_path(declared, seen) {
         None => Ok(()),
         Some(name) => {
@@ -93,11 +94,11 @@ fn range(call: &Call) -> String {
     }
 }
 
-/// Judges the calls of each sample in every way that is tried.
+/// Judges the calls of each sample of every invocation that is tried.
 fn each_sample(
     subject: &Subject,
     judge: impl Fn(&[Call], &BTreeMap<String, u64>) -> Result<(), String>,
-) -> Verdict {
+) -> CheckResult {
     let Some(program) = subject.program else {
         return Ok(Outcome::NotChecked("there is no program to trace".to_owned()));
     };
@@ -105,38 +106,44 @@ fn each_sample(
         return Ok(Outcome::NotChecked(obstacle));
     }
     let file = DataFile::new(subject.folder, TOTAL_BYTES)?;
-    for way in ways(subject) {
-        let samples = samples(program, &way, file.path())?;
-        samples.iter().try_for_each(|seen| judge(&way.declared(), seen)).map_err(|fault| {
-            format!("{fault} ({} {} blocks of {} bytes)", way.direction.name(), way.blocks, way.block_bytes)
+    for invocation in invocations(subject) {
+        let samples = samples(program, &invocation, file.path())?;
+        samples.iter().try_for_each(|seen| judge(&invocation.declared(), seen)).map_err(|fault| {
+            let workload = invocation.workload;
+            let (direction, blocks) = (workload.direction.name(), workload.blocks());
+            format!("{fault} ({direction} {blocks} blocks of {} bytes)", workload.block_bytes)
         })?;
     }
     Ok(Outcome::Passed)
 }
 
 /// Both directions, several sizes, and writing with a sync.
-fn ways<'a>(subject: &Subject<'a>) -> Vec<Way<'a>> {
+fn invocations<'a>(subject: &Subject<'a>) -> Vec<Invocation<'a>> {
     let fits =
         |size: &u64| size.is_multiple_of(subject.unit_bytes()) && *size <= subject.limits.max_block_bytes;
     let sizes: Vec<u64> = BLOCK_BYTES.into_iter().filter(fits).collect();
-    let mut ways = Vec::new();
+    let mut invocations = Vec::new();
     for direction in subject.directions.iter().copied() {
         for block_bytes in &sizes {
-            let way = Way::of(subject, direction, *block_bytes, TOTAL_BYTES / block_bytes);
-            ways.push(way);
-            ways.extend((direction == Direction::Write).then_some(Way { sync: true, ..way }));
+            let invocation = Invocation::of(subject, direction, *block_bytes, TOTAL_BYTES / block_bytes);
+            invocations.push(invocation);
+            invocations.extend((direction == Direction::Write).then(|| invocation.with_sync()));
         }
     }
-    ways
+    invocations
 }
 
-fn samples(program: &Path, way: &Way, file: &Path) -> Result<Vec<BTreeMap<String, u64>>, String> {
-    let run = traced::run(program, way, file, Watch::All)?;
+fn samples(
+    program: &Path,
+    invocation: &Invocation,
+    file: &Path,
+) -> Result<Vec<BTreeMap<String, u64>>, String> {
+    let run = traced::run(program, invocation, file, Watch::All)?;
     if !run.output.status.success() {
-        return Err(format!("the run {way:?} ended with {}: {}", run.output.status, run.said()));
+        return Err(format!("the run {invocation:?} ended with {}: {}", run.output.status, run.said()));
     }
     let samples = run.trace.samples();
-    match samples.len() == way.iterations {
+    match samples.len() == invocation.iterations {
         true => Ok(samples),
         false => {
             Err(format!("clock_gettime is called in the bracket, which {} samples then seem", samples.len()))

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::scratch::{DataFile, first_difference};
+use super::data_file::{DataFile, first_difference};
+use super::subject::{CheckResult, Outcome, Subject};
 use super::trial::{Shape, Trial};
-use super::{Outcome, Subject, Verdict};
-use crate::engine::offsets::Access;
+use crate::engine::operation::Direction;
 use crate::engine::pattern;
-use crate::engine::strategy::Direction;
 
 /// Block, number of blocks, margin. One byte; sizes that are no power of two; the page; a block
 /// that takes several pages; and the whole file in one. The numbers are multiples of [`QUEUE`].
@@ -27,16 +26,24 @@ const MOVED_BLOCKS: u64 = 4;
 const DEEPEST_BLOCK_BYTES: u64 = 64;
 
 /// Each direction moves bytes at all.
-pub(super) fn both_ways(subject: &Subject) -> Verdict {
+pub(super) fn both_ways(subject: &Subject) -> CheckResult {
     for direction in &subject.directions {
         moves(subject, *direction)?;
     }
     Ok(Outcome::Passed)
 }
 
+/// The subject, checked only in the directions that move anything at all: what does not move is the fault of one check,
+/// and not of all.
+pub(super) fn where_it_moves<'a>(subject: Subject<'a>) -> Subject<'a> {
+    let moves = |direction: &Direction| moves(&subject, *direction).is_ok();
+    let directions = subject.directions.iter().copied().filter(moves).collect();
+    Subject { directions, ..subject }
+}
+
 /// Whether a pass in this direction succeeds and changes its destination; not whether it does so rightly.
 pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), String> {
-    if !subject.info().moves_data {
+    if !subject.info().properties.performs_io {
         return Ok(());
     }
     let shape = Shape::plain(MOVED_BLOCK_BYTES.next_multiple_of(subject.unit_bytes()), MOVED_BLOCKS);
@@ -57,7 +64,7 @@ pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), Strin
 }
 
 /// What is read through the strategy is what std::fs wrote.
-pub(super) fn reads(subject: &Subject) -> Verdict {
+pub(super) fn reads(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Read) {
         return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
     }
@@ -69,7 +76,7 @@ pub(super) fn reads(subject: &Subject) -> Verdict {
 }
 
 /// What is written through it is what std::fs reads, and nothing else changes.
-pub(super) fn writes(subject: &Subject) -> Verdict {
+pub(super) fn writes(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Write) {
         return Ok(Outcome::DoesNotApply("writing moves nothing".to_owned()));
     }
@@ -81,8 +88,8 @@ pub(super) fn writes(subject: &Subject) -> Verdict {
 }
 
 /// Each I/O is counted once.
-pub(super) fn counts(subject: &Subject) -> Verdict {
-    for shape in shapes(subject).into_iter().filter(|shape| shape.access == Access::Sequential) {
+pub(super) fn counts(subject: &Subject) -> CheckResult {
+    for shape in shapes(subject).into_iter().filter(|shape| shape.is_sequential()) {
         for direction in subject.directions.iter().copied() {
             let file = DataFile::new(subject.folder, shape.file_bytes())?;
             let counted =
@@ -99,21 +106,21 @@ fn shapes(subject: &Subject) -> Vec<Shape> {
     let sizes: &[(u64, u64, u64)] = if unit_bytes == 1 { &SIZES } else { &UNITS };
     let mut shapes = Vec::new();
     for (block, blocks, margin_blocks) in sizes {
-        let plain = Shape { margin_blocks: *margin_blocks, ..Shape::plain(block * unit_bytes, *blocks) };
+        let plain = Shape::plain(block * unit_bytes, *blocks).with_margin(*margin_blocks);
         shapes.push(plain);
-        if subject.limits.deepest_queue > 1 && *blocks > 1 {
-            let depth = QUEUE.min(subject.limits.deepest_queue);
-            shapes.extend([1, depth / 2, depth].map(|batch| Shape { depth, batch, ..plain }));
+        if subject.limits.max_iodepth > 1 && *blocks > 1 {
+            let depth = QUEUE.min(subject.limits.max_iodepth);
+            shapes.extend([1, depth / 2, depth].map(|batch| plain.queued(depth, batch)));
         }
     }
     if subject.info().random {
-        let jumping = |shape: &Shape| Shape { access: Access::Random, ..*shape };
-        shapes.extend(shapes.iter().filter(|shape| shape.blocks > 1).map(jumping).collect::<Vec<_>>());
+        let several: Vec<Shape> = shapes.iter().copied().filter(|shape| shape.blocks() > 1).collect();
+        shapes.extend(several.into_iter().map(Shape::shuffled));
     }
-    if subject.limits.deepest_queue > 1 {
+    if subject.limits.max_iodepth > 1 {
         shapes.push(deepest(subject));
     }
-    shapes.retain(|shape| shape.block_bytes <= subject.limits.max_block_bytes);
+    shapes.retain(|shape| shape.block_bytes() <= subject.limits.max_block_bytes);
     shapes
 }
 
@@ -121,11 +128,10 @@ fn shapes(subject: &Subject) -> Vec<Shape> {
 /// than what its limit needs.
 fn deepest(subject: &Subject) -> Shape {
     let block_bytes = DEEPEST_BLOCK_BYTES.next_multiple_of(subject.unit_bytes());
-    let mut depth = subject.limits.deepest_queue.min(DEEPEST_TRIED);
+    let mut depth = subject.limits.max_iodepth.min(DEEPEST_TRIED);
     loop {
         // Some more than fit into the queue at once: places are used again.
-        let plain = Shape::plain(block_bytes, u64::from(depth + QUEUE));
-        let shape = Shape { depth, batch: depth, ..plain };
+        let shape = Shape::plain(block_bytes, u64::from(depth + QUEUE)).queued(depth, depth);
         let opened = DataFile::new(subject.folder, shape.file_bytes())
             .and_then(|file| Trial::open(subject, &file, shape, Direction::Read));
         if opened.is_ok() || depth <= QUEUE {
@@ -145,7 +151,7 @@ fn pieces_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     for (index, places) in shape.passes().iter().enumerate() {
         trial.fill(|_, block| block.fill(POISON));
         trial.pass(places)?;
-        let block = |place: &u64| file.expected(*place, shape.block_bytes as usize).to_vec();
+        let block = |place: &u64| file.expected(*place, shape.block_bytes() as usize).to_vec();
         same_blocks(trial.slots(), places.iter().map(block).collect(), places, in_order(index, shape))?;
     }
     file.verify()
@@ -159,12 +165,12 @@ fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     trial.pass_over_all()?;
     let places = shape.places();
     let known: HashSet<&[u8]> =
-        places.iter().map(|place| file.expected(*place, shape.block_bytes as usize)).collect();
+        places.iter().map(|place| file.expected(*place, shape.block_bytes() as usize)).collect();
     let slots = trial.slots();
     if let Some(index) = slots.iter().position(|slot| !known.contains(slot.as_slice())) {
         return Err(format!("after the whole pass block {index} of the buffer holds no block of the file"));
     }
-    let last = file.expected(*places.last().unwrap_or(&0), shape.block_bytes as usize);
+    let last = file.expected(*places.last().unwrap_or(&0), shape.block_bytes() as usize);
     match slots.iter().any(|slot| slot == last) {
         true => Ok(()),
         false => Err("after the whole pass the last block is not in the buffer".to_owned()),
@@ -173,7 +179,7 @@ fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
 
 /// As many different blocks at a time as the buffer has slots: each must arrive at its place.
 fn pieces_written(subject: &Subject, shape: Shape) -> Result<(), String> {
-    let length = shape.block_bytes as usize;
+    let length = shape.block_bytes() as usize;
     let mut file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
     for (index, places) in shape.passes().iter().enumerate() {
@@ -199,10 +205,10 @@ const ELSEWHERE_BYTES: u64 = 1 << 40;
 
 /// All blocks in one pass: every place ends with what some slot holds.
 fn whole_written(subject: &Subject, shape: Shape) -> Result<(), String> {
-    let length = shape.block_bytes as usize;
+    let length = shape.block_bytes() as usize;
     let mut file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
-    trial.fill(|slot, block| pattern::fill(block, ELSEWHERE_BYTES + slot as u64 * shape.block_bytes));
+    trial.fill(|slot, block| pattern::fill(block, ELSEWHERE_BYTES + slot as u64 * shape.block_bytes()));
     trial.pass_over_all()?;
     let slots = trial.slots();
     let known: HashSet<&[u8]> = slots.iter().map(Vec::as_slice).collect();
@@ -219,7 +225,7 @@ fn whole_written(subject: &Subject, shape: Shape) -> Result<(), String> {
 /// In the first pass the first operation gets the first slot, and so on. Later a slot goes to
 /// whichever operation finds it free.
 fn in_order(pass: usize, shape: Shape) -> bool {
-    pass == 0 || shape.depth == 1
+    pass == 0 || shape.depth() == 1
 }
 
 /// The same blocks, in the same order if `ordered`.

@@ -1,13 +1,12 @@
 //! What cannot be done is an error that says where, and never wrong data.
 
-use std::sync::Arc;
-
-use super::scratch::DataFile;
+use super::data_file::DataFile;
+use super::subject::{CheckResult, Outcome, Subject};
 use super::trial::{Shape, Trial};
-use super::{Outcome, Subject, Verdict};
-use crate::engine::iteration::{self, Plan};
-use crate::engine::strategy::{Direction, Tally};
-use crate::error::{Error, Failure, Fault};
+use crate::engine::buffer::BufferPool;
+use crate::engine::iteration::{Iteration, Plan};
+use crate::engine::operation::{Direction, Tally};
+use crate::error::{ErrorKind, Failure, Fault};
 
 /// A multiple of every page size and alignment that there is: whole pages go when a file is cut
 /// off between two blocks.
@@ -17,14 +16,14 @@ const BLOCKS: u64 = 8;
 const BLOCKS_LEFT: u64 = 4;
 
 /// A file that is gone is an error when it is opened.
-pub(super) fn missing_file(subject: &Subject) -> Verdict {
+pub(super) fn missing_file(subject: &Subject) -> CheckResult {
     for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, 1);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         let target = file.target(direction)?;
         file.unlink()?;
         match Trial::open_target(subject, target, shape, direction)? {
-            Err(Error::Open { .. }) => {}
+            Err(error) if error.kind() == ErrorKind::Open => {}
             Err(error) => return Err(format!("a missing file is not said to be one: {error}")),
             Ok(_) => return Err("a file that is gone was opened".to_owned()),
         }
@@ -33,10 +32,10 @@ pub(super) fn missing_file(subject: &Subject) -> Verdict {
 }
 
 /// A file that shrinks after it was opened.
-pub(super) fn short_file(subject: &Subject) -> Verdict {
-    let deep = subject.limits.deepest_queue.min(BLOCKS as u32);
+pub(super) fn short_file(subject: &Subject) -> CheckResult {
+    let deep = subject.limits.max_iodepth.min(BLOCKS as u32);
     for (depth, batch) in [(1, 1), (deep, 1), (deep, deep)] {
-        let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
+        let shape = Shape::plain(BLOCK_BYTES, BLOCKS).queued(depth, batch);
         for blocks_left in [BLOCKS_LEFT, 0].into_iter().filter(|_| subject.goes(Direction::Read)) {
             let read = read_cut(subject, shape, blocks_left);
             read.map_err(|fault| format!("reading {shape}, {blocks_left} left: {fault}"))?;
@@ -60,23 +59,23 @@ pub(super) fn short_file(subject: &Subject) -> Verdict {
 fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Read)?;
-    let left_bytes = blocks_left * shape.block_bytes;
+    let left_bytes = blocks_left * shape.block_bytes();
     file.truncate(left_bytes)?;
     let (outcome, tally) = trial.attempt(&shape.offsets());
     let Err(failure) = outcome else {
         return Err("the pass succeeded, and the file ends before it does".to_owned());
     };
     // Of a queue any operation beyond the end may be the first to come back.
-    let possible = match shape.depth {
+    let possible = match shape.depth() {
         1 => left_bytes..left_bytes + 1,
         _ => left_bytes..shape.total_bytes(),
     };
-    let at_block = |offset: u64| possible.contains(&offset) && offset.is_multiple_of(shape.block_bytes);
+    let at_block = |offset: u64| possible.contains(&offset) && offset.is_multiple_of(shape.block_bytes());
     if !failure.offset_bytes.is_some_and(at_block) {
         return Err(format!("the file ends at {left_bytes}, and the failure is: {failure}"));
     }
-    check_fault(&failure, 0, shape.block_bytes)?;
-    check_count(tally, blocks_left, shape.depth)
+    check_fault(&failure, 0, shape.block_bytes())?;
+    check_count(tally, blocks_left, shape.depth())
 }
 
 /// A short transfer says how much was moved; an errno need not.
@@ -84,7 +83,7 @@ fn check_fault(failure: &Failure, moved: u64, wanted: u64) -> Result<(), String>
     let fault_is_right = match failure.fault {
         Fault::Errno(_) => true,
         Fault::Partial { moved_bytes, wanted_bytes } => (moved_bytes, wanted_bytes) == (moved, wanted),
-        Fault::Interrupted => false,
+        Fault::Incomplete { .. } | Fault::Interrupted => false,
     };
     if fault_is_right && failure.operation == Direction::Read.name() {
         return Ok(());
@@ -105,14 +104,14 @@ fn check_count(tally: Tally, blocks: u64, depth: u32) -> Result<(), String> {
 fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
-    file.truncate(BLOCKS_LEFT * shape.block_bytes)?;
+    file.truncate(BLOCKS_LEFT * shape.block_bytes())?;
     let written = trial.slots();
     let (outcome, _) = trial.attempt(&shape.offsets());
     match outcome {
         Err(Failure { operation: "write", offset_bytes: Some(_), .. }) => Ok(()),
         Err(failure) => Err(format!("the failure does not say which write: {failure}")),
         Ok(()) => {
-            let last = file.found(shape.total_bytes() - shape.block_bytes, shape.block_bytes as usize)?;
+            let last = file.found(shape.total_bytes() - shape.block_bytes(), shape.block_bytes() as usize)?;
             match written.contains(&last) {
                 true => Ok(()),
                 false => Err("the pass succeeded, and the last block is not in the file".to_owned()),
@@ -126,39 +125,27 @@ fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
     let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let target = file.target(Direction::Read)?;
-    let mut cut = Ok(());
-    let run = iteration::run(subject.strategy, &target, &plan(subject, shape), |_| {
-        cut = file.truncate(left_bytes);
-        Ok(())
-    });
-    cut?;
-    match run {
-        Ok(_) => Err("the run succeeded".to_owned()),
-        Err(Error::Short { .. }) => Ok(()),
-        Err(Error::Io { failure, .. }) => {
+    let plan = Plan::new(shape.workload(Direction::Read, subject.direct), &subject.limits);
+    let mut pool = BufferPool::default();
+    let iteration = Iteration::open(subject.strategy, &target, &plan, &mut pool);
+    let iteration = iteration.map_err(|error| error.to_string())?;
+    file.truncate(left_bytes)?;
+    let Err(error) = iteration.measure() else { return Err("the run succeeded".to_owned()) };
+    match (error.kind(), error.failure()) {
+        (ErrorKind::ShortFile, _) => Ok(()),
+        (ErrorKind::Io, Some(failure)) => {
             let first_bytes = left_bytes / BLOCK_BYTES * BLOCK_BYTES;
             if failure.offset_bytes != Some(first_bytes) {
                 return Err(format!("the failure is not at offset {first_bytes}: {failure}"));
             }
             check_fault(&failure, left_bytes - first_bytes, BLOCK_BYTES)
         }
-        Err(error) => Err(format!("this is not an I/O error: {error}")),
-    }
-}
-
-fn plan(subject: &Subject, shape: Shape) -> Plan {
-    Plan {
-        offsets: Arc::new(shape.offsets()),
-        direct: subject.direct,
-        memory_align_bytes: subject.memory_align_bytes(),
-        depth: shape.depth,
-        batch: shape.batch,
-        ..Plan::bare(Direction::Read, shape.block_bytes, shape.total_bytes())
+        _ => Err(format!("this is not an I/O error: {error}")),
     }
 }
 
 /// Sizes that O_DIRECT does not take: refused beforehand; forced, an error or the right data.
-pub(super) fn misalignment(subject: &Subject) -> Verdict {
+pub(super) fn misalignment(subject: &Subject) -> CheckResult {
     let name = subject.info().name;
     let Some(alignment) = subject.limits.alignment else {
         return Ok(Outcome::DoesNotApply("nothing need be aligned".to_owned()));
@@ -172,7 +159,9 @@ pub(super) fn misalignment(subject: &Subject) -> Verdict {
     }
     for block_bytes in [1, unit_bytes / 2, unit_bytes + 1, 3 * unit_bytes - 1] {
         match alignment.check(name, block_bytes) {
-            Err(Error::Usage(sentence)) if sentence.contains(&unit_bytes.to_string()) => {}
+            Err(error)
+                if error.kind() == ErrorKind::Usage
+                    && error.to_string().contains(&unit_bytes.to_string()) => {}
             Err(error) => return Err(format!("the refusal does not name the alignment: {error}")),
             Ok(()) => {
                 return Err(format!("blocks of {block_bytes} bytes are taken for multiples of {unit_bytes}"));

@@ -1,8 +1,8 @@
 //! What a strategy says was granted is what it does.
 
-use super::scratch::DataFile;
+use super::data_file::DataFile;
+use super::subject::{CheckResult, Outcome, Subject};
 use super::trial::{Shape, Trial};
-use super::{Outcome, Subject, Verdict, said};
 use crate::engine::cache::CacheState;
 use crate::engine::residency;
 
@@ -11,7 +11,7 @@ const BLOCK_BYTES: u64 = 65_536;
 const BLOCKS: u64 = 8;
 
 /// After a sync nothing of the file waits to be written out.
-pub(super) fn syncs(subject: &Subject) -> Verdict {
+pub(super) fn syncs(subject: &Subject) -> CheckResult {
     let mut known = true;
     for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
@@ -35,10 +35,10 @@ pub(super) fn syncs(subject: &Subject) -> Verdict {
 }
 
 /// Depth, batch and O_DIRECT are as asked, or the result says what was granted instead.
-pub(super) fn grants(subject: &Subject) -> Verdict {
-    let deepest = subject.limits.deepest_queue;
+pub(super) fn grants(subject: &Subject) -> CheckResult {
+    let deepest = subject.limits.max_iodepth;
     for (depth, batch) in [(1, 1), (2, 1), (4, 4)].into_iter().filter(|(depth, _)| *depth <= deepest) {
-        let shape = Shape { depth, batch, ..Shape::plain(BLOCK_BYTES, BLOCKS) };
+        let shape = Shape::plain(BLOCK_BYTES, BLOCKS).queued(depth, batch);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         let granted = Trial::open(subject, &file, shape, subject.directions[0])?.session().effective();
         if granted.direct != subject.direct {
@@ -55,7 +55,7 @@ pub(super) fn grants(subject: &Subject) -> Verdict {
 }
 
 /// With O_DIRECT the page cache holds no more of the file after a pass than before.
-pub(super) fn bypasses(subject: &Subject) -> Verdict {
+pub(super) fn bypasses(subject: &Subject) -> CheckResult {
     if !subject.direct {
         return Ok(Outcome::DoesNotApply("without O_DIRECT the page cache is the path".to_owned()));
     }
@@ -64,7 +64,7 @@ pub(super) fn bypasses(subject: &Subject) -> Verdict {
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         file.write_out()?;
         let mut trial = Trial::open(subject, &file, shape, direction)?;
-        CacheState::Cold.establish(&trial.target, shape.total_bytes()).map_err(said)?;
+        CacheState::Cold.establish(&trial.target, shape.total_bytes()).map_err(|error| error.to_string())?;
         let resident = |trial: &Trial| residency::fraction(&trial.target, shape.total_bytes());
         let Some(before) = resident(&trial) else {
             return Ok(Outcome::DoesNotApply(

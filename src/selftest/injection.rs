@@ -6,12 +6,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::bracket::{moves, other_path};
-use super::scratch::DataFile;
+use super::data_file::DataFile;
+use super::invocation::Invocation;
+use super::subject::{CheckResult, Outcome, Subject};
 use super::traced::{self, Trace, Traced, Watch};
-use super::way::Way;
-use super::{Outcome, Subject, Verdict};
+use crate::engine::operation::Direction;
 use crate::engine::pattern;
-use crate::engine::strategy::{Call, Direction};
+use crate::engine::strategy::Call;
 
 const BLOCK_BYTES: u64 = 4096;
 const BLOCKS: u64 = 16;
@@ -38,7 +39,7 @@ const ATTEMPTS: usize = 20;
 /// A sentence, if strace cannot run, or never hits the bracket.
 pub fn injected(
     program: &Path,
-    way: &Way,
+    invocation: &Invocation,
     (name, which): (&str, Which),
     answer: &str,
     file: &Path,
@@ -46,16 +47,18 @@ pub fn injected(
 ) -> Result<Option<Traced>, String> {
     for _ in 0..ATTEMPTS {
         lay();
-        let trace = traced::run(program, way, file, Watch::Only(name))?.trace;
-        let Some((when, line)) = chosen(&trace, name, which, way.iterations - 1) else { return Ok(None) };
+        let trace = traced::run(program, invocation, file, Watch::Only(name))?.trace;
+        let Some((when, line)) = chosen(&trace, name, which, invocation.iterations - 1) else {
+            return Ok(None);
+        };
         lay();
-        let run = traced::run(program, way, file, Watch::Inject(name, answer, when))?;
+        let run = traced::run(program, invocation, file, Watch::Inject(name, answer, when))?;
         let hit = run.trace.injected().and_then(|line| run.trace.place(name, line));
         if hit == trace.place(name, line) {
             return Ok(Some(run));
         }
     }
-    Err(format!("{way:?}: no injection into {name} hit the bracket; try again on a quieter machine"))
+    Err(format!("{invocation:?}: no injection into {name} hit the bracket; try again on a quieter machine"))
 }
 
 fn chosen(trace: &Trace, name: &str, which: Which, sample: usize) -> Option<(usize, usize)> {
@@ -70,20 +73,24 @@ fn chosen(trace: &Trace, name: &str, which: Which, sample: usize) -> Option<(usi
 struct Bench<'a> {
     program: &'a Path,
     file: &'a Path,
-    way: Way<'a>,
+    invocation: Invocation<'a>,
 }
 
 impl Bench<'_> {
     fn inject(&self, name: &str, which: Which, answer: &str) -> Result<Option<Traced>, String> {
-        let zeros = vec![0; self.way.total_bytes() as usize];
+        let zeros = vec![0; self.invocation.workload.total_bytes as usize];
         let lay = || drop(std::fs::write(self.file, &zeros));
-        injected(self.program, &self.way, (name, which), answer, self.file, &lay)
+        injected(self.program, &self.invocation, (name, which), answer, self.file, &lay)
+    }
+
+    fn direction(&self) -> Direction {
+        self.invocation.workload.direction
     }
 
     /// EIO in `name` must end the run, and be named.
     fn fails(&self, name: &str, which: Which) -> Result<(), String> {
         let Some(run) = self.inject(name, which, "error=EIO")? else { return Ok(()) };
-        let (direction, said) = (self.way.direction.name(), run.said());
+        let (direction, said) = (self.direction().name(), run.said());
         match run.output.status.code() {
             Some(74) if said.contains("EIO") => Ok(()),
             Some(74) => {
@@ -102,7 +109,7 @@ impl Bench<'_> {
     /// EINTR in `name` must be counted, and the call made again.
     fn retries(&self, name: &str, which: Which) -> Result<(), String> {
         let Some(run) = self.inject(name, which, "error=EINTR")? else { return Ok(()) };
-        let direction = self.way.direction.name();
+        let direction = self.direction().name();
         if !run.output.status.success() {
             let ending = ending(&run);
             return Err(format!(
@@ -119,7 +126,7 @@ impl Bench<'_> {
                 counted.unwrap_or(0)
             ));
         }
-        match self.way.direction == Direction::Write && !self.holds_the_buffer()? {
+        match self.direction() == Direction::Write && !self.holds_the_buffer()? {
             true => Err(format!("a signal interrupted {name}, and not every block was written afterwards")),
             false => Ok(()),
         }
@@ -128,26 +135,29 @@ impl Bench<'_> {
     /// Each block of the file is one of the buffer's, which holds the pattern.
     fn holds_the_buffer(&self) -> Result<bool, String> {
         let bytes = std::fs::read(self.file).map_err(|error| format!("std::fs cannot read: {error}"))?;
-        let length = self.way.block_bytes as usize;
-        let mut slots = vec![0; length * self.way.work().depth as usize];
+        let length = self.invocation.workload.block_bytes as usize;
+        let mut slots = vec![0; length * self.invocation.granted().depth() as usize];
         pattern::fill(&mut slots, 0);
         Ok(bytes.chunks(length).all(|block| slots.chunks(length).any(|slot| slot == block)))
     }
 
     /// A transfer that moved less than asked for must end the run, or be taken up again.
     fn notices_short(&self, name: &str) -> Result<(), String> {
-        let calls = |trace: &Trace| trace.inside(name, self.way.iterations - 1).len();
-        let usual_calls = calls(&traced::run(self.program, &self.way, self.file, Watch::Only(name))?.trace);
-        for moved_bytes in [0, 1, self.way.block_bytes / 2, self.way.block_bytes - 1] {
+        let calls = |trace: &Trace| trace.inside(name, self.invocation.iterations - 1).len();
+        let usual_calls =
+            calls(&traced::run(self.program, &self.invocation, self.file, Watch::Only(name))?.trace);
+        for moved_bytes in
+            [0, 1, self.invocation.workload.block_bytes / 2, self.invocation.workload.block_bytes - 1]
+        {
             let answer = format!("retval={moved_bytes}");
             let Some(run) = self.inject(name, Which::Second, &answer)? else { return Ok(()) };
             let taken_up = calls(&run.trace) > usual_calls;
-            let direction = self.way.direction.name();
+            let direction = self.direction().name();
             match run.output.status.code() {
                 Some(0) if !taken_up => {
                     return Err(format!(
                         "{name} moved {moved_bytes} of {} bytes in a {direction}, and the block was taken for moved",
-                        self.way.block_bytes
+                        self.invocation.workload.block_bytes
                     ));
                 }
                 Some(0 | 74) => {}
@@ -166,7 +176,7 @@ impl Bench<'_> {
             let Some(run) = self.inject(name, Which::Second, &format!("error={errno}"))? else {
                 return Ok(());
             };
-            let declared = self.way.declared();
+            let declared = self.invocation.declared();
             if let Some(other) = run.trace.samples().iter().find_map(|seen| other_path(&declared, seen)) {
                 return Err(format!(
                     "{name} was refused with {errno}, and {other} moved the bytes in its place"
@@ -181,15 +191,15 @@ impl Bench<'_> {
         let path = self.file.display().to_string();
         let chosen = |trace: &Trace| trace.last_before_the_bracket("openat", &format!("\"{path}\""));
         for _ in 0..ATTEMPTS {
-            let trace = traced::run(self.program, &self.way, self.file, Watch::Only("openat"))?.trace;
+            let trace = traced::run(self.program, &self.invocation, self.file, Watch::Only("openat"))?.trace;
             let Some((when, _)) = chosen(&trace) else { return Ok(()) };
             let inject = Watch::Inject("openat", "error=EINVAL", when);
-            let run = traced::run(self.program, &self.way, self.file, inject)?;
+            let run = traced::run(self.program, &self.invocation, self.file, inject)?;
             let hit = run.trace.injected();
             if hit.is_none_or(|line| !run.trace.is_open_of(line, &path)) {
                 continue;
             }
-            return match (run.output.status.success(), self.way.direct) {
+            return match (run.output.status.success(), self.invocation.workload.direct) {
                 (false, _) => Ok(()),
                 (true, true) => Err(
                     "the kernel refused to open the file with O_DIRECT (EINVAL), and it was opened without"
@@ -210,18 +220,18 @@ fn ending(run: &Traced) -> String {
 }
 
 /// Failures, interruptions and short transfers of every declared call.
-pub(super) fn errors(subject: &Subject) -> Verdict {
-    on_each_way(subject, |bench| {
-        for call in bench.way.declared() {
+pub(super) fn errors(subject: &Subject) -> CheckResult {
+    on_each_invocation(subject, |bench| {
+        for call in bench.invocation.declared() {
             bench.fails(call.name, Which::Second)?;
             bench.retries(call.name, Which::Second)?;
         }
-        if let Some(call) = whole_block(&bench.way) {
+        if let Some(call) = whole_block(&bench.invocation) {
             bench.notices_short(call.name)?;
         }
-        if bench.way.direction == Direction::Write {
-            let syncing = Bench { way: Way { sync: true, ..bench.way }, ..*bench };
-            for call in bench.way.syncing() {
+        if bench.direction() == Direction::Write {
+            let syncing = Bench { invocation: bench.invocation.with_sync(), ..*bench };
+            for call in bench.invocation.syncing() {
                 syncing.fails(call.name, Which::Last)?;
                 syncing.retries(call.name, Which::Last)?;
             }
@@ -232,24 +242,25 @@ pub(super) fn errors(subject: &Subject) -> Verdict {
 
 /// The call that moves a whole block by itself, and says how much of it. strace only says that less
 /// was moved, and moves nothing: a second call of the same block would wait for bytes that are not there.
-pub fn whole_block(way: &Way) -> Option<Call> {
-    let declared = way.declared();
+pub fn whole_block(invocation: &Invocation) -> Option<Call> {
+    let declared = invocation.declared();
     let mut movers = declared.iter().filter(|call| moves(call.name));
     let alone = movers.next().filter(|_| movers.next().is_none());
-    let once_a_block = |call: &&Call| (call.at_least, call.at_most) == (way.blocks, way.blocks);
+    let blocks = invocation.workload.blocks();
+    let once_a_block = |call: &&Call| (call.at_least, call.at_most) == (blocks, blocks);
     // The result of a ring's call is not a number of bytes.
-    alone.copied().filter(|call| once_a_block(&call) && way.strategy.info().deepest_queue == 1)
+    alone.copied().filter(|call| once_a_block(&call) && invocation.limits.max_iodepth == 1)
 }
 
 /// Refusals of its calls and of its open.
-pub(super) fn no_replacement(subject: &Subject) -> Verdict {
-    on_each_way(subject, |bench| {
+pub(super) fn no_replacement(subject: &Subject) -> CheckResult {
+    on_each_invocation(subject, |bench| {
         bench.opens_or_ends()?;
-        bench.way.declared().iter().try_for_each(|call| bench.keeps_its_path(call.name))
+        bench.invocation.declared().iter().try_for_each(|call| bench.keeps_its_path(call.name))
     })
 }
 
-fn on_each_way(subject: &Subject, check: impl Fn(&Bench) -> Result<(), String>) -> Verdict {
+fn on_each_invocation(subject: &Subject, check: impl Fn(&Bench) -> Result<(), String>) -> CheckResult {
     let Some(program) = subject.program else {
         return Ok(Outcome::NotChecked("there is no program to trace".to_owned()));
     };
@@ -260,8 +271,8 @@ fn on_each_way(subject: &Subject, check: impl Fn(&Bench) -> Result<(), String>) 
     let file = DataFile::new(subject.folder, block_bytes * BLOCKS)?;
     for direction in subject.directions.iter().copied() {
         // A queue shallower than the pass: the ring is entered more than once.
-        let way = Way { depth: 4, ..Way::of(subject, direction, block_bytes, BLOCKS) };
-        check(&Bench { program, file: file.path(), way })?;
+        let invocation = Invocation::of(subject, direction, block_bytes, BLOCKS).with_depth(4);
+        check(&Bench { program, file: file.path(), invocation })?;
     }
     Ok(Outcome::Passed)
 }

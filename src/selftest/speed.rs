@@ -6,12 +6,15 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::bracket;
-use super::marking::{Candidate, Criterion, Mark, Row, TimeRatio};
-use super::scratch::DataFile;
-use super::way::Way;
-use super::{Found, Subject};
-use crate::engine::strategy::{DirectIo, Direction};
-use crate::stats::{self, Random};
+use super::data;
+use super::data_file::DataFile;
+use super::invocation::Invocation;
+use super::subject::{Probed, Subject};
+use super::table::{Criterion, Mark, Row, TimeRatio};
+use crate::engine::operation::Direction;
+use crate::engine::strategy::{DirectIo, Mechanism, Strategy};
+use crate::random::Random;
+use crate::stats;
 
 const C_LOOP: &str = include_str!("../../benches/c_loop/c_loop.c");
 /// The lab's buffer size and total size.
@@ -33,17 +36,22 @@ enum End {
 }
 
 /// The row of the table.
-pub(super) fn row(candidate: &Candidate) -> Row {
-    match compared(candidate) {
-        Ok(ratios) => judged(ratios, candidate.within),
+pub(super) fn row(strategy: &dyn Strategy, program: &Path, folder: &Path, within: f64) -> Row {
+    match compared(strategy, program, folder, within) {
+        Ok(ratios) => judged(ratios, within),
         Err(End::NotApplicable(reason)) => Row::new(Criterion::Speed, Mark::NotApplicable, reason),
         Err(End::NotChecked(reason)) => Row::new(Criterion::Speed, Mark::NotChecked, reason),
     }
 }
 
-fn compared(candidate: &Candidate) -> Result<Vec<TimeRatio>, End> {
-    let info = candidate.strategy.info();
-    if !info.moves_data {
+fn compared(
+    strategy: &dyn Strategy,
+    program: &Path,
+    folder: &Path,
+    within: f64,
+) -> Result<Vec<TimeRatio>, End> {
+    let info = strategy.info();
+    if !info.properties.performs_io {
         return Err(End::NotApplicable(format!("{} moves no data", info.name)));
     }
     if info.direct == DirectIo::Always {
@@ -51,20 +59,21 @@ fn compared(candidate: &Candidate) -> Result<Vec<TimeRatio>, End> {
             "the C loop goes through the page cache, and this does not".to_owned(),
         ));
     }
-    let subject = match Subject::find(candidate.strategy, candidate.folder, false).map_err(End::NotChecked)? {
-        Found::Runs(subject) => subject.where_it_moves(),
-        Found::Refused(refusal) => {
+    let subject = match Subject::probe(strategy, folder, false).map_err(End::NotChecked)? {
+        Probed::Runs(subject) => data::where_it_moves(subject),
+        Probed::Refused(refusal) => {
             return Err(End::NotChecked(format!("{}; {}", refusal.explanation, refusal.remedy)));
         }
     };
-    let c_loop = compile(candidate.folder).map_err(End::NotChecked)?;
-    let file = DataFile::new(candidate.folder, BLOCK_BYTES * BLOCKS).map_err(End::NotChecked)?;
+    let c_loop = compile(folder).map_err(End::NotChecked)?;
+    let file = DataFile::new(folder, BLOCK_BYTES * BLOCKS).map_err(End::NotChecked)?;
     let mut ratios = Vec::new();
     for direction in subject.directions.iter().copied() {
-        let way = Way { iterations: ITERATIONS, ..Way::of(&subject, direction, BLOCK_BYTES, BLOCKS) };
-        if let Some(mode) = nearest(&way) {
-            let pairs = Pairs { program: candidate.program, c_loop: &c_loop, mode, way, file: file.path() };
-            ratios.push(pairs.take(1.0 + candidate.within).map_err(End::NotChecked)?);
+        let invocation = Invocation::of(&subject, direction, BLOCK_BYTES, BLOCKS);
+        let invocation = Invocation { iterations: ITERATIONS, ..invocation };
+        if let Some(mode) = nearest(&invocation) {
+            let pairs = Pairs { program, c_loop: &c_loop, mode, invocation, file: file.path() };
+            ratios.push(pairs.take(1.0 + within).map_err(End::NotChecked)?);
         }
     }
     match ratios.is_empty() {
@@ -90,19 +99,19 @@ fn compile(folder: &Path) -> Result<PathBuf, String> {
 
 /// The mode of the C loop that moves bytes as the declared calls do. It has none that writes into a
 /// mapping, nor one like writes of a ring, which filesystems hand to a kernel thread (io_uring(7)).
-fn nearest(way: &Way) -> Option<&'static str> {
-    let declared = way.declared();
+fn nearest(invocation: &Invocation) -> Option<&'static str> {
+    let declared = invocation.declared();
     let movers: Vec<&str> =
         declared.iter().map(|call| call.name).filter(|name| bracket::moves(name)).collect();
     let at_the_position = movers.iter().any(|name| ["read", "write", "readv", "writev"].contains(name));
-    match (way.direction, movers.is_empty(), at_the_position) {
-        (Direction::Read, true, _) => Some("mmap"),
-        (Direction::Write, true, _) => None,
-        (Direction::Write, ..) if way.strategy.info().deepest_queue > 1 => None,
-        (Direction::Read, false, true) => Some("read"),
-        (Direction::Read, false, false) => Some("pread"),
-        (Direction::Write, false, true) => Some("write"),
-        (Direction::Write, false, false) => Some("pwrite"),
+    let mechanism = invocation.strategy.info().properties.mechanism;
+    match (invocation.workload.direction, mechanism, at_the_position) {
+        (Direction::Read, Mechanism::Mapping, _) => Some("mapping"),
+        (Direction::Write, Mechanism::Mapping | Mechanism::Queue, _) => None,
+        (Direction::Read, _, true) => Some("read"),
+        (Direction::Read, _, false) => Some("pread64"),
+        (Direction::Write, _, true) => Some("write"),
+        (Direction::Write, _, false) => Some("pwrite64"),
     }
 }
 
@@ -111,7 +120,7 @@ struct Pairs<'a> {
     program: &'a Path,
     c_loop: &'a Path,
     mode: &'static str,
-    way: Way<'a>,
+    invocation: Invocation<'a>,
     file: &'a Path,
 }
 
@@ -124,13 +133,7 @@ impl Pairs<'_> {
         let mut ratio = self.ratio(&pairs);
         for look in LOOKS {
             while pairs.len() < look {
-                pairs.push(match random.below(2) {
-                    0 => (self.theirs_seconds()?, self.ours_seconds()?),
-                    _ => {
-                        let ours_first = self.ours_seconds()?;
-                        (self.theirs_seconds()?, ours_first)
-                    }
-                });
+                pairs.push(random.pair(|| self.theirs_seconds(), || self.ours_seconds())?);
             }
             ratio = self.ratio(&pairs);
             if ratio.as_ref().is_some_and(|ratio| is_beyond(ratio, limit) || is_inside(ratio, limit)) {
@@ -143,7 +146,7 @@ impl Pairs<'_> {
     fn ratio(&self, pairs: &[(f64, f64)]) -> Option<TimeRatio> {
         let ratio = stats::paired_ratio(pairs)?;
         Some(TimeRatio {
-            direction: self.way.direction.name().to_owned(),
+            direction: self.invocation.workload.direction.name().to_owned(),
             c_loop: self.mode.to_owned(),
             pairs: pairs.len(),
             ratio: ratio.ratio,
@@ -152,15 +155,15 @@ impl Pairs<'_> {
     }
 
     fn ours_seconds(&self) -> Result<f64, String> {
-        let printed = output(Command::new(self.program).args(self.way.args()).arg(self.file))?;
+        let printed = output(&mut self.invocation.job(self.file).command(self.program))?;
         let document: Value = serde_json::from_str(&printed).map_err(|error| error.to_string())?;
         let samples = document["benchmark_samples"].as_array().map(Vec::as_slice).unwrap_or_default();
         self.settled(samples.iter().filter_map(|sample| sample["time"].as_f64()).collect())
     }
 
     fn theirs_seconds(&self) -> Result<f64, String> {
-        let numbers =
-            [BLOCK_BYTES, self.way.total_bytes(), ITERATIONS as u64].map(|number| number.to_string());
+        let numbers = [BLOCK_BYTES, self.invocation.workload.total_bytes, ITERATIONS as u64]
+            .map(|number| number.to_string());
         let printed = output(Command::new(self.c_loop).arg(self.mode).arg(self.file).args(numbers))?;
         let nanoseconds = printed.lines().filter_map(|line| line.parse::<f64>().ok());
         self.settled(nanoseconds.map(|time_ns| time_ns / 1e9).collect())
@@ -168,7 +171,7 @@ impl Pairs<'_> {
 
     /// The shortest, and what a run wrote brought to the disk: the next one would pay for it otherwise.
     fn settled(&self, seconds: Vec<f64>) -> Result<f64, String> {
-        if self.way.direction == Direction::Write {
+        if self.invocation.workload.direction == Direction::Write {
             let synced = std::fs::File::open(self.file).and_then(|file| file.sync_data());
             synced.map_err(|error| format!("cannot sync: {error}"))?;
         }
@@ -230,7 +233,7 @@ mod tests {
     fn mark(intervals: &[(f64, f64)]) -> Mark {
         let ratio = |(low, high): &(f64, f64)| TimeRatio {
             direction: "read".to_owned(),
-            c_loop: "pread".to_owned(),
+            c_loop: "pread64".to_owned(),
             pairs: LOOKS[0],
             ratio: (low + high) / 2.0,
             interval: Some((*low, *high)),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::way::Way;
+use super::invocation::Invocation;
 use crate::trace::strace;
 
 /// A run under strace.
@@ -46,11 +46,11 @@ pub fn obstacle() -> Option<String> {
     }
 }
 
-/// Runs `program` in this way on `file`, and all its threads under strace.
+/// Runs `program` as `invocation` says on `file`, with all its threads under strace.
 ///
 /// # Errors
 /// A sentence, if strace cannot be started or its log cannot be read.
-pub fn run(program: &Path, way: &Way, file: &Path, watch: Watch) -> Result<Traced, String> {
+pub fn run(program: &Path, invocation: &Invocation, file: &Path, watch: Watch) -> Result<Traced, String> {
     let log = file.with_extension("strace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-e", "signal=none", "-o"]).arg(&log);
@@ -61,7 +61,7 @@ pub fn run(program: &Path, way: &Way, file: &Path, watch: Watch) -> Result<Trace
             strace.args(["-e", "trace=all"]).args(["-e", &format!("inject={name}:{answer}:when={when}")])
         }
     };
-    let output = strace.arg(program).args(way.args()).arg(file).stdin(Stdio::null()).output();
+    let output = strace.arg(program).args(invocation.job(file).arguments()).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("strace cannot be started: {error}"))?;
     let log = std::fs::read_to_string(&log).map_err(|error| format!("strace left no log: {error}"))?;
     Ok(Traced { output, trace: Trace::new(&log) })

@@ -2,51 +2,86 @@
 
 use std::sync::Arc;
 
-use super::Subject;
-use super::said;
-use super::scratch::DataFile;
-use crate::engine::buffer::{Buffer, Fill};
+use super::data_file::DataFile;
+use super::subject::Subject;
+use crate::engine::buffer::{Buffer, BufferPool};
 use crate::engine::offsets::{Access, Offsets};
-use crate::engine::strategy::{Direction, OpenSpec, Pass, Session, Tally};
+use crate::engine::operation::{Direction, Tally};
+use crate::engine::strategy::{OpenSpec, Pass, Session};
 use crate::engine::target::Target;
+use crate::engine::workload::Workload;
 use crate::error::{Error, Failure};
 
-/// Size and shape of a trial.
+/// Workload of a trial, in either direction, and the size of its file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    pub(super) block_bytes: u64,
-    pub(super) blocks: u64,
-    pub(super) depth: u32,
-    pub(super) batch: u32,
-    pub(super) access: Access,
+    workload: Workload,
     /// Blocks of the file behind the last one that is visited.
-    pub(super) margin_blocks: u64,
+    margin_blocks: u64,
 }
 
 impl Shape {
     /// One operation at a time, from the first block to the last.
     pub(super) fn plain(block_bytes: u64, blocks: u64) -> Shape {
-        let (depth, batch, access, margin_blocks) = (1, 1, Access::Sequential, 0);
-        Shape { block_bytes, blocks, depth, batch, access, margin_blocks }
+        let workload = Workload::new(Direction::Read, block_bytes, block_bytes * blocks);
+        Shape { workload, margin_blocks: 0 }.queued(1, 1)
+    }
+
+    /// The same with this depth and batch.
+    pub(super) fn queued(self, depth: u32, batch: u32) -> Shape {
+        Shape { workload: Workload { iodepth: Some(depth), batch: Some(batch), ..self.workload }, ..self }
+    }
+
+    /// The same blocks in random order; their number is the seed.
+    pub(super) fn shuffled(self) -> Shape {
+        let (access, seed) = (Access::Random, self.blocks());
+        Shape { workload: Workload { access, seed, ..self.workload }, ..self }
+    }
+
+    /// The same with more blocks in the file.
+    pub(super) fn with_margin(self, margin_blocks: u64) -> Shape {
+        Shape { margin_blocks, ..self }
+    }
+
+    /// The workload in this direction, with O_DIRECT if `direct`.
+    pub(super) fn workload(&self, direction: Direction, direct: bool) -> Workload {
+        Workload { direction, direct, ..self.workload }
+    }
+
+    pub(super) fn block_bytes(&self) -> u64 {
+        self.workload.block_bytes
+    }
+
+    pub(super) fn blocks(&self) -> u64 {
+        self.workload.blocks()
+    }
+
+    pub(super) fn depth(&self) -> u32 {
+        self.workload.depth()
+    }
+
+    pub(super) fn is_sequential(&self) -> bool {
+        self.workload.access == Access::Sequential
     }
 
     pub(super) fn total_bytes(&self) -> u64 {
-        self.block_bytes * self.blocks
+        self.workload.total_bytes
     }
 
     pub(super) fn file_bytes(&self) -> u64 {
-        self.block_bytes * (self.blocks + self.margin_blocks)
+        self.block_bytes() * (self.blocks() + self.margin_blocks)
     }
 
     /// All blocks, in the order of the access.
     pub(super) fn offsets(&self) -> Offsets {
-        Offsets::cover(self.access, self.total_bytes(), self.block_bytes, self.blocks)
+        let Workload { access, total_bytes, block_bytes, seed, .. } = self.workload;
+        Offsets::cover(access, total_bytes, block_bytes, seed)
     }
 
-    /// The blocks in the same order, in passes of `depth` blocks; a last pass that would not use
-    /// every slot of the buffer is left out.
+    /// The blocks in the same order, in passes of `depth` blocks; a last pass that would not use every slot of the
+    /// buffer is left out.
     pub(super) fn passes(&self) -> Vec<Vec<u64>> {
-        self.places().chunks_exact(self.depth as usize).map(<[u64]>::to_vec).collect()
+        self.places().chunks_exact(self.depth() as usize).map(<[u64]>::to_vec).collect()
     }
 
     /// Every place that a pass over all blocks visits.
@@ -59,8 +94,10 @@ impl Shape {
 
     /// The offsets of one such pass, as the engine would give them.
     pub(super) fn offsets_of(&self, places: &[u64]) -> Offsets {
-        match (self.access, places.first()) {
-            (Access::Sequential, Some(first)) => Offsets::run(*first, self.block_bytes, places.len() as u64),
+        match (self.workload.access, places.first()) {
+            (Access::Sequential, Some(first)) => {
+                Offsets::run(*first, self.block_bytes(), places.len() as u64)
+            }
             _ => Offsets::Listed(places.to_vec()),
         }
     }
@@ -68,9 +105,9 @@ impl Shape {
 
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Shape { block_bytes, blocks, depth, batch, .. } = self;
-        let access = if self.access == Access::Random { "random" } else { "sequential" };
-        write!(f, "{blocks} blocks of {block_bytes} bytes, {access}, depth {depth}, batch {batch}")
+        let (blocks, block_bytes, batch) = (self.blocks(), self.block_bytes(), self.workload.waits_for());
+        let access = if self.is_sequential() { "sequential" } else { "random" };
+        write!(f, "{blocks} blocks of {block_bytes} bytes, {access}, depth {}, batch {batch}", self.depth())
     }
 }
 
@@ -93,7 +130,7 @@ impl Trial {
         direction: Direction,
     ) -> Result<Trial, String> {
         let target = file.target(direction)?;
-        Trial::open_target(subject, target, shape, direction)?.map_err(said)
+        Trial::open_target(subject, target, shape, direction)?.map_err(|error| error.to_string())
     }
 
     /// Opens a target; the inner error is the strategy's own answer.
@@ -103,18 +140,11 @@ impl Trial {
         shape: Shape,
         direction: Direction,
     ) -> Result<Result<Trial, Error>, String> {
-        let align_bytes = subject.memory_align_bytes();
-        let buffer = Buffer::map(direction, shape.block_bytes, shape.depth, align_bytes, Fill::Prefault)
-            .map_err(said)?;
-        let opened = subject.strategy.open(&OpenSpec {
-            target: &target,
-            direction,
-            direct: subject.direct,
-            total_bytes: shape.total_bytes(),
-            depth: shape.depth,
-            batch: shape.batch,
-            buffer: &buffer,
-        });
+        let workload = shape.workload(direction, subject.direct);
+        let buffer = BufferPool::default().buffer(&workload, subject.limits.memory_align_bytes());
+        let buffer = buffer.map_err(|error| error.to_string())?;
+        let opened =
+            subject.strategy.open(&OpenSpec { target: &target, workload: &workload, buffer: &buffer });
         Ok(opened.map(|session| Trial { session, buffer, target, shape, direction }))
     }
 
@@ -138,7 +168,7 @@ impl Trial {
 
     /// One pass over every block, which must succeed and be counted right.
     pub(super) fn pass_over_all(&mut self) -> Result<(), String> {
-        self.succeed(&self.shape.offsets(), self.shape.blocks)
+        self.succeed(&self.shape.offsets(), self.shape.blocks())
     }
 
     fn succeed(&mut self, offsets: &Offsets, blocks: u64) -> Result<(), String> {
@@ -158,12 +188,12 @@ impl Trial {
     /// What each slot of the buffer holds.
     pub(super) fn slots(&self) -> Vec<Vec<u8>> {
         // SAFETY: no pass is running, so nothing else refers to the block while it is copied.
-        (0..self.shape.depth).map(|index| unsafe { self.buffer.block_mut(index) }.to_vec()).collect()
+        (0..self.shape.depth()).map(|index| unsafe { self.buffer.block_mut(index) }.to_vec()).collect()
     }
 
     /// Fills each slot by its index.
     pub(super) fn fill(&mut self, mut contents: impl FnMut(usize, &mut [u8])) {
-        for index in 0..self.shape.depth {
+        for index in 0..self.shape.depth() {
             // SAFETY: no pass is running, so nothing else refers to the block while it is filled.
             contents(index as usize, unsafe { self.buffer.block_mut(index) });
         }

@@ -26,8 +26,8 @@ pub fn batch_medians(samples: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::super::median::median_interval;
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn few_samples_are_batches_of_their_own() {

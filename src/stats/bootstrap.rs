@@ -5,8 +5,11 @@
 //! inverts the interval. BCa would correct the percentiles by a jackknife estimate, and the jackknife
 //! fails for the median (same book, section 11.6), which is what is bootstrapped here.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::median::quantile;
-use super::random::Random;
+use crate::random::Random;
 
 /// The fewest samples from which a spread is estimated: with five, no interval of the median
 /// reaches 95 % either.
@@ -31,7 +34,8 @@ impl Default for Resampling {
 }
 
 /// A value with its bootstrap interval, in the unit of the value.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// The value, from the samples themselves.
     pub value: f64,
@@ -42,6 +46,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// The same in a unit that is `factor` times smaller.
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Estimate {
+        Estimate { value: self.value * factor, low: self.low * factor, high: self.high * factor }
+    }
+
     /// `value`, with the percentile interval of its `replicates`.
     pub(super) fn new(value: f64, replicates: &[f64], confidence: f64) -> Option<Self> {
         let (low, high) = percentile_interval(replicates, confidence)?;

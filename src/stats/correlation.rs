@@ -73,8 +73,8 @@ fn student_p(t: f64, freedom: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     fn assert_close(got: Correlation, rho: f64, p_value: f64) {
         assert!((got.rho - rho).abs() < 1e-12, "{got:?}");

@@ -102,8 +102,8 @@ fn crossing((x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     const PER_CALL: f64 = 172e-9;
     const PER_BYTE: f64 = 0.041e-9;

@@ -47,8 +47,8 @@ pub fn hardly_left_alone(readings: &[f64]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::median::median_interval;
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn what_exceeds_the_fastest_by_a_tenth_is_disturbed() {

@@ -231,8 +231,8 @@ fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOW
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     const QUICK: Resampling = Resampling { resamples: 40, seed: 1, confidence: 0.95 };
 

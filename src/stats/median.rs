@@ -74,8 +74,8 @@ fn sorted(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     /// The published ranks that docs/method.md lists.
     const PUBLISHED_RANKS: [(usize, usize, usize); 9] = [

@@ -76,8 +76,8 @@ fn relative_half_width(samples: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     /// `n` samples around 100 whose 95 % interval reaches `half_width` to either side.
     fn samples(n: usize, half_width: f64) -> Vec<f64> {

@@ -34,8 +34,8 @@ fn upper_fence(values: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::random::Random;
 
     #[test]
     fn slow_first_samples_are_found() {

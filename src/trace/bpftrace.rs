@@ -19,9 +19,9 @@ use super::names::call_name;
 use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, SchedRecord, UringRecord};
 use super::show::Show;
 
-/// Whom a program watches.
+/// The process and the disks that a program watches.
 #[derive(Debug, Clone)]
-pub struct Subject {
+pub struct Watched {
     /// The process.
     pub pid: u32,
     /// Disks that carry the file: major and minor number.
@@ -50,12 +50,12 @@ fn cat() -> PathBuf {
 }
 
 /// The program that shows these parts.
-pub fn program(show: &BTreeSet<Show>, subject: &Subject) -> String {
-    let pid = subject.pid;
+pub fn program(show: &BTreeSet<Show>, watched: &Watched) -> String {
+    let pid = watched.pid;
     let mut text = String::new();
     for part in show {
         text += &match part {
-            Show::Block => block(subject),
+            Show::Block => block(watched),
             Show::Faults => faults(pid),
             Show::Cache => cache(pid),
             Show::Sched => sched(pid),
@@ -104,8 +104,8 @@ fn bracket(pid: u32) -> String {
     )
 }
 
-fn block(subject: &Subject) -> String {
-    let Subject { pid, disks } = subject;
+fn block(watched: &Watched) -> String {
+    let Watched { pid, disks } = watched;
     // The tracepoint's dev_t is the kernel's own: major << 20 | minor (linux/kdev_t.h).
     let of_disk = |(major, minor): &(u64, u64)| format!("args->dev == {}", major << 20 | minor);
     let filter = match disks.is_empty() {
@@ -266,8 +266,8 @@ mod tests {
     use super::*;
 
     fn text(parts: &[Show]) -> String {
-        let subject = Subject { pid: 4711, disks: vec![(254, 0), (8, 16)] };
-        program(&parts.iter().copied().collect(), &subject)
+        let watched = Watched { pid: 4711, disks: vec![(254, 0), (8, 16)] };
+        program(&parts.iter().copied().collect(), &watched)
     }
 
     /// Probes of a program, in their order.
@@ -323,7 +323,7 @@ mod tests {
         }
         let block = text(&[Show::Block]);
         assert!(block.contains("/@sample && (args->dev == 266338304 || args->dev == 8388624)/"), "{block}");
-        let nowhere = program(&[Show::Block].into(), &Subject { pid: 1, disks: Vec::new() });
+        let nowhere = program(&[Show::Block].into(), &Watched { pid: 1, disks: Vec::new() });
         assert!(nowhere.contains("block_rq_issue /@sample/"), "{nowhere}");
     }
 

@@ -5,18 +5,19 @@
 //! that it is fed comes back when the tracer is ready, and closing its input ends the tracer, without a
 //! signal and even if this process dies. strace prints that it has attached when it has.
 
+use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::engine::interrupt;
 use crate::error::Error;
+use crate::process::ProcessGroup;
 
 /// How often to look whether a tracer has attached or ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -32,7 +33,7 @@ const READY: &str = "iobench: the tracer is attached";
 #[derive(Debug)]
 pub struct Tracer {
     name: &'static str,
-    child: Child,
+    group: ProcessGroup,
     lines: Receiver<String>,
     output: String,
     readers: Vec<JoinHandle<String>>,
@@ -54,14 +55,14 @@ impl Tracer {
     /// benchmark and not the tracer.
     ///
     /// # Errors
-    /// [`Error::System`] if it cannot be started.
+    /// A system error if it cannot be started.
     pub fn start(name: &'static str, command: &mut Command) -> Result<Tracer, Error> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().map_err(|error| Error::System {
-            call: name,
-            reason: format!("it cannot be started: {error}"),
-            remedy: format!("install {name}, or use another tracer (--with)"),
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = ProcessGroup::spawn(command).map_err(|error| {
+            let remedy = format!("install {name}, or use another tracer (--with)");
+            Error::unavailable(name, format!("it cannot be started: {error}"), remedy)
         })?;
+        let child = group.child();
         let (sender, lines) = channel();
         let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
@@ -70,21 +71,20 @@ impl Tracer {
         if let Some(stderr) = child.stderr.take() {
             readers.push(forward(stderr, sender));
         }
-        Ok(Tracer { name, child, lines, output: String::new(), readers })
+        Ok(Tracer { name, group, lines, output: String::new(), readers })
     }
 
     /// Waits until the tracer is attached: until the line through its `cat` comes back, or it
     /// prints one that contains `sign`.
     ///
     /// # Errors
-    /// [`Error::System`] with what the tracer said, if it ends or takes too long;
-    /// [`Error::Interrupted`] after a signal.
+    /// A system error with what the tracer printed, if it ends or takes too long; an interruption after a signal.
     pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
         self.wait_attached_within(sign, ATTACH_LIMIT)
     }
 
     fn wait_attached_within(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
-        if let Some(cat) = &mut self.child.stdin {
+        if let Some(cat) = &mut self.group.child().stdin {
             // A tracer that is gone already is found out below.
             let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
         }
@@ -99,11 +99,9 @@ impl Tracer {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        Err(Error::System {
-            call: self.name,
-            reason: format!("it did not attach: {}", last_words(&self.output)),
-            remedy: "see iobench trace --print-script, or use another tracer (--with)".to_owned(),
-        })
+        let reason = format!("it did not attach: {}", last_words(&self.output));
+        let remedy = "see iobench trace --print-script, or use another tracer (--with)";
+        Err(Error::unavailable(self.name, reason, remedy))
     }
 
     /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
@@ -112,21 +110,19 @@ impl Tracer {
     }
 
     fn stop_within(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
-        let died = self.child.try_wait().ok().flatten();
-        drop(self.child.stdin.take());
+        let exited = self.group.ended();
+        drop(self.group.child().stdin.take());
         if let Some(signal) = signal {
-            // If it is gone already, that is what `died` says.
-            let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
+            // If it is gone already, `exited` says so.
+            let _ = kill(Pid::from_raw(self.group.child().id() as i32), signal);
         }
-        let status = died.or_else(|| wait(&mut self.child, limit));
-        if status.is_none() {
-            self.kill();
-        }
+        let Ok(status) = self.group.wait_within(limit, || Ok::<(), Infallible>(()));
+        self.group.kill();
         let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
         let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
         let messages = streams.next().unwrap_or_default();
         drop(streams);
-        let problem = match (died, status) {
+        let problem = match (exited, status) {
             (Some(status), _) => Some(format!(
                 "{} ended before the benchmark did ({status}): {}",
                 self.name,
@@ -139,21 +135,6 @@ impl Tracer {
             (None, Some(_)) => None,
         };
         Finished { output, messages, problem }
-    }
-
-    /// Kills what has not ended, and what it started: whoever holds its output would be waited for.
-    fn kill(&mut self) {
-        if let Ok(None) = self.child.try_wait() {
-            let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
-            let _ = self.child.wait();
-        }
-    }
-}
-
-impl Drop for Tracer {
-    fn drop(&mut self) {
-        // Only on a path that did not come to `stop`: the tracer must not outlive the run.
-        self.kill();
     }
 }
 
@@ -169,17 +150,6 @@ fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) -> JoinHa
         }
         all
     })
-}
-
-fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline {
-        if let Ok(Some(status)) = child.try_wait() {
-            return Some(status);
-        }
-        std::thread::sleep(LOOK_INTERVAL);
-    }
-    None
 }
 
 /// The last lines that a tracer printed, as one clause.
@@ -229,7 +199,7 @@ mod tests {
     fn one_that_hangs_is_given_up_and_killed() {
         let mut hanging = tracer("sleep 1000 & exec sleep 1000");
         let started = Instant::now();
-        let group = hanging.child.id() as i32;
+        let group = hanging.group.child().id() as i32;
         let refused = hanging.wait_attached_within(None, Duration::from_millis(200));
         assert!(refused.unwrap_err().to_string().contains("it did not attach: it said nothing"));
         drop(hanging);
@@ -255,7 +225,7 @@ mod tests {
     fn one_that_dies_or_fails_is_reported_with_its_words() {
         let mut dead = tracer("head -n 1; echo out of memory >&2; kill -9 $$");
         dead.wait_attached(None).unwrap();
-        while dead.child.try_wait().unwrap().is_none() {
+        while dead.group.ended().is_none() {
             std::thread::sleep(LOOK_INTERVAL);
         }
         let problem = dead.stop(None).problem.unwrap();

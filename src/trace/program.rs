@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use tempfile::TempPath;
 
-use super::bpftrace::{self, Counts, Subject};
+use super::bpftrace::{self, Counts, Watched};
 use super::process::{Finished, Tracer};
 use super::record::{KernelRecord, TraceRecord};
 use super::show::{Show, TracerName};
@@ -30,18 +30,18 @@ pub struct Program {
 }
 
 impl Program {
-    /// A program of ours that shows these parts of what `subject` does.
+    /// A program of ours that shows these parts of what `watched` does.
     ///
     /// # Errors
     /// [`Error::Usage`] if this tracer cannot see them, [`Error::System`] without a place for files.
-    pub fn showing(tracer: TracerName, show: BTreeSet<Show>, subject: &Subject) -> Result<Program, Error> {
+    pub fn showing(tracer: TracerName, show: BTreeSet<Show>, watched: &Watched) -> Result<Program, Error> {
         let blind = show.iter().find(|part| !matches!(part, Show::Syscalls | Show::Latency));
         let text = match (tracer, blind) {
-            (TracerName::Bpftrace, _) => bpftrace::program(&show, subject),
-            (TracerName::Dtrace, None) => dtrace::program(&show, subject.pid),
+            (TracerName::Bpftrace, _) => bpftrace::program(&show, watched),
+            (TracerName::Dtrace, None) => dtrace::program(&show, watched.pid),
             (TracerName::Strace, None) => String::new(),
             (_, Some(_)) => {
-                return Err(Error::Usage(format!(
+                return Err(Error::usage(format!(
                     "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
                     tracer.name()
                 )));
@@ -57,13 +57,10 @@ impl Program {
     /// [`Error::Usage`] for strace, which takes none; [`Error::Open`] if it cannot be read.
     pub fn own(tracer: TracerName, path: &Path) -> Result<Program, Error> {
         if tracer == TracerName::Strace {
-            return Err(Error::Usage("--script: strace takes no scripts; use --with bpftrace".to_owned()));
+            return Err(Error::usage("--script: strace takes no scripts; use --with bpftrace"));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| Error::Open {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            remedy: "name a script for the tracer".to_owned(),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error::unusable(path, error.to_string(), "name a script for the tracer"))?;
         let file = file_with(&text)?;
         Ok(Program { tracer, show: BTreeSet::new(), text, file, own: true })
     }
@@ -89,7 +86,11 @@ impl Program {
 
     fn command(&self) -> Result<Command, Error> {
         if !cfg!(target_os = "linux") && self.tracer != TracerName::Dtrace {
-            return Err(refused(self.tracer.name(), "it exists on Linux only", "use --with dtrace"));
+            return Err(Error::unavailable(
+                self.tracer.name(),
+                "it exists on Linux only",
+                "use --with dtrace",
+            ));
         }
         match self.tracer {
             TracerName::Bpftrace => {
@@ -100,7 +101,7 @@ impl Program {
             TracerName::Dtrace => {
                 check_kernel("dtrace")?;
                 let found: PathBuf = dtrace::find().ok_or_else(|| {
-                    refused(
+                    Error::unavailable(
                         "dtrace",
                         "there is no dtrace here",
                         "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace",
@@ -177,10 +178,8 @@ fn file_with(text: &str) -> Result<TempPath, Error> {
         file.write_all(text.as_bytes())?;
         Ok(file.into_temp_path())
     };
-    write().map_err(|error: std::io::Error| Error::System {
-        call: "mkstemp",
-        reason: error.to_string(),
-        remedy: "set TMPDIR to a folder that can be written to".to_owned(),
+    write().map_err(|error: std::io::Error| {
+        Error::unavailable("mkstemp", error, "set TMPDIR to a folder that can be written to")
     })
 }
 
@@ -209,7 +208,7 @@ const WITHOUT_ROOT: &str =
 /// Says in one sentence what a tracer would say in many lines.
 fn check_kernel(tracer: &'static str) -> Result<(), Error> {
     if !geteuid().is_root() {
-        return Err(refused(tracer, "only root may trace the kernel", WITHOUT_ROOT));
+        return Err(Error::unavailable(tracer, "only root may trace the kernel", WITHOUT_ROOT));
     }
     // What follows is what the tracers of Linux need; on FreeBSD dtrace loads its own modules.
     if !cfg!(target_os = "linux") {
@@ -217,24 +216,20 @@ fn check_kernel(tracer: &'static str) -> Result<(), Error> {
     }
     let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
     if !events.iter().any(|folder| Path::new(folder).is_dir()) {
-        return Err(refused(
+        return Err(Error::unavailable(
             tracer,
             "no tracing events are mounted",
             "mount them: mount -t debugfs debugfs /sys/kernel/debug",
         ));
     }
     if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
-        return Err(refused(
+        return Err(Error::unavailable(
             tracer,
             "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
             "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace",
         ));
     }
     Ok(())
-}
-
-fn refused(tracer: &'static str, reason: &str, remedy: &str) -> Error {
-    Error::System { call: tracer, reason: reason.to_owned(), remedy: remedy.to_owned() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use crate::refusal::{MIB, SYSTEM, Untouched, all_refused, refused, through};
 #[test]
 fn a_buffer_larger_than_the_memory() {
     let scratch = Filesystem::scratch();
-    let says = &["the buffer takes 8796093022208 bytes, but ", "use a smaller -b or --iodepth"][..];
+    let says = &[
+        "mapping the buffer failed: it takes 8796093022208 bytes, but ",
+        "use a smaller -b or --iodepth",
+    ][..];
     all_refused(
         scratch.folder(),
         SYSTEM,
@@ -17,7 +20,7 @@ fn a_buffer_larger_than_the_memory() {
             (&["-r", "-b8T", "-t8T", "--strategy", "null", "/dev/zero"], says),
             (
                 &["-r", "-b1G", "-t4T", "--iodepth", "4096", "--strategy", "io_uring", "/dev/zero"],
-                &["the buffer takes 4398046511104 bytes", "use a smaller -b or --iodepth"],
+                &["mapping the buffer failed: it takes 4398046511104 bytes", "use a smaller -b or --iodepth"],
             ),
             (&["-r", "-b8T", "-t8T", "--strategy", "null", "--create", "missing"], says),
         ],
@@ -28,8 +31,10 @@ fn a_buffer_larger_than_the_memory() {
 fn a_list_of_offsets_larger_than_the_memory() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
-    let says =
-        &["the list of offsets takes 8796093022208 bytes, but ", "use a smaller -t or a larger -b"][..];
+    let says = &[
+        "laying out the offsets failed: the list takes 8796093022208 bytes, but ",
+        "use a smaller -t or a larger -b",
+    ][..];
     let args = &["-r", "-b1", "-t1T", "--strategy", "null", "--access", "random", "iofile"];
     all_refused(scratch.folder(), SYSTEM, &[(args, says)]);
 }
@@ -51,7 +56,7 @@ fn a_buffer_larger_than_the_memory_costs_no_file() {
             through(command, scratch.folder(), &args)
         };
         let says = [
-            "the buffer takes 536870912 bytes, but the kernel says Out of memory (ENOMEM)",
+            "mapping the buffer failed: it takes 536870912 bytes, but the kernel says Out of memory (ENOMEM)",
             "use a smaller -b",
         ];
         refused(limited, SYSTEM, &says);

@@ -71,7 +71,7 @@ fn a_file_shorter_than_the_total_is_told_what_works() {
         (0, 2 * MIB, "the file holds 0 bytes, the run needs 2097152; make it anew"),
     ] {
         // What moves nothing needs no file to hold anything.
-        let moving = ALL.iter().map(|strategy| strategy.info()).filter(|info| info.moves_data);
+        let moving = ALL.iter().map(|strategy| strategy.info()).filter(|info| info.properties.performs_io);
         for strategy in moving.map(|info| info.name) {
             File::create(folder.join("iofile")).unwrap().set_len(size_bytes).unwrap();
             let total = total_bytes.to_string();

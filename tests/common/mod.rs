@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use iobench::engine::strategy::Support;
+use iobench::engine::support::Support;
 use iobench::engine::target::Target;
 use tempfile::TempDir;
 

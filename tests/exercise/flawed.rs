@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use iobench::Errno;
 use iobench::engine::blocking::{Blocking, blocking};
 use iobench::engine::descriptor;
-use iobench::engine::strategy::{
-    Call, DirectIo, Direction, Info, MAX_CALL_BYTES, Op, OpenSpec, Strategy, Work,
-};
+use iobench::engine::operation::{Direction, Op};
+use iobench::engine::strategy::{Call, IoPath, OpenSpec, Strategy};
+use iobench::engine::workload::Workload;
 use iobench::error::Error;
 
 /// Each flaw: name, the only row that it makes red, and words of that row's sentence.
@@ -53,10 +53,10 @@ pub(crate) const ALL: [&dyn Strategy; 13] = [
 
 /// What is wrong; all else is right, by pread(2) and pwrite(2).
 trait Flaw: 'static {
-    const NAME: &str;
+    const NAME: &'static str;
 
     /// Names of the calls that it declares to read and to write by.
-    const DECLARED: [&str; 2] = ["pread64", "pwrite64"];
+    const DECLARED: [&'static str; 2] = ["pread64", "pwrite64"];
 
     fn open(spec: &OpenSpec) -> Result<File, Error> {
         descriptor::open(spec)
@@ -72,33 +72,26 @@ struct Flawed<F> {
     flaw: PhantomData<F>,
 }
 
-impl<F: Flaw> Blocking for Flawed<F> {
-    const INFO: Info = Info {
-        name: F::NAME,
-        summary: "wrong in one thing",
-        random: true,
-        moves_data: true,
-        deepest_queue: 1,
-        direct: DirectIo::OnRequest,
-        max_block_bytes: MAX_CALL_BYTES,
-    };
+impl<F: Flaw> IoPath for Flawed<F> {
+    const NAME: &'static str = F::NAME;
+    const SUMMARY: &'static str = "wrong in one thing";
 
-    fn calls(work: &Work) -> Vec<Call> {
-        let name = F::DECLARED[usize::from(work.direction == Direction::Write)];
-        let sync = work.sync.then(|| Call::exactly("fsync", 1));
-        [Call::exactly(name, work.blocks)].into_iter().chain(sync).collect()
+    fn calls(workload: &Workload) -> Vec<Call> {
+        Call::one_per_block(workload, F::DECLARED[0], F::DECLARED[1])
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         Ok(Flawed { file: F::open(spec)?, flaw: PhantomData })
     }
 
-    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
-        F::transfer(&self.file, op, block)
-    }
-
     fn flush(&mut self) -> Result<(), Errno> {
         descriptor::sync(&self.file)
+    }
+}
+
+impl<F: Flaw> Blocking for Flawed<F> {
+    fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        F::transfer(&self.file, op, block)
     }
 }
 
@@ -133,7 +126,7 @@ fn transfer_vectored(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Err
 struct Rounds;
 
 impl Flaw for Rounds {
-    const NAME: &str = "rounds";
+    const NAME: &'static str = "rounds";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         match op.direction {
@@ -147,7 +140,7 @@ impl Flaw for Rounds {
 struct Deaf;
 
 impl Flaw for Deaf {
-    const NAME: &str = "deaf";
+    const NAME: &'static str = "deaf";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         if op.direction == Direction::Write { Ok(block.len()) } else { transfer(file, op, block) }
@@ -158,7 +151,7 @@ impl Flaw for Deaf {
 struct Seeks;
 
 impl Flaw for Seeks {
-    const NAME: &str = "seeks";
+    const NAME: &'static str = "seeks";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         // SAFETY: lseek takes a descriptor, and the file keeps it open.
@@ -171,7 +164,7 @@ impl Flaw for Seeks {
 struct Chatty;
 
 impl Flaw for Chatty {
-    const NAME: &str = "chatty";
+    const NAME: &'static str = "chatty";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         eprintln!("block");
@@ -183,7 +176,7 @@ impl Flaw for Chatty {
 struct Swallows;
 
 impl Flaw for Swallows {
-    const NAME: &str = "swallows";
+    const NAME: &'static str = "swallows";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let _ = transfer(file, op, block);
@@ -195,7 +188,7 @@ impl Flaw for Swallows {
 struct Hides;
 
 impl Flaw for Hides {
-    const NAME: &str = "hides";
+    const NAME: &'static str = "hides";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         match transfer(file, op, block) {
@@ -209,7 +202,7 @@ impl Flaw for Hides {
 struct Impatient;
 
 impl Flaw for Impatient {
-    const NAME: &str = "impatient";
+    const NAME: &'static str = "impatient";
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         match transfer(file, op, block) {
@@ -219,14 +212,18 @@ impl Flaw for Impatient {
     }
 }
 
+fn buffered(spec: &OpenSpec) -> Workload {
+    Workload { direct: false, ..*spec.workload }
+}
+
 /// Is asked for O_DIRECT, and opens without.
 struct Buffers;
 
 impl Flaw for Buffers {
-    const NAME: &str = "buffers";
+    const NAME: &'static str = "buffers";
 
     fn open(spec: &OpenSpec) -> Result<File, Error> {
-        descriptor::open(&OpenSpec { direct: false, ..*spec })
+        descriptor::open(&OpenSpec { workload: &buffered(spec), ..*spec })
     }
 }
 
@@ -234,16 +231,16 @@ impl Flaw for Buffers {
 struct Pretends;
 
 impl Flaw for Pretends {
-    const NAME: &str = "pretends";
-    const DECLARED: [&str; 2] = ["preadv", "pwritev"];
+    const NAME: &'static str = "pretends";
+    const DECLARED: [&'static str; 2] = ["preadv", "pwritev"];
 }
 
 /// Goes another path where the kernel does not take its own.
 struct Replaces;
 
 impl Flaw for Replaces {
-    const NAME: &str = "replaces";
-    const DECLARED: [&str; 2] = ["preadv", "pwritev"];
+    const NAME: &'static str = "replaces";
+    const DECLARED: [&'static str; 2] = ["preadv", "pwritev"];
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         match transfer_vectored(file, op, block) {
@@ -257,11 +254,13 @@ impl Flaw for Replaces {
 struct Reopens;
 
 impl Flaw for Reopens {
-    const NAME: &str = "reopens";
+    const NAME: &'static str = "reopens";
 
     fn open(spec: &OpenSpec) -> Result<File, Error> {
         match descriptor::open(spec) {
-            Err(_) if spec.direct => descriptor::open(&OpenSpec { direct: false, ..*spec }),
+            Err(_) if spec.workload.direct => {
+                descriptor::open(&OpenSpec { workload: &buffered(spec), ..*spec })
+            }
             opened => opened,
         }
     }
@@ -271,7 +270,7 @@ impl Flaw for Reopens {
 struct Slow;
 
 impl Flaw for Slow {
-    const NAME: &str = SLOW;
+    const NAME: &'static str = SLOW;
 
     fn transfer(file: &File, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let begun = Instant::now();
@@ -284,7 +283,7 @@ impl Flaw for Slow {
 struct Crashes;
 
 impl Flaw for Crashes {
-    const NAME: &str = CRASHES;
+    const NAME: &'static str = CRASHES;
 
     fn transfer(_: &File, _: Op, block: &mut [u8]) -> Result<usize, Errno> {
         // SAFETY: none; it is what a student's wrong pointer does.

@@ -18,10 +18,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use common::{Filesystem, Outcome, have, have_program};
-use iobench::command::selftest::Marking;
 use iobench::engine::blocking::blocking;
 use iobench::report::json::schema;
-use iobench::selftest::marking::{Criterion, Mark, Row};
+use iobench::selftest::table::{Criterion, Mark, Marking, Row};
 use iobench::strategies;
 use serde_json::Value;
 
@@ -157,7 +156,7 @@ fn slow() {
     let ratios = &rows["speed"].time_ratios;
     let modes: Vec<(&str, &str)> =
         ratios.iter().map(|ratio| (ratio.direction.as_str(), ratio.c_loop.as_str())).collect();
-    assert_eq!(modes, [("read", "pread"), ("write", "pwrite")]);
+    assert_eq!(modes, [("read", "pread64"), ("write", "pwrite64")]);
     assert!(rows["speed"].sentence.contains("more than 1.20 is too slow"), "{}", rows["speed"].sentence);
 }
 
@@ -192,7 +191,7 @@ fn bad_input() {
     let known = ["there is no such strategy", "pread", "mine"];
     let cases: [(&[&str], i32, &[&str]); 4] = [
         (&["--strategy", "mien"], 64, &known),
-        (&["--strategy", "mine", "--within", "0"], 64, &["--within", "no part of one"]),
+        (&["--strategy", "mine", "--within", "0"], 64, &["--within", "is not a fraction"]),
         (&["--strategy", "mine", "--only", "beauty"], 64, &["beauty", "data, directions"]),
         (&[], 64, &["--strategy"]),
     ];

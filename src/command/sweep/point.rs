@@ -4,19 +4,21 @@ use std::time::Duration;
 
 use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
-use crate::engine::buffer::Memory;
+use super::plan::Totals;
+use crate::engine::buffer::BufferPool;
 use crate::engine::extents::{self, Unstored};
-use crate::engine::iteration::{self, Sample};
+use crate::engine::iteration::{self, Iteration, Sample};
 use crate::engine::strategy::Effective;
 use crate::engine::target::Target;
+use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
 use crate::report::sweep::{StopReason, Summary, SweepRun};
 use crate::stats;
 
-/// A sample is to last about this long at the most, so that there are many, and one machine for each.
+/// A sample lasts at most about this long: short samples are many, and each sees one state of the machine.
 const LONGEST_SAMPLE: Duration = Duration::from_millis(5);
-/// I/Os of the two trials that tell how long one takes.
+/// Number of I/Os of each of the two trials that estimate the time of one.
 const TRIAL_IOS: u64 = 64;
 /// The estimate of a trial is a rough one: aim below the limit.
 const AIM: f64 = 0.8;
@@ -24,29 +26,29 @@ const AIM: f64 = 0.8;
 /// Offsets are signed (`off_t`).
 const OFFSETS_BYTES: u64 = i64::MAX as u64;
 
-/// One strategy at one buffer size, and what has been measured of it.
-pub(super) struct Point {
-    pub(super) prepared: Prepared,
-    pub(super) samples: Vec<SampleRecord>,
-    pub(super) stop: Option<StopReason>,
+/// One strategy at one buffer size, with its samples.
+pub(crate) struct SweepPoint {
+    pub(crate) prepared: Prepared,
+    pub(crate) samples: Vec<SampleRecord>,
+    pub(crate) stop: Option<StopReason>,
     next_look: usize,
     effective: Option<Effective>,
     /// What all its samples took, with what comes before and after each.
-    pub(super) spent: Duration,
+    pub(crate) spent: Duration,
     /// What is not stored of its range of the file.
     unstored: Option<Unstored>,
     error: Option<ErrorRecord>,
 }
 
 /// A point that cannot run, with the reason.
-pub(super) struct Refused {
-    pub(super) request: Request,
-    pub(super) error: ErrorRecord,
+pub(crate) struct RefusedPoint {
+    pub(crate) request: Request,
+    pub(crate) error: ErrorRecord,
 }
 
-impl Refused {
+impl RefusedPoint {
     /// The point as it goes into the document.
-    pub(super) fn run(&self, argv: &[String], created: bool) -> SweepRun {
+    pub(crate) fn run(&self, argv: &[String], created: bool) -> SweepRun {
         SweepRun {
             benchmark_configuration: prepared::configuration(&self.request, argv.to_vec(), created),
             benchmark_samples: Vec::new(),
@@ -56,19 +58,19 @@ impl Refused {
     }
 }
 
-impl Point {
-    /// Prepares a point; with `fit` the total is reduced so that a sample is not too long.
-    pub(super) fn new(
+impl SweepPoint {
+    /// Prepares a point. With fitted totals its total is reduced so that a sample is not too long.
+    ///
+    /// # Errors
+    /// The point with the reason why it cannot run.
+    pub(crate) fn new(
         request: Request,
         target: &Target,
         cpu: Option<usize>,
-        fit: bool,
-    ) -> Result<Point, Box<Refused>> {
-        let again = request.clone();
-        let fitted = Prepared::new(request, target, cpu)
-            .and_then(|prepared| if fit { fit_total(prepared, target) } else { Ok(prepared) });
-        match fitted {
-            Ok(prepared) => Ok(Point {
+        totals: Totals,
+    ) -> Result<SweepPoint, Box<RefusedPoint>> {
+        match prepare(request.clone(), target, cpu, totals) {
+            Ok(prepared) => Ok(SweepPoint {
                 unstored: extents::unstored(target, prepared.request.file_bytes()),
                 prepared,
                 samples: Vec::new(),
@@ -78,24 +80,24 @@ impl Point {
                 spent: Duration::ZERO,
                 error: None,
             }),
-            Err(error) => Err(Box::new(Refused { request: again, error: ErrorRecord::new(&error) })),
+            Err(error) => Err(Box::new(RefusedPoint { request, error: ErrorRecord::from(&error) })),
         }
     }
 
-    /// Takes one more sample, the `order_index`-th of the sweep, with its buffer in `memory`.
-    pub(super) fn sample(
+    /// Takes one more sample, the `order_index`-th of the sweep, with its buffer from `pool`.
+    ///
+    /// # Errors
+    /// Those of an iteration.
+    pub(crate) fn sample(
         &mut self,
         target: &Target,
-        memory: &mut Memory,
+        pool: &mut BufferPool,
         order_index: u64,
     ) -> Result<(), Error> {
         let Prepared { request, plan, .. } = &self.prepared;
-        let effective = &mut self.effective;
-        let sample = iteration::run_in(memory, request.strategy, target, plan, |granted| {
-            effective.get_or_insert_with(|| granted.clone());
-            Ok(())
-        })?;
-        let record = SampleRecord::from(&sample);
+        let iteration = Iteration::open(request.strategy, target, plan, pool)?;
+        self.effective.get_or_insert_with(|| iteration.effective());
+        let record = SampleRecord::from(&iteration.measure()?);
         let order_index = Some(order_index);
         self.samples.push(SampleRecord { role: Some(Role::Measured), order_index, ..record });
         Ok(())
@@ -105,7 +107,7 @@ impl Point {
     /// whether the processor was slowed beside it.
     ///
     /// A point that was done is open again if it turns out that samples of it do not count.
-    pub(super) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
+    pub(crate) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
         label(&mut self.samples, slowed);
         let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
@@ -123,7 +125,7 @@ impl Point {
 
     /// About how many seconds it takes until the point is done, by what its samples took that count; `None` while
     /// there are too few to tell, and where there may be enough.
-    pub(super) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
+    pub(crate) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
         let bandwidths = measured_bandwidths(&self.samples);
         let end = stats::foreseen_look(&bandwidths, self.next_look, precision, largest_n)?;
         let more = end.checked_sub(bandwidths.len()).filter(|more| *more > 0)?;
@@ -131,13 +133,13 @@ impl Point {
     }
 
     /// Closes the point: its strategy failed on it.
-    pub(super) fn fail(&mut self, error: &Error) {
+    pub(crate) fn fail(&mut self, error: &Error) {
         self.stop = Some(StopReason::Failed);
-        self.error = Some(ErrorRecord::new(error));
+        self.error = Some(ErrorRecord::from(error));
     }
 
     /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         argv: &[String],
         created: bool,
@@ -146,7 +148,7 @@ impl Point {
     ) -> SweepRun {
         let mut configuration = prepared::configuration(&self.prepared.request, argv.to_vec(), created);
         configuration.iterations = self.samples.len() as u64;
-        configuration.granted = self.effective.as_ref().map(|effective| self.prepared.granted(effective));
+        configuration.granted = self.effective.clone().map(|effective| self.prepared.granted(effective));
         prepared::describe_extents(&mut configuration, self.unstored);
         SweepRun {
             benchmark_configuration: configuration,
@@ -190,28 +192,38 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Optio
     })
 }
 
+/// Checks a request against the target, and fits its total if asked.
+fn prepare(request: Request, target: &Target, cpu: Option<usize>, totals: Totals) -> Result<Prepared, Error> {
+    request.check_sizes()?;
+    target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
+    let prepared = Prepared::new(request, target, cpu)?;
+    if totals == Totals::Fitted { fit_total(prepared, target) } else { Ok(prepared) }
+}
+
 /// Two short trials, of which the faster counts, tell how many I/Os fit into a sample.
 fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
     let most_ios = most_ios(&prepared.request);
     let trial = with_ios(prepared, most_ios.min(TRIAL_IOS), target)?;
-    let run = || iteration::run(trial.request.strategy, target, &trial.plan, |_| Ok(()));
+    let run = || iteration::sample(trial.request.strategy, target, &trial.plan);
     let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
     let fitting = (LONGEST_SAMPLE.as_secs_f64() * AIM / seconds.max(f64::MIN_POSITIVE)) as u64;
     let ios = if fitting >= most_ios { most_ios } else { power_of_two_below(fitting.max(1)) };
-    // A queue is to be filled once at the least: with fewer I/Os it would be a shorter one.
-    let queue_ios = u64::from(trial.plan.depth);
+    // A queue is to be filled at least once: with fewer I/Os it would be a shorter one.
+    let queue_ios = u64::from(trial.plan.workload.depth());
     with_ios(trial, ios.max(queue_ios), target)
 }
 
-/// As many as the file has blocks. Where nothing moves, as many as there are offsets: a few I/Os that do nothing
-/// take no longer than reading the clock.
+/// As many as the file has blocks. Without I/O, as many as there are offsets: a few I/Os that do nothing take no longer
+/// than reading the clock.
 fn most_ios(request: &Request) -> u64 {
-    let most_bytes = if request.strategy.info().moves_data { request.total_bytes } else { OFFSETS_BYTES };
-    most_bytes / request.block_bytes
+    let Workload { total_bytes, block_bytes, .. } = request.workload;
+    let performs_io = request.strategy.info().properties.performs_io;
+    let most_bytes = if performs_io { total_bytes } else { OFFSETS_BYTES };
+    most_bytes / block_bytes
 }
 
-/// Seconds of an I/O of the sample.
-pub(super) fn seconds_per_io(sample: &Sample) -> f64 {
+/// Seconds per I/O of the sample.
+pub(crate) fn seconds_per_io(sample: &Sample) -> f64 {
     sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.tally.io_count.max(1) as f64
 }
 
@@ -221,9 +233,9 @@ fn power_of_two_below(number: u64) -> u64 {
 
 /// The same point over `ios` I/Os.
 fn with_ios(prepared: Prepared, ios: u64, target: &Target) -> Result<Prepared, Error> {
-    let total_bytes = ios * prepared.request.block_bytes;
-    let request = Request { total_bytes, ..prepared.request };
-    Prepared::new(request, target, prepared.cpu)
+    let Request { workload, .. } = prepared.request;
+    let workload = Workload { total_bytes: ios * workload.block_bytes, ..workload };
+    Prepared::new(Request { workload, ..prepared.request }, target, prepared.cpu)
 }
 
 #[cfg(test)]

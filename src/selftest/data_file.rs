@@ -5,9 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::said;
+use crate::engine::operation::Direction;
 use crate::engine::pattern;
-use crate::engine::strategy::Direction;
 use crate::engine::target::Target;
 
 /// A data file and what it must hold; removed when dropped.
@@ -34,7 +33,7 @@ impl DataFile {
 
     /// The file as a strategy gets it.
     pub(super) fn target(&self, direction: Direction) -> Result<Target, String> {
-        Target::open(&self.path, direction, false).map_err(said)
+        Target::open(&self.path, direction, false).map_err(|error| error.to_string())
     }
 
     /// Where it lies.

@@ -1,33 +1,41 @@
-//! Random numbers that a seed repeats.
+//! Random numbers that a seed repeats: SplitMix64, for the order of samples and blocks and for the contents of files.
+//!
+//! Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants and test values as in
+//! Vigna's `splitmix64.c`.
 
-/// `SplitMix64`: 64 bits of state, every seed as good as any other.
-///
-/// Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants
-/// as in Vigna's `splitmix64.c`. The same few lines make the pattern of the files in the engine;
-/// they are repeated here because statistics depend on no other room.
+/// Distance between two states of the sequence.
+pub const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The output of SplitMix64 for a state.
+#[inline]
+pub fn mix(state: u64) -> u64 {
+    let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A sequence: 64 bits of state, every seed as good as any other.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
 }
 
 impl Random {
-    /// A sequence of its own for each seed.
+    /// The sequence of this seed.
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
     /// The next 64 bits.
     pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.state = self.state.wrapping_add(STEP);
+        mix(self.state)
     }
 
     /// A whole number from 0 to `bound - 1`; 0 where `bound` is 0.
     ///
-    /// By multiplication (Lemire, ACM TOMACS 29(1), 2019) without its rejection step: what that
-    /// would correct is `bound` parts in 2^64.
+    /// By multiplication (Lemire, ACM TOMACS 29(1), 2019) without its rejection step, which would correct a bias of
+    /// `bound` in 2^64.
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
@@ -37,6 +45,22 @@ impl Random {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));
         }
+    }
+
+    /// Takes a measurement of two things, in random order, so that an effect of the first on the second is noise.
+    ///
+    /// # Errors
+    /// That of either measurement.
+    pub fn pair<T, E>(
+        &mut self,
+        first: impl FnOnce() -> Result<T, E>,
+        second: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(T, T), E> {
+        if self.below(2) == 0 {
+            return Ok((first()?, second()?));
+        }
+        let second = second()?;
+        Ok((first()?, second))
     }
 }
 
@@ -49,13 +73,13 @@ impl Random {
     }
 
     /// Standard normal, by Box & Muller (1958).
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.uniform().ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// `n` values whose logarithm is normal: skewed to the right, as times are.
-    pub(super) fn lognormal(&mut self, n: usize, median: f64, sigma: f64) -> Vec<f64> {
+    pub(crate) fn lognormal(&mut self, n: usize, median: f64, sigma: f64) -> Vec<f64> {
         (0..n).map(|_| median * (sigma * self.normal()).exp()).collect()
     }
 }

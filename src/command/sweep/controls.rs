@@ -1,0 +1,76 @@
+//! What the machine itself does during a sweep: floors before and after it, and readings beside each sample.
+
+use super::plan::DEFAULT_TOTAL_BYTES;
+use super::point::{SweepPoint, seconds_per_io};
+use crate::engine::floors;
+use crate::engine::iteration::{self, Plan};
+use crate::engine::operation::Direction;
+use crate::engine::strategy::Strategy;
+use crate::engine::support::Limits;
+use crate::engine::target::Target;
+use crate::engine::workload::Workload;
+use crate::error::Error;
+use crate::host;
+use crate::report::sweep::{Control, Floors};
+
+/// Readings of work that belongs to no I/O path.
+#[derive(Default)]
+pub(crate) struct Controls {
+    work: floors::ReferenceWork,
+    /// One per sample, in order.
+    pub(crate) readings: Vec<Control>,
+}
+
+impl Controls {
+    /// Takes a reading before and after `sample`, which is given its number. Without a sample there is no reading.
+    ///
+    /// # Errors
+    /// Those of `sample`.
+    pub(crate) fn around(&mut self, sample: impl FnOnce(u64) -> Result<(), Error>) -> Result<(), Error> {
+        let order_index = self.readings.len() as u64;
+        let processor_before_ns = floors::processor_ns();
+        sample(order_index)?;
+        let processor_after_ns = floors::processor_ns();
+        let floors::Reading { system_call_ns, memory_copy_ns } = self.work.read();
+        self.readings.push(Control {
+            order_index,
+            processor_before_ns,
+            processor_after_ns,
+            system_call_ns,
+            memory_copy_ns,
+        });
+        Ok(())
+    }
+}
+
+/// Measures the cost of the harness, of a system call and of a memory copy, for the sizes of these points.
+pub(crate) fn measure_floors(
+    points: &[SweepPoint],
+    floor: Option<&'static dyn Strategy>,
+    target: &Target,
+) -> Floors {
+    let workloads = || points.iter().map(|point| point.prepared.request.workload);
+    let direction = workloads().next().map_or(Direction::Read, |workload| workload.direction);
+    // A copy takes a source and a destination, and is not worth half of the memory.
+    let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
+    let mut sizes: Vec<u64> = workloads().map(|workload| workload.block_bytes).collect();
+    sizes.retain(|bytes| *bytes <= free_bytes / 4);
+    sizes.sort_unstable();
+    sizes.dedup();
+    let copy = |bytes: u64| (bytes, floors::memory_copy_ns(bytes, DEFAULT_TOTAL_BYTES));
+    Floors {
+        harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
+        system_call_ns: Some(floors::system_call_ns()),
+        memory_copy_ns: sizes.into_iter().map(copy).collect(),
+    }
+}
+
+/// Nanoseconds per call of the strategy without I/O; `None` if it fails.
+fn harness_call_ns(floor: &dyn Strategy, direction: Direction, target: &Target) -> Option<f64> {
+    const CALLS: u64 = 1 << 20;
+    let limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: 1 };
+    let plan = Plan::new(Workload::new(direction, 1, CALLS), &limits);
+    let seconds = || iteration::sample(floor, target, &plan).map(|sample| seconds_per_io(&sample));
+    let shortest = (0..5).map(|_| seconds()).reduce(|one, other| Ok(one?.min(other?)));
+    Some(shortest?.ok()? * 1e9)
+}

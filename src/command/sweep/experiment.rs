@@ -1,0 +1,316 @@
+//! A sweep under way.
+//!
+//! Rounds visit every open point, in a fresh random order, and those more often that the budget suffices for. After
+//! each round, samples taken while the processor was slowed are labelled, points that the stopping rule finds done drop
+//! out, and the result file is replaced, whole.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::super::file;
+use super::super::request::Request;
+use super::controls::{Controls, measure_floors};
+use super::plan::{Settings, SweepPlan, Totals};
+use super::point::{RefusedPoint, SweepPoint};
+use crate::engine::buffer::BufferPool;
+use crate::engine::cache::CacheState;
+use crate::engine::interrupt;
+use crate::engine::operation::Direction;
+use crate::engine::strategy::Strategy;
+use crate::engine::target::Target;
+use crate::error::{Error, ErrorKind};
+use crate::host;
+use crate::random::Random;
+use crate::report::analysis;
+use crate::report::document::SCHEMA_VERSION;
+use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
+use crate::stats;
+
+/// How often a round visits the points that can be done within the budget: the others, once in it, do not take their
+/// time. Compared with one visit, a twelfth of all points more converge, and the widest intervals are wider by a third:
+/// docs/performance.md.
+const VISITS: usize = 5;
+
+/// A sweep under way.
+pub(crate) struct Experiment {
+    settings: Settings,
+    argv: Vec<String>,
+    created: bool,
+    floor: Option<&'static dyn Strategy>,
+    started: Instant,
+    start_time: String,
+    host: host::Configuration,
+    conditions_before: host::Conditions,
+    points: Vec<SweepPoint>,
+    refused: Vec<RefusedPoint>,
+    floors: Floors,
+    controls: Controls,
+    pool: BufferPool,
+    rounds: u64,
+    unfinished: StopReason,
+    /// The first error at a point.
+    failure: Option<Error>,
+    /// The total of all points, if they have one.
+    total_bytes: Option<u64>,
+    path: PathBuf,
+    direction: Direction,
+    cache: CacheState,
+    strategies: Vec<String>,
+    block_sizes_bytes: Vec<u64>,
+}
+
+impl Experiment {
+    /// Prepares every point; those that cannot run are kept with their reason.
+    pub(crate) fn new(plan: SweepPlan, created: bool, target: &Target, cpu: Option<usize>) -> Experiment {
+        let SweepPlan { settings, requests, totals, floor, argv, .. } = plan;
+        let mut strategies: Vec<String> =
+            requests.iter().map(|request| request.strategy.info().name.to_owned()).collect();
+        strategies.dedup();
+        let mut sizes: Vec<u64> = requests.iter().map(|request| request.workload.block_bytes).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        let path = target.path().to_owned();
+        let mut experiment = Experiment {
+            settings,
+            argv,
+            created,
+            floor,
+            started: Instant::now(),
+            start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            host: host::configuration(Some(&path)),
+            conditions_before: host::conditions(),
+            points: Vec::new(),
+            refused: Vec::new(),
+            floors: Floors::default(),
+            controls: Controls::default(),
+            pool: BufferPool::default(),
+            rounds: 0,
+            unfinished: StopReason::Budget,
+            failure: None,
+            total_bytes: (totals == Totals::Given).then(|| common_total(&requests)).flatten(),
+            path,
+            direction: requests.first().map_or(Direction::Read, |request| request.workload.direction),
+            cache: requests.first().map_or(CacheState::AsIs, |request| request.preparation.cache),
+            strategies,
+            block_sizes_bytes: sizes,
+        };
+        for request in requests {
+            match SweepPoint::new(request, target, cpu, totals) {
+                Ok(point) => experiment.points.push(point),
+                Err(refused) => experiment.refused.push(*refused),
+            }
+        }
+        experiment
+    }
+
+    /// Takes all samples.
+    ///
+    /// # Errors
+    /// An interruption after a signal, an error of the result file, or the first error at a point.
+    pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
+        self.floors = measure_floors(&self.points, self.floor, target);
+        let outcome = interrupt::check().and_then(|()| self.rounds(target, output));
+        // At two times, because at one the processor may be slowed throughout.
+        let later = measure_floors(&self.points, self.floor, target);
+        self.floors = std::mem::take(&mut self.floors).smaller(later);
+        // Includes the round that the budget or a signal broke off.
+        self.review();
+        outcome.and(self.failure.take().map_or(Ok(()), Err))
+    }
+
+    /// Rounds until every point is done, the budget is spent, or a signal arrives.
+    fn rounds(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
+        let progress = progress(self.points.len());
+        let mut random = Random::new(self.settings.seed);
+        let mut outcome = Ok(true);
+        while let Ok(true) = outcome {
+            outcome = self.round(target, &mut random, &progress, output);
+        }
+        progress.finish_and_clear();
+        if outcome.is_err() {
+            self.unfinished = StopReason::Interrupted;
+        }
+        outcome.map(drop)
+    }
+
+    /// Takes a round and replaces the result file; true if there is more to do and time for it.
+    fn round(
+        &mut self,
+        target: &Target,
+        random: &mut Random,
+        progress: &ProgressBar,
+        output: Option<&Path>,
+    ) -> Result<bool, Error> {
+        for visit in 0..VISITS {
+            // Each visit gets fresh memory, so page placement varies between samples.
+            self.pool.renew();
+            let points = if visit == 0 { self.open() } else { self.within_reach() };
+            for index in self.ordered(points, random) {
+                if self.started.elapsed() >= measuring_time(self.settings.budget) {
+                    return Ok(false);
+                }
+                self.sample(index, target)?;
+                // Between brackets: the next one opens only after this has been drawn.
+                self.draw(progress);
+            }
+        }
+        self.rounds += 1;
+        self.review();
+        if let Some(path) = output {
+            keep(path, &self.document(false))?;
+        }
+        Ok(!self.open().is_empty())
+    }
+
+    /// A sample of a point, and readings of the controls beside it. A point whose strategy fails is closed; only a
+    /// signal is an error.
+    fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
+        let start = Instant::now();
+        let Self { points, controls, pool, failure, .. } = self;
+        let point = &mut points[index];
+        match controls.around(|order_index| point.sample(target, pool, order_index)) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
+            Err(error) => {
+                point.fail(&error);
+                failure.get_or_insert(error);
+            }
+            Ok(()) => point.spent += start.elapsed(),
+        }
+        Ok(())
+    }
+
+    /// Labels the samples by all readings so far, and closes the points that are done.
+    fn review(&mut self) {
+        let readings: Vec<f64> = self.controls.readings.iter().map(Control::processor_ns).collect();
+        let slowed = stats::disturbed(&readings);
+        for point in &mut self.points {
+            point.review(&slowed, self.settings.precision, self.settings.largest_n as usize);
+        }
+    }
+
+    /// Indices of the points that are not done.
+    fn open(&self) -> Vec<usize> {
+        (0..self.points.len()).filter(|index| self.points[*index].stop.is_none()).collect()
+    }
+
+    /// Indices of the open points that the rest of the budget is expected to suffice for, cheapest first.
+    fn within_reach(&self) -> Vec<usize> {
+        let Settings { precision, largest_n, budget, .. } = self.settings;
+        let to_go = |point: &SweepPoint| point.seconds_to_go(precision, largest_n as usize);
+        let cost = |index: usize| Some((index, to_go(&self.points[index])?));
+        let (foreseen, costs): (Vec<usize>, Vec<f64>) = self.open().into_iter().filter_map(cost).unzip();
+        let left = measuring_time(budget).saturating_sub(self.started.elapsed());
+        let affordable = stats::affordable(&costs, left.as_secs_f64());
+        foreseen
+            .into_iter()
+            .zip(affordable)
+            .filter(|(_, affordable)| *affordable)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// These points in the order of a round.
+    fn ordered(&self, mut points: Vec<usize>, random: &mut Random) -> Vec<usize> {
+        let size = |index: &usize| self.points[*index].prepared.request.workload.block_bytes;
+        match self.settings.order {
+            Order::Random => random.shuffle(&mut points),
+            Order::Ascending => points.sort_by_key(size),
+            Order::Descending => points.sort_by_key(|index| std::cmp::Reverse(size(index))),
+        }
+        points
+    }
+
+    fn draw(&self, progress: &ProgressBar) {
+        let done = self.points.iter().filter(|point| point.stop.is_some()).count();
+        let left = self.settings.budget.saturating_sub(self.started.elapsed());
+        progress.set_position(done as u64);
+        progress.set_message(format!("round {}, at most {} s left", self.rounds + 1, left.as_secs()));
+    }
+
+    /// The document of what there is; the analysis is left out of the files between rounds.
+    pub(crate) fn document(&self, analysed: bool) -> SweepDocument {
+        // A file of in between is read only if the program did not write the last one.
+        let unfinished = if analysed { self.unfinished } else { StopReason::Interrupted };
+        let mut runs: Vec<SweepRun> = self
+            .points
+            .iter()
+            .map(|point| point.run(&self.argv, self.created, unfinished, self.settings.precision))
+            .chain(self.refused.iter().map(|refused| refused.run(&self.argv, self.created)))
+            .collect();
+        let place = |run: &SweepRun| {
+            let configuration = &run.benchmark_configuration;
+            let strategy = self.strategies.iter().position(|name| *name == configuration.strategy);
+            (strategy, configuration.buffersize)
+        };
+        runs.sort_by_key(place);
+        let mut document = SweepDocument {
+            schema_version: SCHEMA_VERSION,
+            host_configuration: self.host.clone(),
+            conditions_before: self.conditions_before,
+            conditions_after: host::conditions(),
+            sweep_configuration: self.configuration(),
+            runs,
+            floors: self.floors.clone(),
+            controls: self.controls.readings.clone(),
+            models: Vec::new(),
+            knees: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+        };
+        if analysed {
+            analysis::add(&mut document);
+        }
+        document
+    }
+
+    fn configuration(&self) -> SweepConfiguration {
+        let Settings { precision, budget, largest_n, order, seed } = self.settings;
+        SweepConfiguration {
+            path: self.path.display().to_string(),
+            direction: self.direction,
+            strategies: self.strategies.clone(),
+            block_sizes_bytes: self.block_sizes_bytes.clone(),
+            total_bytes: self.total_bytes,
+            precision,
+            budget_seconds: budget.as_secs_f64(),
+            largest_n,
+            order,
+            seed,
+            cache: self.cache,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            argv: self.argv.clone(),
+            start_time: self.start_time.clone(),
+            elapsed_seconds: self.started.elapsed().as_secs_f64(),
+            rounds: self.rounds,
+        }
+    }
+}
+
+/// Replaces the result file.
+///
+/// # Errors
+/// Those of writing a file.
+pub(crate) fn keep(path: &Path, document: &SweepDocument) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(document).map_err(|error| Error::output(error.into()))?;
+    file::replace(path, &bytes)
+}
+
+/// The part of the budget for samples: the rest is for fitting models and knees, a second or two.
+fn measuring_time(budget: Duration) -> Duration {
+    budget - (budget / 20).min(Duration::from_secs(3))
+}
+
+/// The total of all requests, if they have one.
+fn common_total(requests: &[Request]) -> Option<u64> {
+    let first = requests.first()?.workload.total_bytes;
+    requests.iter().all(|request| request.workload.total_bytes == first).then_some(first)
+}
+
+/// Drawn on a terminal only, and only when asked: it has no thread of its own.
+fn progress(points: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(points as u64), ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} points done, {msg}");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}

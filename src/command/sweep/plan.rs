@@ -1,0 +1,172 @@
+//! The plan of a sweep: a request for each point, and the settings that they share.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::super::prepared;
+use super::super::request::{self, Request, find_strategy};
+use super::Context;
+use super::experiment::{Experiment, keep};
+use crate::cli::SweepArgs;
+use crate::engine::affinity;
+use crate::engine::interrupt;
+use crate::engine::operation::{Direction, Mode};
+use crate::engine::prepare::{self, Preparation};
+use crate::engine::strategy::Strategy;
+use crate::engine::target::Target;
+use crate::engine::usdt;
+use crate::engine::workload::Workload;
+use crate::error::Error;
+use crate::report::document::ErrorRecord;
+use crate::report::sweep::{Order, SweepDocument};
+
+/// The lab's total, where `-t` and the file do not say otherwise.
+pub(crate) const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
+
+/// How the totals of the samples are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Totals {
+    /// As each request says.
+    Given,
+    /// The lab's total or the file, less where a sample would take too long; more without I/O.
+    Fitted,
+}
+
+/// Settings of the stopping rule and of the order.
+pub(crate) struct Settings {
+    /// Half-width of the interval, as a fraction of the median, at which a point is done.
+    pub(crate) precision: f64,
+    /// Time that the sweep may take.
+    pub(crate) budget: Duration,
+    /// Maximum number of samples per point.
+    pub(crate) largest_n: u64,
+    /// Order of the points within a round.
+    pub(crate) order: Order,
+    /// Seed of that order.
+    pub(crate) seed: u64,
+}
+
+/// A sweep that is consistent in itself.
+pub(crate) struct SweepPlan {
+    /// Settings that all points share.
+    pub(crate) settings: Settings,
+    /// A request per point.
+    pub(crate) requests: Vec<Request>,
+    /// How the totals are chosen.
+    pub(crate) totals: Totals,
+    /// The strategy that measures the harness itself.
+    pub(crate) floor: Option<&'static dyn Strategy>,
+    /// The command line.
+    pub(crate) argv: Vec<String>,
+    /// Result file.
+    pub(crate) output: Option<PathBuf>,
+}
+
+/// The strategy that performs no I/O, if there is one.
+pub(crate) fn floor(strategies: &[&'static dyn Strategy]) -> Option<&'static dyn Strategy> {
+    strategies.iter().copied().find(|strategy| !strategy.info().properties.performs_io)
+}
+
+impl SweepPlan {
+    /// The plan of these arguments.
+    ///
+    /// # Errors
+    /// A usage error.
+    pub(crate) fn new(args: &SweepArgs, context: &Context) -> Result<SweepPlan, Error> {
+        let clock = || {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            since.map_or(0, |since| since.as_nanos() as u64)
+        };
+        let SweepArgs { precision, budget, largest_n, order, .. } = *args;
+        Ok(SweepPlan {
+            settings: Settings { precision, budget, largest_n, order, seed: args.seed.unwrap_or_else(clock) },
+            requests: requests(args, context.strategies)?,
+            totals: if args.total_bytes.is_some() { Totals::Given } else { Totals::Fitted },
+            floor: floor(context.strategies),
+            argv: context.argv.to_vec(),
+            output: args.output.clone(),
+        })
+    }
+
+    /// Runs the sweep. An error that ends it under way, or one of its points, stands beside the document.
+    ///
+    /// # Errors
+    /// Those that come before the first sample.
+    pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
+        interrupt::install();
+        let first = self.requests.first().ok_or_else(|| Error::usage("nothing to sweep"))?;
+        let cpu = affinity::pin(first.workload.cpu)?;
+        let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
+        let workload = Workload { total_bytes, ..first.workload };
+        let created = prepared::make_file(&Request { workload, ..first.clone() })?;
+        let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)?;
+        if self.totals == Totals::Fitted {
+            self.cover_file(&target);
+        }
+        usdt::register();
+        prepare::touch_program();
+
+        let output = self.output.clone();
+        let mut experiment = Experiment::new(self, created, &target, cpu);
+        let mut outcome = experiment.carry_out(&target, output.as_deref());
+        let mut document = experiment.document(true);
+        if let Some(path) = output {
+            document.error = outcome.as_ref().err().map(ErrorRecord::from);
+            // Of two errors, the first is the one to report.
+            outcome = outcome.and(keep(&path, &document));
+        }
+        Ok((document, outcome))
+    }
+
+    /// Covers as much of the file as the lab's total, in whole blocks.
+    fn cover_file(&mut self, target: &Target) {
+        let most_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES));
+        for Request { workload, .. } in &mut self.requests {
+            let whole_blocks = most_bytes / workload.block_bytes * workload.block_bytes;
+            workload.total_bytes = whole_blocks.max(workload.block_bytes);
+        }
+    }
+}
+
+/// A request per point: strategies in their order, sizes ascending.
+fn requests(args: &SweepArgs, strategies: &[&'static dyn Strategy]) -> Result<Vec<Request>, Error> {
+    let mut seen = BTreeSet::new();
+    let chosen: Vec<&'static dyn Strategy> = match args.strategy.as_str() {
+        "all" => strategies.to_vec(),
+        list => {
+            let names = list.split(',').filter(|name| seen.insert(*name));
+            names.map(|name| find_strategy(name, strategies)).collect::<Result<_, _>>()?
+        }
+    };
+    let mut requests = Vec::new();
+    for strategy in chosen {
+        for block_bytes in &args.block_sizes.0 {
+            requests.push(request(args, strategy, *block_bytes).settled()?);
+        }
+    }
+    Ok(requests)
+}
+
+/// A sample of a sweep is taken without the lab's preparation and with getrusage(2) around it.
+fn request(args: &SweepArgs, strategy: &'static dyn Strategy, block_bytes: u64) -> Request {
+    let direction = request::direction(args.write_mode);
+    // Without -t one block, until the size of the file is known.
+    let total_bytes = args.total_bytes.unwrap_or(block_bytes);
+    Request {
+        mode: if direction == Direction::Read { Mode::Read } else { Mode::Write },
+        path: args.path.clone(),
+        strategy,
+        workload: args.workload.of(Workload::new(direction, block_bytes, total_bytes)),
+        // Writes are written out before each sample, so that one does not pay for another.
+        preparation: Preparation {
+            bare: direction == Direction::Read,
+            cache: args.cache,
+            ..Preparation::NONE
+        },
+        usage: true,
+        iterations: 1,
+        create_missing: args.workload.create,
+        allow_device_write: args.workload.allow_device_write,
+    }
+}

@@ -1,0 +1,51 @@
+//! What becomes of an I/O that did not move its whole block: it is made again, or it ends the pass.
+
+use nix::errno::Errno;
+
+use super::interrupt;
+use super::operation::{Op, Tally};
+use crate::error::{Failure, Fault};
+
+/// Decides about a transfer that did not move its whole block: `Ok` to make it again.
+///
+/// # Errors
+/// The failure that ends the pass.
+#[cold]
+pub(super) fn irregular(
+    op: Op,
+    moved: Result<usize, Errno>,
+    wanted_bytes: usize,
+    tally: &mut Tally,
+) -> Result<(), Failure> {
+    let fault = match moved {
+        Err(errno) => return interrupted_call(errno, tally).map_err(|fault| failure(op, fault)),
+        Ok(moved) => Fault::Partial { moved_bytes: moved as u64, wanted_bytes: wanted_bytes as u64 },
+    };
+    Err(failure(op, fault))
+}
+
+/// Counts a call that a signal interrupted: `Ok` to make it again.
+///
+/// # Errors
+/// The fault that ends the pass: any other errno, and a signal that asks the run to end.
+#[cold]
+pub(super) fn interrupted_call(errno: Errno, tally: &mut Tally) -> Result<(), Fault> {
+    match errno {
+        Errno::EINTR if interrupt::requested() => Err(Fault::Interrupted),
+        Errno::EINTR => {
+            tally.interrupted_calls += 1;
+            Ok(())
+        }
+        errno => Err(Fault::Errno(errno)),
+    }
+}
+
+/// The failure of a pass that a signal ends at this operation.
+#[cold]
+pub(super) fn interrupted(op: Op) -> Failure {
+    failure(op, Fault::Interrupted)
+}
+
+fn failure(op: Op, fault: Fault) -> Failure {
+    Failure { operation: op.direction.name(), offset_bytes: Some(op.offset_bytes), fault }
+}

@@ -1,0 +1,124 @@
+//! What one sample is to move, and how: the only description of it, from the command line to the timed loop and to
+//! the document.
+//!
+//! A new option is a field here; docs/architecture.md shows the other places that it needs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::affinity::CpuChoice;
+use super::buffer::PageState;
+use super::offsets::Access;
+use super::operation::Direction;
+use super::support::Limits;
+
+/// Operations in flight where the user does not say otherwise.
+const DEFAULT_IODEPTH: u32 = 32;
+
+/// What one sample is to move, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Workload {
+    /// Which way the bytes move.
+    pub direction: Direction,
+    /// Size of one I/O, in bytes (-b).
+    pub block_bytes: u64,
+    /// Bytes of the file that one sample covers, from offset 0 (-t); a multiple of `block_bytes`.
+    pub total_bytes: u64,
+    /// Order of the blocks (--access).
+    pub access: Access,
+    /// Seed of a random order (--seed).
+    pub seed: u64,
+    /// Operations in flight (--iodepth); null leaves it to iobench.
+    pub iodepth: Option<u32>,
+    /// Completions to wait for at a time (--batch); null leaves it to iobench.
+    pub batch: Option<u32>,
+    /// True if the file is to be opened with O_DIRECT (-d).
+    pub direct: bool,
+    /// True if the file is to be opened with O_NOATIME (--noatime).
+    pub noatime: bool,
+    /// True if a sync belongs to the bracket (-s).
+    pub sync: bool,
+    /// State of the buffer's pages when the bracket opens (--buffer).
+    pub buffer: PageState,
+    /// CPU to run on (--cpu).
+    pub cpu: CpuChoice,
+}
+
+impl Workload {
+    /// Blocks of `block_bytes` bytes in order, through the page cache, everything else left to iobench.
+    #[must_use]
+    pub fn new(direction: Direction, block_bytes: u64, total_bytes: u64) -> Workload {
+        Workload {
+            direction,
+            block_bytes,
+            total_bytes,
+            access: Access::Sequential,
+            seed: 0,
+            iodepth: None,
+            batch: None,
+            direct: false,
+            noatime: false,
+            sync: false,
+            buffer: PageState::Prefault,
+            cpu: CpuChoice::First,
+        }
+    }
+
+    /// Number of I/Os.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        self.total_bytes / self.block_bytes
+    }
+
+    /// The same workload with the depth and the batch that it gets within `limits`.
+    ///
+    /// The depth is what was asked for, or 32, but never more than the strategy takes or than there are I/Os: more
+    /// slots would only be more memory. The batch is what was asked for, at most the depth. By default it is the
+    /// depth on the page cache, so that one system call moves the whole queue, and 1 with O_DIRECT, so that the
+    /// device's queue stays full.
+    #[must_use]
+    pub fn within(self, limits: &Limits) -> Workload {
+        let blocks = u32::try_from(self.blocks()).unwrap_or(u32::MAX);
+        let depth = self.iodepth.unwrap_or(DEFAULT_IODEPTH).min(limits.max_iodepth).min(blocks).max(1);
+        let batch = self.batch.unwrap_or(if self.direct { 1 } else { depth }).clamp(1, depth);
+        Workload { iodepth: Some(depth), batch: Some(batch), ..self }
+    }
+
+    /// Operations in flight; 1 until [`Workload::within`] has settled it.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.iodepth.unwrap_or(1)
+    }
+
+    /// Completions to wait for at a time, 1 to [`Workload::depth`].
+    #[must_use]
+    pub fn waits_for(&self) -> u32 {
+        self.batch.unwrap_or(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(workload: Workload, max_iodepth: u32) -> (u32, u32) {
+        let limits = Limits { alignment: None, max_iodepth, max_block_bytes: u64::MAX };
+        let workload = workload.within(&limits);
+        (workload.depth(), workload.waits_for())
+    }
+
+    #[test]
+    fn depth_and_batch_stay_within_request_limits_and_blocks() {
+        let plain = Workload::new(Direction::Read, 4096, 1 << 20);
+        let asked = |iodepth, batch| Workload { iodepth, batch, ..plain };
+        assert_eq!(granted(plain, 4096), (32, 32));
+        assert_eq!(granted(plain, 1), (1, 1));
+        assert_eq!(granted(asked(Some(8), None), 4096), (8, 8));
+        assert_eq!(granted(asked(Some(8), Some(3)), 4096), (8, 3));
+        assert_eq!(granted(asked(Some(8), Some(9)), 4096), (8, 8));
+        assert_eq!(granted(asked(Some(8), None), 4), (4, 4));
+        assert_eq!(granted(Workload { direct: true, ..plain }, 4096), (32, 1));
+        assert_eq!(granted(Workload { total_bytes: 3 * 4096, ..plain }, 4096), (3, 3));
+    }
+}

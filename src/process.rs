@@ -1,0 +1,72 @@
+//! A child process in a group of its own, with a time limit.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// Pause between two looks at a child that has not ended.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A child process and all that it starts. Ctrl-C at the terminal does not reach it, and it is killed when dropped.
+#[derive(Debug)]
+pub(crate) struct ProcessGroup {
+    child: Child,
+}
+
+impl ProcessGroup {
+    /// Starts `command`.
+    ///
+    /// # Errors
+    /// Those of [`Command::spawn`].
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<ProcessGroup> {
+        command.process_group(0).spawn().map(|child| ProcessGroup { child })
+    }
+
+    /// The process itself.
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Its exit status, if it has ended.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for its end; `None` if it has not come within `limit`. `check` is called between looks.
+    ///
+    /// # Errors
+    /// Those of `check`.
+    pub(crate) fn wait_within<E>(
+        &mut self,
+        limit: Duration,
+        check: impl Fn() -> Result<(), E>,
+    ) -> Result<Option<ExitStatus>, E> {
+        let deadline = Instant::now() + limit;
+        loop {
+            check()?;
+            match self.ended() {
+                None if Instant::now() < deadline => std::thread::sleep(LOOK_INTERVAL),
+                status => return Ok(status),
+            }
+        }
+    }
+
+    /// Kills what has not ended, with everything that it started: whoever holds its output would be waited for.
+    pub(crate) fn kill(&mut self) {
+        if self.ended().is_none() {
+            // A group that is gone needs no signal, and its first process is reaped in any case.
+            let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,232 @@
+//! Sizes, fractions, times and counts: how they are parsed and printed.
+//!
+//! A parser's error is a clause that quotes the value and says what to write instead; the caller names the flag.
+
+use std::time::Duration;
+
+/// A size in bytes: a number, or one with k, M, G or T, also as Ki or KiB (powers of 1024).
+///
+/// # Errors
+/// The value is not a size from 1 to 2^63 - 1 bytes.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" => Some(0),
+        "k" | "ki" | "kib" => Some(10),
+        "m" | "mi" | "mib" => Some(20),
+        "g" | "gi" | "gib" => Some(30),
+        "t" | "ti" | "tib" => Some(40),
+        _ => None,
+    };
+    let Some(shift) = shift.filter(|_| !number.is_empty()) else {
+        return Err(format!("'{text}' is not a size; write bytes, or 4k, 64K, 1M, 1MiB (powers of 1024)"));
+    };
+    let too_large = || format!("'{text}' is more than 2^63 - 1 bytes, the largest file offset");
+    let number: u64 = number.parse().map_err(|_| too_large())?;
+    match number.checked_mul(1 << shift) {
+        Some(0) => Err("a size must be at least 1".to_owned()),
+        Some(bytes) if bytes <= i64::MAX as u64 => Ok(bytes),
+        _ => Err(too_large()),
+    }
+}
+
+/// Sizes in bytes, ascending, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sizes(pub(crate) Vec<u64>);
+
+/// `A..B`, the powers of two from A to B, or a list with commas.
+///
+/// # Errors
+/// A value is not a size, or there is no power of two in the range.
+pub(crate) fn parse_sizes(text: &str) -> Result<Sizes, String> {
+    let mut sizes = match text.split_once("..") {
+        Some((first, last)) => powers_of_two(parse_size(first)?, parse_size(last)?),
+        None => text.split(',').map(parse_size).collect::<Result<Vec<u64>, String>>()?,
+    };
+    sizes.sort_unstable();
+    sizes.dedup();
+    if sizes.is_empty() {
+        return Err(format!("'{text}' holds no power of two"));
+    }
+    Ok(Sizes(sizes))
+}
+
+fn powers_of_two(first: u64, last: u64) -> Vec<u64> {
+    (0..63).map(|exponent| 1 << exponent).filter(|size| (first..=last).contains(size)).collect()
+}
+
+/// A fraction: `2%` or `0.02`, above 0 and below 1.
+///
+/// # Errors
+/// The value is not such a fraction.
+pub(crate) fn parse_fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let fraction = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| percent / 100.0),
+        None => number(text),
+    };
+    fraction
+        .filter(|fraction| *fraction > 0.0 && *fraction < 1.0)
+        .ok_or_else(|| format!("'{text}' is not a fraction; write 2% or 0.02"))
+}
+
+/// A time with a unit: `60s` or `2min`.
+///
+/// # Errors
+/// The value is not a time above zero.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text).ok().filter(|time| !time.is_zero());
+    parsed.ok_or_else(|| format!("'{text}' is not a time; write 60s or 2min"))
+}
+
+/// A whole number of at least 1.
+///
+/// # Errors
+/// The value is not such a number.
+pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("'{text}' is not a whole number of at least 1")),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// Length of a queue: a whole number of at least 1.
+///
+/// # Errors
+/// The value is not such a number, or more than any queue takes.
+pub(crate) fn parse_depth(text: &str) -> Result<u32, String> {
+    u32::try_from(parse_count(text)?).map_err(|_| format!("'{text}': no queue is that deep"))
+}
+
+/// A pause in seconds: a decimal number of at least 0.
+///
+/// # Errors
+/// The value is not such a number.
+pub(crate) fn parse_pause(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds of at least 0"))
+}
+
+/// A seed: a whole number.
+///
+/// # Errors
+/// The value is not such a number.
+pub(crate) fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("'{text}' is not a whole number from 0 to 2^64 - 1"))
+}
+
+/// Units of bytes.
+const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/// A number of bytes in the largest unit of which there is at least one, with three significant digits: `4 KiB`,
+/// `1.25 MiB`.
+#[must_use]
+pub(crate) fn size(bytes: f64) -> String {
+    let mut value = bytes;
+    let mut unit = 0;
+    while value >= 1023.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    let digits = format!("{value:.decimals$}");
+    let digits =
+        if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { &digits };
+    format!("{digits} {}", UNITS[unit])
+}
+
+/// A time in the unit in which it has one to three digits before the point.
+#[must_use]
+pub(crate) fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s if s >= 1e-6 => format!("{:.1} us", s * 1e6),
+        s => format!("{:.1} ns", s * 1e9),
+    }
+}
+
+/// `1 time`, `3 times`.
+#[must_use]
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("4k", 4096),
+            ("64K", 65536),
+            ("1M", 1 << 20),
+            ("1MiB", 1 << 20),
+            ("2Gi", 2 << 30),
+            ("1t", 1 << 40),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_values_are_refused_with_a_reason() {
+        for text in [
+            "",
+            "k",
+            "0",
+            "0k",
+            "-1",
+            "4kb",
+            "4KB",
+            "4 k",
+            "1.5M",
+            "x",
+            "99999999999999999999",
+            "9999999999T",
+        ] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+        assert!(parse_size("9223372036854775807").is_ok());
+        assert!(parse_size("9223372036854775808").is_err());
+    }
+
+    #[test]
+    fn ranges_and_lists_of_sizes() {
+        assert_eq!(parse_sizes("1..16M").map(|sizes| sizes.0.len()), Ok(25));
+        assert_eq!(parse_sizes("4k,64k,4k"), Ok(Sizes(vec![4096, 65536])));
+        assert_eq!(parse_sizes("3..9"), Ok(Sizes(vec![4, 8])));
+        assert!(parse_sizes("5..7").is_err() && parse_sizes("9..3").is_err() && parse_sizes("1..x").is_err());
+    }
+
+    #[test]
+    fn fractions_times_and_counts() {
+        assert_eq!(parse_fraction("2%"), Ok(0.02));
+        assert_eq!(parse_fraction("0.5"), Ok(0.5));
+        assert!(["0%", "100%", "x"].iter().all(|text| parse_fraction(text).is_err()));
+        assert_eq!(parse_time("2min"), Ok(Duration::from_secs(120)));
+        assert!(parse_time("0s").is_err() && parse_time("5").is_err());
+        assert_eq!(parse_pause("0.25"), Ok(Duration::from_millis(250)));
+        assert!(["-1", "nan", "1e300"].iter().all(|text| parse_pause(text).is_err()));
+        assert!(parse_depth("4294967296").is_err() && parse_depth("0").is_err());
+    }
+
+    #[test]
+    fn printed_sizes_and_times_have_their_unit() {
+        for (bytes, text) in [
+            (1.0, "1 B"),
+            (512.0, "512 B"),
+            (4096.0, "4 KiB"),
+            (1.25 * 1024.0, "1.25 KiB"),
+            (1023.9, "1 KiB"),
+            (f64::from(15 << 20), "15 MiB"),
+        ] {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(seconds(0.0215), "21.5 ms");
+        assert_eq!(counted(1, "time"), "1 time");
+    }
+}
