@@ -1,7 +1,7 @@
-//! docs/lab: the package `iobench` with its types, the code cells of the lab's notebook as they are written, and our own
-//! notebooks. Python is that of the virtual environment that `.ci/run` makes. The lab's cells take three to six minutes,
-//! most of them asleep, and ours run meanwhile: the lab's D script counts whatever is named io-benchmark, but only at the
-//! end, and ours run that program in their first cells alone.
+//! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook as they
+//! are written, and our own notebooks. Python is that of the virtual environment that `.ci/run` makes. The lab's cells
+//! take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D script counts whatever is named
+//! io-benchmark, but only at the end, and ours run that program in their first cells alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
@@ -13,6 +13,7 @@ use std::sync::Once;
 use common::{Outcome, have, have_btf, have_dtrace, have_program, have_root, outcome};
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab");
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
 
 /// The environment's Python: `IOBENCH_LAB_PYTHON`, else that of the environment that `.ci/run` makes.
 fn python() -> Option<PathBuf> {
@@ -20,7 +21,7 @@ fn python() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")));
     let python = named.or_else(|| Some(cache?.join("iobench/lab-venv/bin/python")))?;
-    let reason = format!("{} is missing, see docs/lab in .ci/run", python.display());
+    let reason = format!("{} is missing, see `venv` in .ci/run", python.display());
     have("lab", python.is_file(), &reason).then_some(python)
 }
 
@@ -39,10 +40,9 @@ const PYTEST: [&str; 5] = ["pytest", "-p", "no:cacheprovider", "-v", "-rs"];
 #[test]
 fn the_package_passes_its_tests_and_its_types_hold() {
     let Some(python) = python() else { return };
-    let package = format!("{LAB}/python");
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/mypy");
-    run(&python, &package, &["mypy", "--cache-dir", cache]);
-    let ended = run(&python, &package, &PYTEST);
+    run(&python, PACKAGE, &["mypy", "--cache-dir", cache]);
+    let ended = run(&python, PACKAGE, &PYTEST);
     if have_program("strace") {
         assert!(!ended.stdout.contains("SKIPPED"), "{ended:?}");
     }

@@ -77,7 +77,7 @@ def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of this folder, so that the sources stay clean but for what `make -C io` puts there."""
-    require("lab", importlib.util.find_spec("iobench") is not None, "pip install docs/lab/python")
+    require("lab", importlib.util.find_spec("iobench") is not None, "pip install ./python")
     path = f"{os.environ['PATH']}:{Path.home()}/.cargo/bin"
     require("lab", shutil.which("cargo", path=path) is not None, "install Rust (https://rustup.rs)")
     docs = tmp_path_factory.mktemp("docs")

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ._schema import upgrade
+
 Document = dict[str, Any]
 Argument = str | int | float | os.PathLike[str]
 
@@ -39,8 +41,11 @@ def run(*arguments: Argument, binary: Argument | None = None) -> Document:
 
     >>> run("-r", "-b", 65536, "-n", 11, "iofile")["benchmark_samples"][0]["time"]
 
-    The flags -j and -v (which -c implies) are added: the document then says what was run, and where. The program is
-    `binary`, else the one named in the environment variable IOBENCH, else ./io/iobench, else the one on the PATH.
+    The flags -j and -v (which -c implies) are added: the document then says what was run, and where. A document of
+    schema version 1 is returned in the form of version 2.
+
+    The program is `binary`, else the one named in the environment variable IOBENCH, else ./io/iobench, else the one
+    on the PATH.
     """
     return _document(binary, ["-j", *_verbose(arguments), *arguments])
 
@@ -112,7 +117,7 @@ def _document(binary: Argument | None, arguments: list[Argument]) -> Document:
     command = [find(binary), *(str(argument) for argument in arguments)]
     ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     try:
-        document: Document = json.loads(ended.stdout)
+        document: Document = upgrade(json.loads(ended.stdout))
     except json.JSONDecodeError:
         sentence = ended.stderr.strip() or ended.stdout.strip() or f"{command[0]} printed nothing"
         raise RunError(sentence, ended.returncode) from None

@@ -30,8 +30,6 @@ _UNITS: dict[Quantity, tuple[str, float]] = {
 _SAME_PLACE = 1.19
 # More size labels than this would touch.
 _MOST_LABELS = 9
-# The strategy that moves nothing: a floor of the harness, far above every curve of bandwidth.
-_NULL_STRATEGY = "null"
 
 
 def plot(
@@ -49,12 +47,14 @@ def plot(
     marks -- buffer sizes in bytes to mark with a dotted line.
     constants -- whether to mark sizes that the host treats in a special way (page, caches, readahead).
 
-    The strategy null is left out where others are drawn. Raises ValueError if there is nothing to draw.
+    A strategy that performs no I/O measures the harness. It is drawn only if no other strategy was measured.
+    Raises ValueError if there is nothing to draw.
     """
     table = frame_or_document if isinstance(frame_or_document, pd.DataFrame) else frame(frame_or_document)
     measured = table[~table["role"].isin(NOT_COUNTED)]
-    others = measured[measured["strategy"] != _NULL_STRATEGY]
-    measured = measured if others.empty else others
+    # Without -v it is unknown whether a strategy performs I/O; it is drawn then.
+    with_io = measured[measured["performs_io"].fillna(True)]
+    measured = measured if with_io.empty else with_io
     if measured.empty:
         raise ValueError("there is no measured sample to draw")
     if ax is None:

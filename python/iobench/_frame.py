@@ -1,4 +1,4 @@
-"""Documents as tables: one row a sample."""
+"""Documents as tables: one row per sample."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ._constants import common_constants
-
-SCHEMA_VERSION = 1
+from ._schema import READABLE_VERSIONS, upgrade
 
 # Roles of samples that statistics leave out.
 NOT_COUNTED = ("warmup", "disturbed")
@@ -34,6 +33,9 @@ COLUMNS = {
     "total_bytes": "int64",
     "cache": "str",
     "access": "str",
+    "direct": "boolean",
+    "noatime": "boolean",
+    "performs_io": "boolean",
     "sample": "int64",
     "order": "Int64",
     "role": "str",
@@ -65,15 +67,18 @@ class IncompleteWarning(UserWarning):
 
 
 def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read results of runs (-j -v) and of sweeps (-o) into one table, one row a sample.
+    """Read results of runs (-j -v) and of sweeps (-o) into one table, one row per sample.
 
     Sizes are in bytes, times in seconds (`ns_per_io`: nanoseconds). `sample` counts from 0 within its point,
-    `order` from 0 within the experiment. Missing is what the document does not say: `order` and `role` of a
-    plain run, `utime_s` to `queue_s` (ready to run, but waiting for a processor) without -g, `strategy`,
-    `direction`, `cache` and `access` without -v. Points of a sweep that could not run have no rows.
+    `order` from 0 within the experiment. `direct` and `noatime` say what the kernel granted, not what was requested.
+    `performs_io` is false for a strategy that only measures the harness.
 
-    Raises UnknownSchema for a file that holds no result of iobench, or one of another version. A run that
-    ended early keeps its samples and gives an IncompleteWarning.
+    A value is missing where the document does not have it: `order` and `role` in a plain run, `utime_s` to `queue_s`
+    (time spent ready to run, but waiting for a processor) without -g, and `strategy`, `direction`, `cache`, `access`,
+    `direct`, `noatime` and `performs_io` without -v. Points of a sweep that could not run have no rows.
+
+    Documents of schema version 1 and 2 are read. Raises UnknownSchema for a file that holds no result of iobench,
+    or one of another version. A run that ended early keeps its samples and gives an IncompleteWarning.
     """
     documents = []
     for path in paths:
@@ -111,7 +116,7 @@ def _table(documents: Sequence[tuple[Mapping[str, Any], str | None]]) -> pd.Data
     rows: list[dict[str, Any]] = []
     for document, source in documents:
         _check(document, source or "this document")
-        for configuration, samples in _points(document):
+        for configuration, samples in _points(upgrade(document)):
             rows += (_row(configuration, sample, index, source) for index, sample in enumerate(samples))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     table.attrs["host_constants"] = common_constants([document for document, _ in documents])
@@ -122,9 +127,9 @@ def _check(document: Mapping[str, Any], source: str) -> None:
     version = document.get("schema_version") if isinstance(document, Mapping) else None
     if version is None:
         raise UnknownSchema(f"{source} has no schema_version: name what iobench wrote with -j or -o")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE_VERSIONS:
         raise UnknownSchema(
-            f"{source} has schema_version {version}, this package reads {SCHEMA_VERSION}: "
+            f"{source} has schema_version {version}, this package reads {' and '.join(map(str, READABLE_VERSIONS))}: "
             "install the package that came with the iobench that wrote it"
         )
     if "runs" not in document and "benchmark_samples" not in document:
@@ -143,6 +148,9 @@ def _points(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Se
 def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int, source: str | None) -> dict[str, Any]:
     sync_time_ns = sample["sync_time_ns"]
     wait_ns = sample["run_queue_wait_ns"]
+    requested = configuration.get("requested") or {}
+    granted = configuration.get("granted") or {}
+    properties = configuration.get("properties") or {}
     return {
         "source": source,
         "strategy": configuration.get("strategy"),
@@ -150,7 +158,10 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "block_bytes": sample["transferred_bytes"] // sample["io_count"],
         "total_bytes": sample["transferred_bytes"],
         "cache": configuration.get("cache"),
-        "access": configuration.get("access"),
+        "access": requested.get("access"),
+        "direct": granted.get("direct"),
+        "noatime": granted.get("noatime"),
+        "performs_io": properties.get("performs_io"),
         "sample": index,
         "order": sample.get("order_index"),
         "role": sample.get("role"),

@@ -23,6 +23,8 @@ def test_one_row_a_sample_with_units(result: iobench.Document) -> None:
         "direction": "read",
         "cache": "as-is",
         "access": "sequential",
+        "direct": False,
+        "performs_io": True,
         "block_bytes": 4096,
         "total_bytes": 1 << 20,
     }.items():
@@ -91,20 +93,6 @@ def test_summary_of_another_quantity(result: iobench.Document) -> None:
     assert median == frame["time_s"].median()
     by_sample = iobench.summary(frame, by=["block_bytes", "sample"])
     assert list(by_sample["n"]) == [1, 1, 1]
-
-
-def test_unknown_schemas(result: iobench.Document, tmp_path: Path) -> None:
-    newer = tmp_path / "newer.json"
-    newer.write_text(json.dumps({**result, "schema_version": 2}))
-    with pytest.raises(iobench.UnknownSchema, match=r"newer\.json has schema_version 2, this package reads 1"):
-        iobench.load(newer)
-    newer.write_text("datum:\n")
-    with pytest.raises(iobench.UnknownSchema, match=r"newer\.json is not JSON"):
-        iobench.load(newer)
-    with pytest.raises(iobench.UnknownSchema, match="this document has no schema_version"):
-        iobench.frame({"benchmark_samples": []})
-    with pytest.raises(iobench.UnknownSchema, match="this document holds no samples"):
-        iobench.frame({"schema_version": 1, "points": []})
 
 
 def test_a_run_that_ended_early_warns_and_keeps_its_samples(result: iobench.Document, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ matplotlib.use("agg")
 QUICK = ("-B", "-t", "1M")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def binary() -> str:
     """Return the program: IOBENCH, or one on the PATH."""
     try:

@@ -10,6 +10,9 @@ import pytest
 from conftest import QUICK
 
 import iobench
+from iobench._schema import upgrade
+
+pytestmark = pytest.mark.usefixtures("binary")
 
 
 def test_run_returns_the_document(result: iobench.Document) -> None:
@@ -46,7 +49,7 @@ def test_sweep_returns_what_it_keeps(data: Path, tmp_path: Path) -> None:
     options = ("--strategy", "readwrite", "-b", "64k", "-t", "1M", "--budget", "2s", "--largest-n", 10)
     document = iobench.sweep(data, *options, "-o", kept)
     assert [run["benchmark_configuration"]["buffersize"] for run in document["runs"]] == [65536]
-    assert json.loads(kept.read_text())["runs"] == document["runs"]
+    assert upgrade(json.loads(kept.read_text()))["runs"] == document["runs"]
 
 
 def test_sweep_error(tmp_path: Path) -> None:
