@@ -1,106 +1,183 @@
-//! The arrows of docs/architecture.md: which room may use which.
+//! The structure that docs/architecture.md describes, checked on the text of the sources: dependencies point one
+//! way, no files import each other in a cycle, and no strategy is known by its name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+#[path = "architecture/library.rs"]
+mod library;
+#[path = "architecture/source.rs"]
+mod source;
 
-/// Room, and the rooms that it may use beside itself and `error`.
-const ARROWS: &[(&str, &[&str])] = &[
+use std::collections::BTreeSet;
+
+use library::{Dependency, Library, cycles, relative, root, source_of};
+
+/// Modules at the top of src/ that every other may use.
+const USED_BY_ALL: &[&str] = &["error", "units"];
+
+/// Each module at the top of src/, and the modules that it may use beside itself and those above.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
+    ("error", &[]),
+    ("units", &[]),
+    ("process", &[]),
     ("stats", &[]),
     ("host", &[]),
     ("engine", &["host"]),
     ("strategies", &["engine"]),
-    ("selftest", &["engine", "stats", "trace"]),
-    ("trace", &["engine"]),
+    ("trace", &["engine", "process"]),
+    ("selftest", &["engine", "process", "stats", "trace"]),
     ("report", &["stats", "engine", "host", "trace"]),
     ("cli", &["engine", "report", "selftest", "trace"]),
-    ("command", &["cli", "engine", "host", "report", "selftest", "stats", "trace"]),
+    ("command", &["cli", "engine", "host", "process", "report", "selftest", "stats", "trace"]),
 ];
 
-fn sources(place: &Path) -> Vec<PathBuf> {
-    if place.with_extension("rs").is_file() {
-        return vec![place.with_extension("rs")];
-    }
-    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
-}
+/// Files at the top of src/ that are no modules: the library, which may use every module, and the programs,
+/// which use only the library.
+const ROOTS: &[&str] = &["lib", "main", "bin"];
 
-fn room_of(name: &str) -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if name == "strategies" { sources(&root.join(name)) } else { sources(&root.join("src").join(name)) }
-}
+/// Strategies that are built on another one.
+const BUILT_ON: &[(&str, &str)] = &[("strategies/direct.rs", "strategies/pread.rs")];
 
-/// The rooms that a source names behind `crate::`, tests at its end left out.
-fn rooms_used(text: &str) -> BTreeSet<String> {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-    let behind = code.flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>());
-    behind.flat_map(|rest| first_names(&rest)).collect()
-}
+/// The strategy of a run that names none. Its name may stand in one place.
+const DEFAULT_STRATEGY: &str = "readwrite";
 
-/// `engine::x` -> engine; `{engine::x, host}` -> engine, host.
-fn first_names(path: &str) -> Vec<String> {
-    let name = |part: &str| {
-        let part = part.trim_start();
-        part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
-    };
-    match path.strip_prefix('{') {
-        Some(list) => list.split('}').next().unwrap_or_default().split(',').map(name).collect(),
-        None => vec![name(path)],
-    }
-}
+/// Words that are a strategy's name but mean something else in these files.
+const OTHER_MEANINGS: &[(&str, &str, &str)] = &[
+    ("src/engine/buffer.rs", "mmap", "the system call"),
+    ("src/engine/mapping_guard.rs", "mmap", "the system call"),
+    ("src/selftest/mod.rs", "direct", "a field in Debug output"),
+    ("src/selftest/speed.rs", "mmap", "a mode of the C loop"),
+    ("src/selftest/speed.rs", "pread", "a mode of the C loop"),
+];
 
-#[test]
-fn every_arrow_goes_the_way_of_the_plan() {
-    for (room, allowed) in ARROWS {
-        for path in room_of(room) {
-            let text = std::fs::read_to_string(&path).unwrap();
-            for used in rooms_used(&text) {
-                let inside = used == *room || used == "error" || used == "Errno";
-                assert!(
-                    inside || allowed.contains(&used.as_str()),
-                    "{}: {room} may not use {used}",
-                    path.display()
-                );
+/// Every source of the library and its programs, as a path in the project.
+fn sources() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = ["src", "strategies"].map(|folder| root().join(folder)).to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => found.push(relative(&path)),
+                _ => {}
             }
         }
     }
+    found.sort_unstable();
+    found
+}
+
+/// The module at the top of src/ that a file belongs to; `strategies` for those of the registry.
+fn top_module(file: &str) -> &str {
+    let name = file.trim_start_matches("src/").split('/').next().unwrap();
+    name.trim_end_matches(".rs")
+}
+
+fn may_use(user: &str, used: &str) -> bool {
+    let listed = DEPENDENCIES.iter().find(|(module, _)| *module == user);
+    let listed = listed.is_some_and(|(_, modules)| modules.contains(&used));
+    user == "lib" || user == used || USED_BY_ALL.contains(&used) || listed
+}
+
+/// Fails if there are any, and prints each on a line.
+fn assert_none<T: ToString>(what: &str, found: impl IntoIterator<Item = T>) {
+    let found: Vec<String> = found.into_iter().map(|it| it.to_string()).collect();
+    assert!(found.is_empty(), "{what}:\n    {}\n", found.join("\n    "));
 }
 
 #[test]
-fn every_room_is_in_the_plan() {
-    let known = |name: &str| ARROWS.iter().any(|(room, _)| *room == name);
-    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap() {
-        let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(known(&name) || ["lib", "main", "bin", "error"].contains(&name.as_str()), "src/{name}");
+fn dependencies_between_modules_point_one_way() {
+    let dependencies = Library::read().dependencies();
+    let wrong = dependencies.iter().filter(|it| !may_use(top_module(&it.user), top_module(&it.used)));
+    assert_none("dependencies that DEPENDENCIES in tests/architecture.rs does not list", wrong);
+}
+
+#[test]
+fn every_module_is_in_the_table() {
+    let names = std::fs::read_dir(root().join("src")).unwrap().map(|entry| entry.unwrap().path());
+    let names = names.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    let known = |name: &str| ROOTS.contains(&name) || DEPENDENCIES.iter().any(|(module, _)| *module == name);
+    assert_none(
+        "modules that DEPENDENCIES in tests/architecture.rs does not list",
+        names.filter(|it| !known(it)),
+    );
+}
+
+#[test]
+fn there_is_no_import_cycle_between_files() {
+    let dependencies = Library::read().dependencies();
+    let shown = |cycle: Vec<&Dependency>| {
+        let steps: String = cycle.iter().map(|it| format!("{}:{} -> ", it.user, it.line)).collect();
+        steps + &cycle[0].user
+    };
+    assert_none("import cycles (each file imports the next)", cycles(&dependencies).into_iter().map(shown));
+}
+
+#[test]
+fn every_source_is_part_of_the_library() {
+    let library = Library::read();
+    let known = library.paths();
+    let files = sources().into_iter().filter(|path| !["main", "bin"].contains(&top_module(path)));
+    // A tests.rs is compiled for unit tests only.
+    let files = files.filter(|path| !path.ends_with("/tests.rs"));
+    assert_none("files that no module declares", files.filter(|path| !known.contains(path.as_str())));
+}
+
+#[test]
+fn a_strategy_uses_no_other_outside_its_family() {
+    let is_strategy = |file: &str| file.starts_with("strategies/") && file != "strategies/mod.rs";
+    let allowed = |it: &Dependency| {
+        // The family of strategies/uring/sqpoll.rs is strategies/uring; strategies/null.rs has none.
+        let family = |file: &str| file.rsplit_once('/').unwrap().0.to_owned();
+        let related = family(&it.user) == family(&it.used) && family(&it.user) != "strategies";
+        related || BUILT_ON.contains(&(&it.user, &it.used))
+    };
+    let dependencies = Library::read().dependencies();
+    let between =
+        dependencies.iter().filter(|it| is_strategy(&it.user) && it.used.starts_with("strategies/"));
+    assert_none("strategies that use one of another family", between.filter(|it| !allowed(it)));
+}
+
+#[test]
+fn no_strategy_is_known_by_name() {
+    let names: Vec<&str> = iobench::strategies::ALL.iter().map(|strategy| strategy.info().name).collect();
+    let (mut found, mut defaults, mut exceptions) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for path in sources().into_iter().filter(|path| path.starts_with("src/")) {
+        let literals = source_of(&root().join(&path)).literals;
+        for literal in literals.iter().filter(|literal| names.contains(&literal.text.as_str())) {
+            let place = format!("{path}:{} \"{}\"", literal.line, literal.text);
+            match OTHER_MEANINGS.iter().find(|(file, word, _)| *file == path && *word == literal.text) {
+                Some(exception) => drop(exceptions.insert(exception)),
+                None if literal.text == DEFAULT_STRATEGY => defaults.push(place),
+                None => found.push(place),
+            }
+        }
     }
-}
-
-#[test]
-fn a_strategy_names_no_other_but_direct_names_pread() {
-    for path in room_of("strategies") {
-        let text = std::fs::read_to_string(&path).unwrap();
-        let named = text.lines().filter(|line| line.contains("super::")).count();
-        let allowed = usize::from(path.file_name().is_some_and(|name| name == "direct.rs"));
-        assert!(named <= allowed, "{}: a strategy sees the engine only", path.display());
+    if defaults.len() > 1 {
+        found.extend(defaults);
     }
+    let stale = OTHER_MEANINGS.iter().filter(|exception| !exceptions.contains(exception));
+    found.extend(
+        stale.map(|(file, word, _)| format!("{file}: \"{word}\" in OTHER_MEANINGS no longer applies")),
+    );
+    assert_none("strategies known by name", found);
 }
 
 #[test]
-fn the_raw_clock_call_stands_in_one_place() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let all = [sources(&root.join("src/engine")), room_of("strategies"), room_of("command")].concat();
-    let count =
-        |path: &PathBuf| std::fs::read_to_string(path).unwrap().matches("libc::syscall(CLOCK").count();
-    assert_eq!(all.iter().map(count).sum::<usize>(), 1);
+fn the_raw_clock_call_is_in_one_place() {
+    let calls = |path: String| {
+        let count = source_of(&root().join(&path)).code.matches("libc::syscall(CLOCK").count();
+        vec![path; count]
+    };
+    assert_eq!(sources().into_iter().flat_map(calls).collect::<Vec<_>>(), ["src/engine/bracket.rs"]);
 }
 
 #[test]
-fn a_use_list_is_taken_apart() {
-    assert_eq!(first_names("engine::buffer::Fill;"), ["engine"]);
-    assert_eq!(first_names("{host, report::json};"), ["host", "report"]);
-    assert!(rooms_used("    // crate::host\n    x(crate::report::y)").contains("report"));
-    assert!(!rooms_used("    // crate::host\n").contains("host"));
+fn the_table_allows_what_it_lists_and_nothing_else() {
+    assert_eq!(top_module("src/engine/target.rs"), "engine");
+    assert_eq!(top_module("src/cli.rs"), "cli");
+    assert_eq!(top_module("strategies/uring/mod.rs"), "strategies");
+    assert!(may_use("engine", "host") && may_use("host", "error") && may_use("lib", "command"));
+    assert!(!may_use("host", "engine") && !may_use("engine", "lib") && !may_use("stats", "process"));
 }

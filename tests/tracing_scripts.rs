@@ -18,6 +18,9 @@ use serde_json::Value;
 const TOTAL_BYTES: u64 = 1_028_096;
 const SAMPLES: u64 = 2;
 
+/// The clauses that every script for DTrace needs in front of its own.
+const BRACKET: &str = "bracket.d";
+
 /// A script, what to run under it, and the check of the rows that it must give.
 struct Expectation {
     script: &'static str,
@@ -212,14 +215,17 @@ fn check(tool: Tool, expectation: &Expectation, filesystem: &Filesystem) {
         Tool::Bpftrace => Command::new("bpftrace"),
         Tool::Dtrace => Command::new(iobench::trace::dtrace::find().unwrap()),
     };
-    let source = |suffix: &str| format!("{}/docs/tracing/{script}.{suffix}", env!("CARGO_MANIFEST_DIR"));
+    let source = |name: &str| format!("{}/docs/tracing/{name}", env!("CARGO_MANIFEST_DIR"));
     match tool {
         // It takes no script for a program.
         Tool::Bpftrace => {
             let start = format!("/bin/sh {}", start.display());
-            command.args(["-q", "-f", "json", "-c", &start, &source("bt")])
+            command.args(["-q", "-f", "json", "-c", &start, &source(&format!("{script}.bt"))])
         }
-        Tool::Dtrace => command.args(["-s", &source("d"), "-c"]).arg(&start),
+        Tool::Dtrace => {
+            let scripts = [source(BRACKET), source(&format!("{script}.d"))];
+            command.args(["-s", &scripts[0], "-s", &scripts[1], "-c"]).arg(&start)
+        }
     };
     let ended = common::outcome(command.output().unwrap()).ok();
     assert!(!ended.stderr.contains("drops on CPU") && !ended.stdout.contains("lost_events"), "{ended:?}");
@@ -260,11 +266,27 @@ fn every_dtrace_script_shows_what_is_known() {
 }
 
 #[test]
+fn every_dtrace_script_takes_the_bracket_from_its_file() {
+    let text = |name: &str| {
+        let path = format!("{}/docs/tracing/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let assignment = "self->sample = (";
+    assert!(text(BRACKET).contains(assignment));
+    for Expectation { script, .. } in &EXPECTATIONS {
+        let text = text(&format!("{script}.d"));
+        assert!(text.contains(&format!(" dtrace -s {BRACKET} -s {script}.d -c ")), "the head of {script}.d");
+        assert!(!text.contains(assignment), "{script}.d assigns self->sample");
+    }
+}
+
+#[test]
 fn every_script_has_an_expectation_and_a_twin() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tracing");
     let names = |suffix: &str| {
         let paths = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let scripts = paths.filter(|path| path.extension().is_some_and(|it| it == suffix));
+        let scripts = scripts.filter(|path| path.file_name().is_some_and(|name| name != BRACKET));
         let mut names: Vec<String> =
             scripts.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort_unstable();

@@ -1,49 +1,13 @@
-#!/usr/sbin/dtrace -s
 /*
  * What each sample brings into the page cache between its brackets: pages inserted, by how many come at once
  * (a folio), and how often a read set off readahead: "sync" for pages that it needs now, "async" for the
  * next window, while pages are left.
  *
- *     dtrace -s cache.d -c 'io-benchmark -r -b 4096 iofile'
+ *     dtrace -s bracket.d -s cache.d -c 'io-benchmark -r -b 4096 iofile'
  *
  * A warm file shows nothing: everything is there already. Drop it first:
  * dd if=iofile iflag=nocache count=0
- *
- * The bracket: each sample lies between two raw clock_gettime calls. Odd calls open, even ones close,
- * counted from the start of the program in its first thread: self->sample is the sample's number from the
- * return of the opening call to the entry of the closing one, and 0 everywhere else. A program that already
- * runs when the tracer comes, or another thread of it, is left alone: it might be anywhere.
  */
-
-#pragma D option quiet
-
-proc:::exec-success
-/execname == "io-benchmark" || execname == "iobench"/
-{
-	self->ours = 1;
-	self->calls = 0;
-	self->sample = 0;
-}
-
-/* The program of -c has been started, and stopped, before there were probes. */
-syscall::clock_gettime:entry
-/pid == $target && (execname == "io-benchmark" || execname == "iobench")/
-{
-	self->ours = 1;
-}
-
-syscall::clock_gettime:entry
-/self->ours/
-{
-	self->calls++;
-	self->sample = 0;
-}
-
-syscall::clock_gettime:return
-/self->ours && self->calls % 2 == 1/
-{
-	self->sample = (self->calls + 1) / 2;
-}
 
 sdt:filemap::mm_filemap_add_to_page_cache
 /self->sample/

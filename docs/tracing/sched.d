@@ -1,48 +1,12 @@
-#!/usr/sbin/dtrace -s
 /*
  * How often each sample gives up its processor between its brackets, and for how long: "waits" when the
  * thread sleeps until something happens (the device), "preempted" when the kernel lets another run.
  *
- *     dtrace -s sched.d -c 'io-benchmark -r -d -b 4096 iofile'
+ *     dtrace -s bracket.d -s sched.d -c 'io-benchmark -r -d -b 4096 iofile'
  *
  * Off-processor time runs from the switch away to the switch back: it includes the time from being woken to
  * running again.
- *
- * The bracket: each sample lies between two raw clock_gettime calls. Odd calls open, even ones close,
- * counted from the start of the program in its first thread: self->sample is the sample's number from the
- * return of the opening call to the entry of the closing one, and 0 everywhere else. A program that already
- * runs when the tracer comes, or another thread of it, is left alone: it might be anywhere.
  */
-
-#pragma D option quiet
-
-proc:::exec-success
-/execname == "io-benchmark" || execname == "iobench"/
-{
-	self->ours = 1;
-	self->calls = 0;
-	self->sample = 0;
-}
-
-/* The program of -c has been started, and stopped, before there were probes. */
-syscall::clock_gettime:entry
-/pid == $target && (execname == "io-benchmark" || execname == "iobench")/
-{
-	self->ours = 1;
-}
-
-syscall::clock_gettime:entry
-/self->ours/
-{
-	self->calls++;
-	self->sample = 0;
-}
-
-syscall::clock_gettime:return
-/self->ours && self->calls % 2 == 1/
-{
-	self->sample = (self->calls + 1) / 2;
-}
 
 /* By thread, and readable from any other: where fbt is missing, on-cpu does not fire (DTrace says nothing).
    So the switch back is the off-cpu of whoever makes room; its first argument is the next thread. */

@@ -1,51 +1,15 @@
-#!/usr/sbin/dtrace -s
 /*
  * io_uring requests that each sample submits between its brackets, by operation code (22 read, 23 write,
  * 4 and 5 with a registered buffer; <linux/io_uring.h> has them all), their completions by outcome, and how
  * often the program enters the kernel for them.
  *
- *     dtrace -s uring.d -c 'iobench --strategy uring -r -b 4096 iofile'
+ *     dtrace -s bracket.d -s uring.d -c 'iobench --strategy io_uring -r -b 4096 iofile'
  *
  * A submission or a completion may run in a thread of the kernel (a polling thread, a worker), so a ring
  * belongs to the thread that made it, not to the one that happens to run.
- *
- * The bracket: each sample lies between two raw clock_gettime calls. Odd calls open, even ones close,
- * counted from the start of the program in its first thread: self->sample is the sample's number from the
- * return of the opening call to the entry of the closing one, and 0 everywhere else. A program that already
- * runs when the tracer comes, or another thread of it, is left alone: it might be anywhere.
  */
 
-#pragma D option quiet
-
-proc:::exec-success
-/execname == "io-benchmark" || execname == "iobench"/
-{
-	self->ours = 1;
-	self->calls = 0;
-	self->sample = 0;
-}
-
-/* The program of -c has been started, and stopped, before there were probes. */
-syscall::clock_gettime:entry
-/pid == $target && (execname == "io-benchmark" || execname == "iobench")/
-{
-	self->ours = 1;
-}
-
-syscall::clock_gettime:entry
-/self->ours/
-{
-	self->calls++;
-	self->sample = 0;
-}
-
-syscall::clock_gettime:return
-/self->ours && self->calls % 2 == 1/
-{
-	self->sample = (self->calls + 1) / 2;
-}
-
-int sample[int];	/* by thread, as above, but readable from any other */
+int sample[int];	/* by thread, as self->sample, but readable from any other */
 int owner[void *];	/* the thread that made a ring */
 
 syscall::clock_gettime:entry, syscall::clock_gettime:return
