@@ -75,7 +75,7 @@ fn enclosed_time(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Durat
 fn main() -> Result<(), Error> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strategies.bench");
     create::if_missing(&path, TOTAL_BYTES)?;
-    affinity::pin(CpuChoice::First)?;
+    affinity::pin(CpuChoice::Default)?;
     prepare::touch_program();
     let target = Target::open(&path, Direction::Read, false)?;
     CacheState::Warm.establish(&target, TOTAL_BYTES)?;

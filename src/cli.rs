@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::engine::affinity::CpuChoice;
 use crate::engine::buffer::PageState;
@@ -80,19 +80,13 @@ pub(crate) struct WorkloadArgs {
     #[arg(short = 's')]
     pub(crate) sync: bool,
     /// Operations in flight, for strategies with a queue [default: 32]
-    #[arg(long, value_name = "N", value_parser = units::parse_depth, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = units::parse_depth)]
     pub(crate) iodepth: Option<u32>,
     /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
-    #[arg(long, value_name = "N", value_parser = units::parse_depth, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = units::parse_depth)]
     pub(crate) batch: Option<u32>,
     /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
-    #[arg(
-        long,
-        value_name = "N|none",
-        default_value = "default",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
+    #[arg(long, value_name = "N|none", default_value = "default", hide_default_value = true)]
     pub(crate) cpu: CpuChoice,
     /// Make a missing file first; an existing one is never touched
     #[arg(long)]
@@ -130,13 +124,13 @@ pub(crate) struct RunArgs {
     #[arg(short = 'v')]
     pub(crate) verbose: bool,
     /// Buffer size: bytes moved by one I/O
-    #[arg(short = 'b', value_name = "SIZE", default_value = "16384", value_parser = units::parse_size, allow_hyphen_values = true)]
+    #[arg(short = 'b', value_name = "SIZE", default_value = "16384", value_parser = units::parse_size)]
     pub(crate) block_bytes: u64,
     /// Number of iterations
-    #[arg(short = 'n', value_name = "N", default_value = "1", value_parser = units::parse_count, allow_hyphen_values = true)]
+    #[arg(short = 'n', value_name = "N", default_value = "1", value_parser = units::parse_count)]
     pub(crate) iterations: u64,
     /// Total size: bytes moved by one iteration
-    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", value_parser = units::parse_size, allow_hyphen_values = true)]
+    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", value_parser = units::parse_size)]
     pub(crate) total_bytes: u64,
     /// I/O path; `iobench strategies` lists them
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STRATEGY)]
@@ -148,7 +142,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = PageState::Prefault)]
     pub(crate) buffer: PageState,
     /// Pause before each bracket
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = units::parse_pause, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = units::parse_pause)]
     pub(crate) settle: Duration,
     /// Cache state to start each iteration from
     #[arg(long, value_enum, default_value_t = CacheState::AsIs)]
@@ -157,7 +151,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = Access::Sequential)]
     pub(crate) access: Access,
     /// Seed of a random order
-    #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,
     /// Say where the time went, in sentences; implies -g
     #[arg(long)]
@@ -180,10 +174,10 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "A,B|all", default_value = "all")]
     pub(crate) strategy: String,
     /// Buffer sizes: a range of powers of two, or a list
-    #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes, allow_hyphen_values = true)]
+    #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
     pub(crate) block_sizes: Sizes,
     /// Bytes per sample [default: 16 MiB or the file, less where that would take more than 5 ms]
-    #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size, allow_hyphen_values = true)]
+    #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
     /// Options of the workload.
     #[command(flatten)]
@@ -192,19 +186,19 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_enum, default_value_t = CacheState::Warm)]
     pub(crate) cache: CacheState,
     /// Stop sampling a point once the half-width of its 95 % interval is at most this fraction of the median
-    #[arg(long, value_name = "FRACTION", default_value = "2%", value_parser = units::parse_fraction, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FRACTION", default_value = "2%", value_parser = units::parse_fraction)]
     pub(crate) precision: f64,
     /// Time that the sweep may take
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time)]
     pub(crate) budget: Duration,
     /// Maximum number of samples per point (at least 10 are needed to converge)
-    #[arg(long, value_name = "N", default_value = "2000", value_parser = units::parse_count, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "2000", value_parser = units::parse_count)]
     pub(crate) largest_n: u64,
     /// Order of the points within a round
     #[arg(long, value_enum, default_value_t = Order::Random)]
     pub(crate) order: Order,
     /// Seed of the random order [default: the clock]
-    #[arg(long, value_name = "N", value_parser = units::parse_seed, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = units::parse_seed)]
     pub(crate) seed: Option<u64>,
     /// JSON on standard output
     #[arg(short = 'j', long, conflicts_with = "csv")]
@@ -223,7 +217,7 @@ pub(crate) struct SweepArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ComparisonArgs {
     /// Fraction of the time that a difference must exceed to matter
-    #[arg(long, value_name = "FRACTION", default_value = "3%", value_parser = units::parse_fraction, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FRACTION", default_value = "3%", value_parser = units::parse_fraction)]
     pub(crate) threshold: f64,
     /// JSON on standard output
     #[arg(short = 'j', long)]
@@ -246,10 +240,10 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AbArgs {
     /// Number of pairs
-    #[arg(short = 'n', value_name = "N", default_value = "20", value_parser = units::parse_count, allow_hyphen_values = true)]
+    #[arg(short = 'n', value_name = "N", default_value = "20", value_parser = units::parse_count)]
     pub(crate) pairs: u64,
     /// Seed of the order within each pair
-    #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,
     /// Options of the comparison.
     #[command(flatten)]
@@ -285,10 +279,10 @@ pub(crate) struct PlotArgs {
     #[arg(long)]
     pub(crate) log_y: bool,
     /// Buffer sizes to mark with a line
-    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', value_parser = units::parse_size, allow_hyphen_values = true)]
+    #[arg(long, value_name = "SIZE,...", value_delimiter = ',', value_parser = units::parse_size)]
     pub(crate) mark: Vec<u64>,
     /// Heading of the figure
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TEXT")]
     pub(crate) title: Option<String>,
 }
 
@@ -347,7 +341,7 @@ pub(crate) struct SelftestArgs {
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Criterion>,
     /// Fraction of the C loop's time by which the strategy may be slower
-    #[arg(long, value_name = "FRACTION", default_value = "20%", value_parser = units::parse_fraction, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FRACTION", default_value = "20%", value_parser = units::parse_fraction)]
     pub(crate) within: f64,
     /// JSON on standard output
     #[arg(short = 'j', long)]
@@ -364,12 +358,29 @@ pub(crate) struct JobArgs {
     pub(crate) job: String,
 }
 
+/// Parses the command line.
+///
+/// # Errors
+/// clap's error, which may be a request for help.
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&with_hyphen_values(Cli::command()).try_get_matches_from(arguments)?)
+}
+
+/// Lets values begin with a hyphen: a bad one then gets the sentence of its parser and is not taken for a flag.
+fn with_hyphen_values(command: clap::Command) -> clap::Command {
+    let takes_value = |arg: &Arg| arg.get_action().takes_values() && !arg.is_positional();
+    let command = command.mut_args(|arg| if takes_value(&arg) { arg.allow_hyphen_values(true) } else { arg });
+    let names: Vec<String> = command.get_subcommands().map(|inner| inner.get_name().to_owned()).collect();
+    names.iter().fold(command, |command, name| command.mut_subcommand(name, with_hyphen_values))
+}
+
 /// Parses the arguments of a benchmark that stand behind a `--`.
 ///
 /// # Errors
 /// A usage error; `Ok(None)` after `--help` was printed.
 pub(crate) fn parse_nested(arguments: &[OsString]) -> Result<Option<RunArgs>, Error> {
-    match NestedRun::try_parse_from(arguments) {
+    let matches = with_hyphen_values(NestedRun::command()).try_get_matches_from(arguments);
+    match matches.and_then(|matches| NestedRun::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed.run)),
         Err(error) if !error.use_stderr() => error.print().map(|()| None).map_err(Error::output),
         Err(error) => Err(usage_error(&error)),
@@ -414,7 +425,7 @@ mod tests {
     #[test]
     fn a_bad_value_gets_the_same_sentence_in_every_command() {
         let sentence = |words: &str| {
-            let parsed = Cli::try_parse_from(words.split(' '));
+            let parsed = parse(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
             parsed.map_err(|error| usage_error(&error).to_string()).unwrap_err()
         };
         let nested = |words: &str| {

@@ -5,9 +5,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Kind of an error. It decides the exit code, and programs match on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The command line asks for something that is not possible: exit 64.
@@ -24,21 +27,6 @@ pub enum ErrorKind {
     Output,
     /// A signal asked the run to end: exit 128 plus its number.
     Interrupted,
-}
-
-impl ErrorKind {
-    /// The `kind` of the `error` object in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            ErrorKind::Usage => "usage",
-            ErrorKind::Open => "open",
-            ErrorKind::System => "system",
-            ErrorKind::Io => "io",
-            ErrorKind::ShortFile => "short_file",
-            ErrorKind::Output => "output",
-            ErrorKind::Interrupted => "interrupted",
-        }
-    }
 }
 
 /// An error of the library. It keeps the facts; `Display` builds one sentence for a person from them.

@@ -63,9 +63,7 @@ mod program {
     use std::path::Path;
     use std::process::ExitCode;
 
-    use clap::Parser;
-
-    use crate::cli::{self, Cli};
+    use crate::cli;
     use crate::command::{self, Context};
     use crate::engine::strategy::Strategy;
 
@@ -79,7 +77,7 @@ mod program {
             let _ = std::io::stderr().write_all(usage.as_bytes());
             return ExitCode::from(64);
         }
-        match Cli::try_parse_from(&arguments) {
+        match cli::parse(&arguments) {
             Ok(cli) => command::run(&cli, &Context { argv: &argv, strategies }),
             Err(error) => command::not_parsed(&error, &argv),
         }

@@ -507,9 +507,9 @@ fn the_cpu_is_pinned_as_asked_and_reported() {
     let (first, last) = (allowed[0], *allowed.last().unwrap());
     let number = last.to_string();
     for (flags, requested, granted) in [
-        (&[][..], "default", json!(first)),
-        (&["--cpu", &number], number.as_str(), json!(last)),
-        (&["--cpu", "none"], "none", Value::Null),
+        (&[][..], json!("default"), json!(first)),
+        (&["--cpu", &number], json!(last), json!(last)),
+        (&["--cpu", "none"], json!("none"), Value::Null),
     ] {
         let configuration = configuration(&[&["-rt1M"], flags].concat(), &file);
         assert_eq!(configuration["requested"]["cpu"], requested);

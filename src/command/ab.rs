@@ -34,12 +34,15 @@ pub(crate) fn run(
     interrupt::install();
     let (old, new) = (Side::new(first, context)?, Side::new(second, context)?);
     let threshold = args.comparison.threshold;
-    let comparison = document.insert(Comparison::new(words(first), words(second), threshold));
-    comparison.seed = Some(args.seed);
-    comparison.warnings = [(&comparison.old, &old), (&comparison.new, &new)]
-        .into_iter()
-        .flat_map(|(name, side)| side.warnings(name))
-        .collect();
+    let (old_name, new_name) = (words(first), words(second));
+    let comparison = document.insert(Comparison {
+        warnings: [old.warnings(&old_name), new.warnings(&new_name)].concat(),
+        old: old_name,
+        new: new_name,
+        threshold,
+        seed: Some(args.seed),
+        ..Comparison::default()
+    });
     prepare::touch_program();
     let outcome = pairs(&old, &new, args, &mut comparison.pairs_seconds_per_byte);
     if let Some(ratio) = stats::paired_ratio(&comparison.pairs_seconds_per_byte) {

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
                 Candidate { strategy, program: &program, folder: &job.folder, within: job.within };
             let named = Criterion::ALL.into_iter().filter(|criterion| criterion.word() == job.criterion);
             let rows = named.map(|criterion| candidate.row(criterion)).collect();
-            let marking = document.insert(Marking::new(job.folder.display().to_string(), job.within));
+            let (folder, within) = (job.folder.display().to_string(), job.within);
+            let marking = document.insert(Marking { folder, within, ..Marking::default() });
             marking.add(strategy.info(), rows);
             Ok(ExitCode::SUCCESS)
         }),

@@ -221,32 +221,19 @@ impl Report for SweepDocument {
     }
 }
 
-impl Report for Comparison {
-    fn set_error(&mut self, error: Option<ErrorRecord>) {
-        self.error = error;
-    }
+/// A document whose text needs no settings.
+macro_rules! report {
+    ($($document:ty),*) => {$(
+        impl Report for $document {
+            fn set_error(&mut self, error: Option<ErrorRecord>) {
+                self.error = error;
+            }
 
-    fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {
-        Comparison::write(self, output)
-    }
+            fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {
+                <$document>::write(self, output)
+            }
+        }
+    )*};
 }
 
-impl Report for Listing {
-    fn set_error(&mut self, error: Option<ErrorRecord>) {
-        self.error = error;
-    }
-
-    fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {
-        Listing::write(self, output)
-    }
-}
-
-impl Report for Marking {
-    fn set_error(&mut self, error: Option<ErrorRecord>) {
-        self.error = error;
-    }
-
-    fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {
-        Marking::write(self, output)
-    }
-}
+report!(Comparison, Listing, Marking);

@@ -15,7 +15,7 @@ use crate::engine::target::Target;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::host;
-use crate::report::document::{BenchmarkConfiguration, Granted, SCHEMA_VERSION, Warning, WarningKind};
+use crate::report::document::{BenchmarkConfiguration, Granted, SchemaVersion, Warning, WarningKind};
 
 /// A run that the strategy can do on its target.
 pub(crate) struct Prepared {
@@ -91,7 +91,7 @@ pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool)
         operation: request.mode,
         path: request.path.display().to_string(),
         iterations: request.iterations,
-        schema_version: SCHEMA_VERSION,
+        schema_version: SchemaVersion::default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         strategy: info.name.to_owned(),
         properties: info.properties,

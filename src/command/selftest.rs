@@ -49,7 +49,8 @@ pub(crate) fn run(
     let scratch = TempDir::new_in(&folder).map_err(|error| Error::open(&folder, errno_of(&error)))?;
     let program = this_program()?;
     interrupt::install();
-    let marking = document.insert(Marking::new(folder.display().to_string(), args.within));
+    let (folder, within) = (folder.display().to_string(), args.within);
+    let marking = document.insert(Marking { folder, within, ..Marking::default() });
     for strategy in chosen {
         let rows = marking.add(strategy.info(), Vec::new());
         for criterion in Criterion::ALL {

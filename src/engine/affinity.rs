@@ -1,6 +1,5 @@
 //! The CPU that a benchmark is pinned to.
 
-use std::fmt;
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -11,27 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// The CPU to run on: `default`, `none`, or a number.
+/// The CPU to run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(into = "String", try_from = "String")]
-#[schemars(with = "String")]
+#[serde(rename_all = "lowercase")]
 pub enum CpuChoice {
     /// CPU 0, as the lab does, or the first one that is allowed.
-    First,
-    /// This one.
-    Number(usize),
+    Default,
     /// No pinning.
-    Unpinned,
-}
-
-impl fmt::Display for CpuChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CpuChoice::First => f.write_str("default"),
-            CpuChoice::Unpinned => f.write_str("none"),
-            CpuChoice::Number(cpu) => write!(f, "{cpu}"),
-        }
-    }
+    None,
+    /// This one.
+    #[serde(untagged)]
+    Number(usize),
 }
 
 impl FromStr for CpuChoice {
@@ -39,8 +28,8 @@ impl FromStr for CpuChoice {
 
     fn from_str(text: &str) -> Result<CpuChoice, String> {
         match text {
-            "default" => Ok(CpuChoice::First),
-            "none" => Ok(CpuChoice::Unpinned),
+            "default" => Ok(CpuChoice::Default),
+            "none" => Ok(CpuChoice::None),
             _ => match text.parse() {
                 Ok(cpu) => Ok(CpuChoice::Number(cpu)),
                 Err(_) => Err(format!("'{text}' is neither the number of a CPU nor none")),
@@ -49,26 +38,12 @@ impl FromStr for CpuChoice {
     }
 }
 
-impl From<CpuChoice> for String {
-    fn from(choice: CpuChoice) -> String {
-        choice.to_string()
-    }
-}
-
-impl TryFrom<String> for CpuChoice {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<CpuChoice, String> {
-        text.parse()
-    }
-}
-
 /// Pins the process. Returns the CPU, or `None` if it was not pinned.
 ///
 /// # Errors
 /// A usage error if the CPU that was asked for is not among those allowed.
 pub fn pin(choice: CpuChoice) -> Result<Option<usize>, Error> {
-    if choice == CpuChoice::Unpinned {
+    if choice == CpuChoice::None {
         return Ok(None);
     }
     let allowed = allowed_cpus()?;
@@ -99,9 +74,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_choice_is_parsed_as_it_is_printed() {
-        for choice in [CpuChoice::First, CpuChoice::Unpinned, CpuChoice::Number(3)] {
-            assert_eq!(choice.to_string().parse(), Ok(choice));
+    fn a_choice_is_a_word_or_a_number_in_text_and_in_json() {
+        for (choice, text, json) in [
+            (CpuChoice::Default, "default", "\"default\""),
+            (CpuChoice::None, "none", "\"none\""),
+            (CpuChoice::Number(3), "3", "3"),
+        ] {
+            assert_eq!(text.parse(), Ok(choice));
+            assert_eq!(serde_json::to_string(&choice).unwrap(), json);
+            assert_eq!(serde_json::from_str::<CpuChoice>(json).unwrap(), choice);
         }
         assert!("-3".parse::<CpuChoice>().is_err());
     }

@@ -61,7 +61,7 @@ impl Workload {
             noatime: false,
             sync: false,
             buffer: PageState::Prefault,
-            cpu: CpuChoice::First,
+            cpu: CpuChoice::Default,
         }
     }
 

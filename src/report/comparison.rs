@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, ErrorRecord, SCHEMA_VERSION, SampleRecord, Warning};
+use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning};
 use super::read::ResultFile;
 use super::sweep::Control;
 use super::text;
@@ -21,12 +21,12 @@ const RESAMPLING: Resampling = Resampling { resamples: 2000, seed: 1, confidence
 const ALPHA: f64 = 0.05;
 
 /// A comparison of two results.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Comparison of two iobench results")]
 pub struct Comparison {
     /// Version of this document's form.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// What the first result is called: its file, or its arguments.
     pub old: String,
     /// What the second is called.
@@ -218,8 +218,13 @@ pub fn compare(
     check: &dyn Fn() -> Result<(), Error>,
 ) -> (Comparison, Result<(), Error>) {
     let (old, new) = (Side::new(old.0, old.1), Side::new(new.0, new.1));
-    let mut comparison = Comparison::new(old.name.clone(), new.name.clone(), threshold);
-    comparison.environment = environment(old.host.as_ref(), new.host.as_ref());
+    let mut comparison = Comparison {
+        old: old.name.clone(),
+        new: new.name.clone(),
+        threshold,
+        environment: environment(old.host.as_ref(), new.host.as_ref()),
+        ..Comparison::default()
+    };
     for side in [&old, &new] {
         comparison.warnings.extend(side.warnings.iter().map(|warning| Warning {
             kind: warning.kind,
@@ -344,24 +349,6 @@ fn interval_text(interval: Option<(f64, f64)>) -> String {
 }
 
 impl Comparison {
-    /// A comparison in which nothing has been compared yet.
-    pub fn new(old: String, new: String, threshold: f64) -> Comparison {
-        Comparison {
-            schema_version: SCHEMA_VERSION,
-            old,
-            new,
-            environment: Vec::new(),
-            obstacles: Vec::new(),
-            threshold,
-            machine: Vec::new(),
-            points: Vec::new(),
-            pairs_seconds_per_byte: Vec::new(),
-            seed: None,
-            warnings: Vec::new(),
-            error: None,
-        }
-    }
-
     /// True if a point got slower.
     pub fn regressed(&self) -> bool {
         self.points.iter().any(|point| point.verdict == Verdict::Slower)

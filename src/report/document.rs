@@ -14,20 +14,30 @@ use crate::engine::strategy::{Effective, Properties};
 use crate::engine::support::Alignment;
 use crate::engine::usage::Usage;
 use crate::engine::workload::Workload;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::trace::record::{KernelRecord, ProbeEffect, TraceRecord};
 
 /// Version of every document. It changes when a key changes its name or meaning.
 pub const SCHEMA_VERSION: u32 = 2;
 
+/// The version that a document states; by default that of this program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SchemaVersion(u32);
+
+impl Default for SchemaVersion {
+    fn default() -> SchemaVersion {
+        SchemaVersion(SCHEMA_VERSION)
+    }
+}
+
 /// The result of one run.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Result of an iobench run")]
 pub struct Document {
     /// Version of this document's form.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// The machine (with -v).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_configuration: Option<host::Configuration>,
@@ -56,25 +66,6 @@ pub struct Document {
     /// What ended the run early; absent if nothing did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
-}
-
-impl Default for Document {
-    /// The document of a run that has not begun.
-    fn default() -> Document {
-        Document {
-            schema_version: SCHEMA_VERSION,
-            host_configuration: None,
-            conditions_before: None,
-            conditions_after: None,
-            benchmark_configuration: None,
-            benchmark_samples: Vec::new(),
-            warnings: Vec::new(),
-            trace: None,
-            probe_effect: None,
-            explanation: None,
-            error: None,
-        }
-    }
 }
 
 impl Document {
@@ -133,8 +124,8 @@ pub enum WarningKind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRecord {
-    /// usage, open, system, io, short_file, output or interrupted.
-    pub kind: String,
+    /// Kind, for programs.
+    pub kind: ErrorKind,
     /// The sentence that was printed on standard error.
     pub message: String,
     /// Exit code of the program.
@@ -156,7 +147,7 @@ pub struct ErrorRecord {
 impl From<&Error> for ErrorRecord {
     fn from(error: &Error) -> ErrorRecord {
         ErrorRecord {
-            kind: error.kind().name().to_owned(),
+            kind: error.kind(),
             message: error.to_string(),
             exit_code: error.exit_code(),
             operation: error.operation().map(str::to_owned),
@@ -184,7 +175,7 @@ pub struct BenchmarkConfiguration {
     /// Number of iterations asked for.
     pub iterations: u64,
     /// Version of this object; the same as the document's.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// Version of iobench.
     pub version: String,
     /// Name of the I/O path.

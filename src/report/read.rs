@@ -82,6 +82,8 @@ fn upgrade_configuration(owner: &mut Value, strategies: &[&'static dyn Strategy]
     let (block_bytes, total_bytes) =
         (configuration.get("buffersize").cloned(), configuration.get("totalsize").cloned());
     if let Some(requested) = configuration.get_mut("requested").and_then(Value::as_object_mut) {
+        let cpu = requested.get("cpu").and_then(Value::as_str).and_then(|cpu| cpu.parse::<usize>().ok());
+        requested.extend(cpu.map(|cpu| ("cpu".to_owned(), json!(cpu))));
         requested.extend(object(json!({
             "direction": if writes { "write" } else { "read" },
             "block_bytes": block_bytes,

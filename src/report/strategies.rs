@@ -6,17 +6,17 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::document::{ErrorRecord, SCHEMA_VERSION, Warning};
+use super::document::{ErrorRecord, SchemaVersion, Warning};
 use crate::engine::strategy::{Properties, Strategy};
 use crate::engine::support::{Limits, Refusal, Support};
 use crate::engine::target::Target;
 
 /// The I/O paths, and whether they run on one target.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[schemars(title = "I/O paths of iobench and whether they run here")]
 pub struct Listing {
     /// Version of this document.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// The file, device or folder that was asked about.
     pub path: String,
     /// One object per strategy.
@@ -54,11 +54,9 @@ impl Listing {
     /// Asks every strategy whether it runs on `target`.
     pub fn new(path: &Path, target: &Target, strategies: &[&'static dyn Strategy]) -> Listing {
         Listing {
-            schema_version: SCHEMA_VERSION,
             path: path.display().to_string(),
             strategies: strategies.iter().map(|strategy| Entry::new(*strategy, target)).collect(),
-            warnings: Vec::new(),
-            error: None,
+            ..Listing::default()
         }
     }
 

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, Warning};
+use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning};
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Direction;
 use crate::host;
@@ -17,7 +17,7 @@ use crate::stats::Estimate;
 #[schemars(title = "Result of an iobench sweep")]
 pub struct SweepDocument {
     /// Version of this document's form.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// The machine.
     pub host_configuration: host::Configuration,
     /// Load and pressure when the sweep began.

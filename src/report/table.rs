@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::analysis;
 use super::caption;
 use super::sweep::{Summary, SweepDocument, SweepRun};
+use crate::error::ErrorKind;
 use crate::stats;
 use crate::units;
 
@@ -184,13 +185,13 @@ fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io:
 
 /// The points that did not run or failed, together where strategy and kind of error are the same.
 fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
-    type Group<'a> = ((&'a str, &'a str, &'a str), &'a str, Vec<String>);
+    type Group<'a> = ((&'a str, &'a str, ErrorKind), &'a str, Vec<String>);
     let mut groups: Vec<Group> = Vec::new();
     for run in &document.runs {
         let Some(error) = &run.error else { continue };
         let configuration = &run.benchmark_configuration;
         let what = if run.could_run() { "Failed" } else { "Not run" };
-        let key = (what, configuration.strategy.as_str(), error.kind.as_str());
+        let key = (what, configuration.strategy.as_str(), error.kind);
         let size = units::size(configuration.buffersize as f64);
         match groups.iter_mut().find(|group| group.0 == key) {
             Some(group) => group.2.push(size),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::strategy::Info;
-use crate::report::document::{ErrorRecord, SCHEMA_VERSION, Warning};
+use crate::report::document::{ErrorRecord, SchemaVersion, Warning};
 
 /// What a strategy is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -146,12 +146,12 @@ impl Row {
 }
 
 /// The tables of some strategies as a document.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "Marks of iobench's strategies")]
 #[serde(deny_unknown_fields)]
 pub struct Marking {
     /// Version of this document.
-    pub schema_version: u32,
+    pub schema_version: SchemaVersion,
     /// The folder that the files were put into.
     pub folder: String,
     /// Fraction of the C loop's time by which a strategy may be slower.
@@ -177,12 +177,6 @@ pub struct Table {
 }
 
 impl Marking {
-    /// A marking without tables.
-    pub fn new(folder: String, within: f64) -> Marking {
-        let (strategies, warnings) = (Vec::new(), Vec::new());
-        Marking { schema_version: SCHEMA_VERSION, folder, within, strategies, warnings, error: None }
-    }
-
     /// Adds the table of a strategy; the rows may still be to come.
     pub fn add(&mut self, info: &Info, rows: Vec<Row>) -> &mut Vec<Row> {
         let table = Table { name: info.name.to_owned(), summary: info.summary.to_owned(), rows };

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::random::Random;
 use crate::report::analysis;
-use crate::report::document::SCHEMA_VERSION;
+use crate::report::document::SchemaVersion;
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::stats;
 
@@ -246,7 +246,7 @@ impl Experiment {
         };
         runs.sort_by_key(place);
         let mut document = SweepDocument {
-            schema_version: SCHEMA_VERSION,
+            schema_version: SchemaVersion::default(),
             host_configuration: self.host.clone(),
             conditions_before: self.conditions_before,
             conditions_after: host::conditions(),
