@@ -5,8 +5,8 @@ use std::path::Path;
 use super::file;
 use crate::cli::{self, PlotArgs};
 use crate::error::Error;
-use crate::report::figure::{Figure, Input, Wishes};
-use crate::report::{html, read, svg};
+use crate::report::figure::{Figure, Input, Wishes, html, svg};
+use crate::report::read;
 
 /// What the output is, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn rendered(format: Format, figure: &Figure, inputs: &[Input]) -> Result<Vec<u8>
 
 #[cfg(feature = "plot")]
 fn converted(format: Format, svg: &str) -> Result<Vec<u8>, Error> {
-    use crate::report::{pdf, png};
+    use crate::report::figure::{pdf, png};
     let converted = if format == Format::Pdf { pdf::from_svg(svg) } else { png::from_svg(svg) };
     converted.map_err(|reason| Error::System {
         call: "drawing",

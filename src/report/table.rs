@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::analysis;
-use super::caption;
 use super::document::FLOOR_STRATEGY;
+use super::figure::caption;
 use super::sweep::{Summary, SweepDocument, SweepRun};
 use crate::stats;
 

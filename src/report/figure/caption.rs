@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use super::analysis;
-use super::document::BenchmarkConfiguration;
-use super::figure::{Figure, Input, Point, Vertical, VerticalKind, host_of, short_name};
-use super::read::Kept;
+use super::super::analysis;
+use super::super::document::BenchmarkConfiguration;
+use super::super::read::Kept;
+use super::{Figure, Input, Point, Vertical, VerticalKind, host_of};
 use crate::engine::cache::CacheState;
 use crate::host;
 
@@ -30,6 +30,15 @@ pub fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
     sentences.extend(cache_missed(inputs));
     sentences.extend(hosts(inputs));
     sentences
+}
+
+/// The name of a file without folder and extension; where `all` has two of that name, the path.
+pub fn short_name(path: &Path, all: &[&Path]) -> String {
+    let same = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
+    match path.file_stem() {
+        Some(stem) if same <= 1 => stem.to_string_lossy().into_owned(),
+        _ => path.display().to_string(),
+    }
 }
 
 fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
@@ -74,7 +83,7 @@ fn subject(kept: &Kept) -> String {
 }
 
 /// The cache state in words.
-pub(super) fn cache(state: CacheState) -> &'static str {
+pub(in crate::report) fn cache(state: CacheState) -> &'static str {
     match state {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",

@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, bandwidth_label, bytes_label};
-use super::figure::{Figure, Point, Series, Vertical, VerticalKind};
+use super::{Figure, Point, Series, Vertical, VerticalKind};
 
 /// Width of the picture: printed at the width of a text column of 16 cm, 11 pixels are 6.5 pt.
 const WIDTH: f64 = 760.0;

@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::figure::{Figure, Input, host_of};
-use super::read::Kept;
+use super::super::read::Kept;
+use super::{Figure, Input, host_of};
 
 /// The page without its data. The content policy forbids every request, whatever a title says.
 const PAGE: &str = include_str!("page.html");
