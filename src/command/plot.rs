@@ -1,11 +1,11 @@
 //! `iobench plot`: results as a picture or a page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::file;
 use crate::cli::{self, PlotArgs};
 use crate::error::Error;
-use crate::report::figure::{Figure, Input, Wishes, html, svg};
+use crate::report::figure::{Figure, FigureOptions, Input, build, html, svg};
 use crate::report::read;
 
 /// What the output is, by its extension.
@@ -29,11 +29,10 @@ pub fn run(args: &PlotArgs) -> Result<(), Error> {
     let marks_bytes: Result<Vec<u64>, String> =
         args.mark.iter().map(|text| cli::size_bytes(text.trim())).collect();
     let marks_bytes = marks_bytes.map_err(|reason| Error::Usage(format!("--mark: {reason}")))?;
-    let wishes = Wishes { log_y: args.log_y, marks_bytes, title: args.title.clone() };
-    let inputs: Result<Vec<Input>, Error> =
-        args.results.iter().map(|path| Ok((path.clone(), read::read(path)?))).collect();
-    let inputs = inputs?;
-    let figure = Figure::new(&inputs, &wishes)?;
+    let options = FigureOptions { log_y: args.log_y, marks_bytes, title: args.title.clone() };
+    let input = |path: &PathBuf| Ok(Input { path: path.clone(), kept: read::read(path)? });
+    let inputs = args.results.iter().map(input).collect::<Result<Vec<Input>, Error>>()?;
+    let figure = build::figure(&inputs, options)?;
     file::replace(&args.output, &rendered(format, &figure, &inputs)?)
 }
 
@@ -53,9 +52,9 @@ fn format_of(path: &Path) -> Result<Format, Error> {
 
 fn rendered(format: Format, figure: &Figure, inputs: &[Input]) -> Result<Vec<u8>, Error> {
     match format {
-        Format::Svg => Ok(svg::draw(figure).into_bytes()),
+        Format::Svg => Ok(svg::picture(figure).into_bytes()),
         Format::Html => Ok(html::page(figure, inputs).into_bytes()),
-        Format::Pdf | Format::Png => converted(format, &svg::draw(figure)),
+        Format::Pdf | Format::Png => converted(format, &svg::picture(figure)),
     }
 }
 

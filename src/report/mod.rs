@@ -5,7 +5,7 @@ pub mod comparison;
 pub mod csv;
 pub mod document;
 pub mod explain;
-pub mod figure;
+pub(crate) mod figure;
 pub mod json;
 pub mod read;
 pub mod sweep;

@@ -1,17 +1,17 @@
-//! The words of a figure: heading, and the sentences without which its numbers mean little.
+//! The words of a figure: heading, names, and the sentences without which its numbers mean little.
 
 use std::path::Path;
 
 use super::super::analysis;
-use super::super::document::BenchmarkConfiguration;
+use super::super::document::{BenchmarkConfiguration, SampleRecord};
 use super::super::read::Kept;
-use super::{Figure, Input, Point, Vertical, VerticalKind, host_of};
+use super::{Figure, Input, Vertical, VerticalKind};
 use crate::engine::cache::CacheState;
 use crate::host;
 
-/// A heading: what was measured over what.
-pub fn title(inputs: &[Input]) -> String {
-    let operations = distinct(inputs.iter().flat_map(|(_, kept)| configurations(kept)).map(operation));
+/// The default heading: operation and axes.
+pub(super) fn title(inputs: &[Input]) -> String {
+    let operations = distinct(inputs.iter().flat_map(Input::runs).map(|(run, _)| operation(run).to_owned()));
     match operations.as_slice() {
         [one] if one == "reading" => "Read bandwidth by buffer size".to_owned(),
         [one] if one == "writing" => "Write bandwidth by buffer size".to_owned(),
@@ -19,25 +19,34 @@ pub fn title(inputs: &[Input]) -> String {
     }
 }
 
-/// The sentences: what is drawn, how sure it is, where it was measured and when.
-pub fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
-    let points: Vec<&Point> = figure.series.iter().flat_map(|series| &series.points).collect();
-    let mut sentences = distinct(inputs.iter().map(|(_, kept)| subject(kept)));
-    sentences.push(drawing(&points));
-    sentences.push(certainty(&points));
-    sentences.extend(knees(&figure.verticals));
+/// The sentences: what is drawn, how precise it is, where and when it was measured.
+pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
+    let mut sentences = distinct(inputs.iter().map(subject));
+    sentences.push(drawing(figure));
+    sentences.push(precision(figure));
+    sentences.extend(knees(figure));
     sentences.extend(missing(inputs));
-    sentences.extend(cache_missed(inputs));
+    let missed = inputs.iter().filter_map(Input::sweep).filter_map(analysis::cache_missed);
+    sentences.extend(missed.map(|sentence| format!("{sentence}.")));
     sentences.extend(hosts(inputs));
     sentences
 }
 
-/// The name of a file without folder and extension; where `all` has two of that name, the path.
-pub fn short_name(path: &Path, all: &[&Path]) -> String {
+/// The name of a file without folder and extension; the whole path if `all` has two of that name.
+pub(super) fn short_name(path: &Path, all: &[&Path]) -> String {
     let same = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
     match path.file_stem() {
         Some(stem) if same <= 1 => stem.to_string_lossy().into_owned(),
         _ => path.display().to_string(),
+    }
+}
+
+/// The cache state in words.
+pub(in crate::report) fn cache(state: CacheState) -> &'static str {
+    match state {
+        CacheState::Warm => "page cache warm",
+        CacheState::Cold => "page cache cold",
+        CacheState::AsIs => "page cache as the sample before left it",
     }
 }
 
@@ -50,129 +59,95 @@ fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
     })
 }
 
-/// What the runs of a result were asked for.
-fn configurations(kept: &Kept) -> Vec<&BenchmarkConfiguration> {
-    match kept {
-        Kept::Sweep(sweep) => sweep.runs.iter().map(|run| &run.benchmark_configuration).collect(),
-        Kept::Run(run) => run.benchmark_configuration.iter().collect(),
-    }
-}
-
-fn operation(configuration: &BenchmarkConfiguration) -> String {
+fn operation(configuration: &BenchmarkConfiguration) -> &str {
     match configuration.operation.as_str() {
-        "read" => "reading".to_owned(),
-        "write" => "writing".to_owned(),
-        other => other.to_owned(),
+        "read" => "reading",
+        "write" => "writing",
+        other => other,
     }
 }
 
-/// `Reading iofile, sequential, cache as is.`
-fn subject(kept: &Kept) -> String {
-    let clause = |configuration: &&BenchmarkConfiguration| {
-        let access = format!("{:?}", configuration.access).to_lowercase();
-        let sync = if configuration.sync { ", sync included" } else { "" };
-        let file = &configuration.path;
-        let cache = cache(configuration.cache);
-        let operation = operation(configuration);
-        format!("{operation} {file}, {access}, {cache}{sync}")
+/// `Reading iofile, sequential, page cache warm.`
+fn subject(input: &Input) -> String {
+    let clause = |(run, _): (&BenchmarkConfiguration, &[SampleRecord])| {
+        let access = format!("{:?}", run.access).to_lowercase();
+        let sync = if run.sync { ", sync included" } else { "" };
+        format!("{} {}, {access}, {}{sync}", operation(run), run.path, cache(run.cache))
     };
-    let clauses = distinct(configurations(kept).iter().map(clause)).join("; ");
+    let clauses = distinct(input.runs().into_iter().map(clause)).join("; ");
     let mut letters = clauses.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 
-/// The cache state in words.
-pub(in crate::report) fn cache(state: CacheState) -> &'static str {
-    match state {
-        CacheState::Warm => "page cache warm",
-        CacheState::Cold => "page cache cold",
-        CacheState::AsIs => "page cache as the sample before left it",
-    }
-}
-
-fn drawing(points: &[&Point]) -> String {
-    let counts = points.iter().map(|point| point.n);
-    let (least, most) = (counts.clone().min().unwrap_or(0), counts.max().unwrap_or(0));
+fn drawing(figure: &Figure) -> String {
+    let counts = figure.points().map(|point| point.numbers.n);
+    let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
     let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     format!(
         "Markers: medians; bars: first to third quartile; faint dots: the measured samples, n = {n} a point."
     )
 }
 
-/// Half of an interval as part of the median.
-fn half_width(point: &Point) -> Option<f64> {
-    let (low, high) = point.interval_kib_per_second?;
-    Some((high - low) / 2.0 / point.median_kib_per_second)
-}
-
-fn certainty(points: &[&Point]) -> String {
-    let mut widths: Vec<f64> = points.iter().filter_map(|point| half_width(point)).collect();
-    widths.sort_by(f64::total_cmp);
-    let Some(widest) = widths.last() else {
-        return "No intervals: there is none of the median below six samples.".to_owned();
+fn precision(figure: &Figure) -> String {
+    let percent = |(low, high): (f64, f64), median: f64| 100.0 * (high - low) / 2.0 / median;
+    let numbers = || figure.points().map(|point| &point.numbers);
+    let known =
+        numbers().filter_map(|it| Some(percent(it.interval_kib_per_second?, it.median_kib_per_second)));
+    let mut half_widths: Vec<f64> = known.collect();
+    half_widths.sort_by(f64::total_cmp);
+    let Some(widest) = half_widths.last() else {
+        return "No intervals: an interval of the median needs at least six samples.".to_owned();
     };
-    if points.len() == 1 {
-        return format!("95 % order-statistic interval of the median: ±{:.1} %.", 100.0 * widest);
+    let point_count = numbers().count();
+    if point_count == 1 {
+        return format!("95 % order-statistic interval of the median: ±{widest:.1} %.");
     }
-    let without = points.len() - widths.len();
-    let exception = match without {
+    let exception = match point_count - half_widths.len() {
         0 => String::new(),
-        count => format!("; none at {count} points with fewer than six samples"),
+        1 => "; no interval at one point with fewer than six samples".to_owned(),
+        count => format!("; no interval at {count} points with fewer than six samples"),
     };
     format!(
-        "95 % order-statistic intervals of the medians: ±{:.1} % at half of the points, ±{:.1} % at most{exception}.",
-        100.0 * widths[widths.len() / 2],
-        100.0 * widest
+        "95 % order-statistic intervals of the medians: ±{:.1} % at half of the points, ±{widest:.1} % at most{exception}.",
+        half_widths[half_widths.len() / 2],
     )
 }
 
-/// Whose knees the dashed lines are.
-fn knees(verticals: &[Vertical]) -> Option<String> {
-    let knees = verticals.iter().filter(|vertical| vertical.kind == VerticalKind::Knee);
-    let clauses: Vec<String> =
-        knees.map(|knee| format!("{} {}", knee.subjects.join(", "), knee.label)).collect();
+/// The series of each dashed line, if there are any.
+fn knees(figure: &Figure) -> Option<String> {
+    let knees = figure.verticals.iter().filter(|vertical| vertical.kind == VerticalKind::Knee);
+    let clause = |knee: &Vertical| {
+        let names: Vec<&str> = knee.series.iter().map(|&index| figure.series[index].name.as_str()).collect();
+        format!("{} {}", names.join(", "), knee.label)
+    };
+    let clauses: Vec<String> = knees.map(clause).collect();
     (!clauses.is_empty()).then(|| format!("Dashed lines: fitted knees ({}).", clauses.join("; ")))
 }
 
-/// How many points could not run, if any.
+/// Number of points without a measured sample, if there are any.
 fn missing(inputs: &[Input]) -> Option<String> {
-    let runs = inputs.iter().filter_map(|(_, kept)| match kept {
-        Kept::Sweep(sweep) => Some(&sweep.runs),
-        Kept::Run(_) => None,
-    });
-    match runs.flatten().filter(|run| run.summary.is_none()).count() {
+    let runs = inputs.iter().filter_map(Input::sweep).flat_map(|sweep| &sweep.runs);
+    match runs.filter(|run| run.summary.is_none()).count() {
         0 => None,
         1 => Some("One point could not be measured; the result says why.".to_owned()),
         count => Some(format!("{count} points could not be measured; the result says why.")),
     }
 }
 
-/// How many samples did not start in the cache state that the caption names, if there are any.
-fn cache_missed(inputs: &[Input]) -> Vec<String> {
-    let missed = |(_, kept): &Input| match kept {
-        Kept::Sweep(sweep) => analysis::cache_missed(sweep),
-        Kept::Run(_) => None,
-    };
-    inputs.iter().filter_map(missed).map(|sentence| format!("{sentence}.")).collect()
-}
-
 /// A sentence for each host and day; with the files' names where there are several.
 fn hosts(inputs: &[Input]) -> Vec<String> {
-    let all: Vec<(String, &Input)> = inputs
-        .iter()
-        .map(|input| (format!("{}. {}.", host(host_of(&input.1)), when(&input.1)), input))
-        .collect();
-    let sentences = distinct(all.iter().map(|(sentence, _)| sentence.clone()));
+    let sentence = |input: &Input| format!("{}. {}.", host(input.host()), when(input));
+    let sentences = distinct(inputs.iter().map(sentence));
     if sentences.len() == 1 {
         return sentences;
     }
-    let paths: Vec<&Path> = inputs.iter().map(|(path, _)| path.as_path()).collect();
-    let files = |sentence: &String| {
-        let same = all.iter().filter(|(other, _)| other == sentence);
-        same.map(|(_, (path, _))| short_name(path, &paths)).collect::<Vec<_>>().join(", ")
+    let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+    let files = |text: &String| {
+        let same = inputs.iter().filter(|input| sentence(input) == *text);
+        same.map(|input| short_name(&input.path, &paths)).collect::<Vec<_>>().join(", ")
     };
-    sentences.iter().map(|sentence| format!("{}: {sentence}", files(sentence))).collect()
+    sentences.iter().map(|text| format!("{}: {text}", files(text))).collect()
 }
 
 /// `AMD EPYC (2 CPUs, KVM), Linux 6.18, ext4 on /dev/vda`.
@@ -198,8 +173,8 @@ fn host(configuration: Option<&host::Configuration>) -> String {
 }
 
 /// `2026-11-23, iobench 0.1.0`.
-fn when(kept: &Kept) -> String {
-    let (start_time, version) = match kept {
+fn when(input: &Input) -> String {
+    let (start_time, version) = match &input.kept {
         Kept::Sweep(sweep) => (&sweep.sweep_configuration.start_time, &sweep.sweep_configuration.version),
         Kept::Run(run) => match &run.benchmark_configuration {
             Some(configuration) => (&configuration.start_time, &configuration.version),

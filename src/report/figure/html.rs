@@ -1,67 +1,122 @@
-//! A figure as a page: one file, no request to anywhere, with the values behind every point.
+//! A figure as a page: one file that makes no request, with the values of every point.
+//!
+//! The plot is drawn by [`super::svg`], once for each kind of bandwidth axis. The page is complete
+//! without its script, which hides series and shows the values of a point beside it.
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::read::Kept;
-use super::{Figure, Input, host_of};
+use super::axis::bytes_label;
+use super::style::Style;
+use super::svg::{self, escaped};
+use super::{Figure, Input};
 
-/// The page without its data. The content policy forbids every request, whatever a title says.
-const PAGE: &str = include_str!("page.html");
-/// What draws it.
-const SCRIPT: &str = include_str!("page.js");
-/// How it looks, on screen and in print.
-const STYLE: &str = include_str!("page.css");
-
-/// What a result says of where and how it was measured.
-#[derive(Serialize)]
-struct Environment {
-    /// The file.
-    file: String,
-    /// The machine: keys and values as text.
-    host_configuration: Vec<(String, String)>,
-    /// The sweep or the run, as in the result.
-    configuration: Value,
-    /// Points that could not be measured, or not to the end: strategy, bytes, reason.
-    missing: Vec<(String, u64, String)>,
-    /// What the sweep warns of.
-    warnings: Vec<String>,
+/// The page of `figure`, which was computed from these results.
+pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
+    let checked = |log_y: bool| if figure.log_y == log_y { " checked" } else { "" };
+    format!(
+        include_str!("page.html"),
+        style = include_str!("page.css"),
+        script = include_str!("page.js"),
+        title = escaped(&figure.title),
+        linear_checked = checked(false),
+        log_checked = checked(true),
+        linear = svg::plot(figure, false),
+        log = svg::plot(figure, true),
+        legend = legend(figure),
+        caption = escaped(&figure.caption.join(" ")),
+        points = points(figure),
+        environment = inputs.iter().map(environment).collect::<String>(),
+    )
 }
 
-/// The page of `figure`, which was made of these results.
-pub fn page(figure: &Figure, inputs: &[Input]) -> String {
-    let environments: Vec<Environment> = inputs.iter().map(environment).collect();
-    let data = json!({ "figure": figure, "environments": environments });
-    // In this order no text of the user can be taken for a place to fill: it has no '<' any more.
-    PAGE.replace("/*STYLE*/", STYLE)
-        .replace("/*SCRIPT*/", SCRIPT)
-        .replacen("/*DATA*/", &in_script(&data.to_string()), 1)
-        .replace("<!--TITLE-->", &in_text(&figure.title))
-}
-
-/// JSON that cannot end the element it stands in, nor open a comment in it: `</script>`, `<!--`.
-fn in_script(json: &str) -> String {
-    json.replace('<', "\\u003c")
-}
-
-fn in_text(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
-}
-
-fn environment((path, kept): &Input) -> Environment {
-    let host = host_of(kept).map(|host| host.lines()).unwrap_or_default();
-    let (configuration, missing, warnings) = match kept {
-        Kept::Sweep(sweep) => {
-            let unmeasured = sweep.runs.iter().filter(|run| run.summary.is_none() || run.error.is_some());
-            let missing = unmeasured.map(|run| {
-                let reason = run.error.as_ref().map_or("no sample was taken", |error| error.message.as_str());
-                let configuration = &run.benchmark_configuration;
-                (configuration.strategy.clone(), configuration.buffersize, reason.to_owned())
-            });
-            (json!(sweep.sweep_configuration), missing.collect(), sweep.warnings.clone())
+/// A button for each series, and the names of the references.
+fn legend(figure: &Figure) -> String {
+    let entry = |(index, (name, style)): (usize, (&str, &Style))| {
+        let (key, name) = (svg::legend_key(style), escaped(name));
+        let key =
+            format!(r#"<svg width="28" height="14" viewBox="0 -7 28 14" aria-hidden="true">{key}</svg>"#);
+        match index < figure.series.len() {
+            true => format!(
+                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{index}\">{key}{name}</button>\n"
+            ),
+            false => format!("<span>{key}{name}</span>\n"),
         }
-        Kept::Run(run) => (json!(run.benchmark_configuration), Vec::new(), Vec::new()),
     };
-    let file = path.display().to_string();
-    Environment { file, host_configuration: host, configuration, missing, warnings }
+    figure.legend().enumerate().map(entry).collect()
+}
+
+/// Rows of the table of all points.
+fn points(figure: &Figure) -> String {
+    let number = |kib: f64| format!("{kib:.1}");
+    let points =
+        figure.series.iter().flat_map(|series| series.points.iter().map(move |point| (series, point)));
+    let points = points.map(|(series, point)| {
+        let numbers = &point.numbers;
+        let interval = numbers.interval_kib_per_second.map(|(low, high)| format!("{low:.1} to {high:.1}"));
+        let cells = [
+            point.block_bytes.to_string(),
+            numbers.n.to_string(),
+            number(numbers.median_kib_per_second),
+            interval.unwrap_or_else(|| "none".to_owned()),
+            number(numbers.q1_kib_per_second),
+            number(numbers.q3_kib_per_second),
+        ];
+        row(&series.name, &cells)
+    });
+    points.collect()
+}
+
+fn row(head: &str, cells: &[String]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
+    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(head))
+}
+
+/// How and where a result was measured.
+fn environment(input: &Input) -> String {
+    let host = input.host().map(|host| host.lines()).unwrap_or_default();
+    let configuration = match &input.kept {
+        Kept::Sweep(sweep) => json!(sweep.sweep_configuration),
+        Kept::Run(run) => json!(run.benchmark_configuration),
+    };
+    let configuration = configuration.as_object().into_iter().flatten();
+    let warnings = input.sweep().into_iter().flat_map(|sweep| &sweep.warnings);
+    let runs = input.sweep().into_iter().flat_map(|sweep| &sweep.runs);
+    let incomplete = runs.filter(|run| run.summary.is_none() || run.error.is_some()).map(|run| {
+        let configuration = &run.benchmark_configuration;
+        let point = format!("{}, {}", configuration.strategy, bytes_label(configuration.buffersize as f64));
+        let reason = run.error.as_ref().map_or("no sample was taken", |error| error.message.as_str());
+        (point, reason.to_owned())
+    });
+    [
+        format!("<h2>How {} was measured</h2>\n", escaped(&input.path.display().to_string())),
+        facts("Configuration", configuration.map(|(key, value)| (key.clone(), plain(value)))),
+        facts("Warnings", warnings.map(|warning| (String::new(), warning.clone()))),
+        facts("Not measured, or not to the end", incomplete),
+        facts("Host", host.into_iter()),
+    ]
+    .concat()
+}
+
+/// A table of names and values with a heading; nothing without values.
+fn facts(heading: &str, pairs: impl Iterator<Item = (String, String)>) -> String {
+    let rows: String = pairs.map(|(name, value)| row(&name, &[value])).collect();
+    match rows.is_empty() {
+        true => rows,
+        false => format!("<h3>{heading}</h3>\n<table class=\"facts\"><tbody>\n{rows}</tbody></table>\n"),
+    }
+}
+
+/// A JSON value as a person writes it: no quotes, `-` for null.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| format!("{key}: {}", plain(value)));
+            fields.collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
 }

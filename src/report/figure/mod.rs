@@ -1,144 +1,145 @@
 //! A figure as data: bandwidth over buffer size, independent of the format that it is drawn in.
 //!
 //! `build` computes the figure from results with the sentences of `caption`; `svg` draws it, `pdf` and `png` convert
-//! that drawing, and `html` shows it in a page.
+//! that drawing, and `html` embeds it in a page.
 
-pub mod axis;
-pub mod build;
-pub mod caption;
-pub mod constants;
-pub mod html;
+mod axis;
+pub(crate) mod build;
+pub(super) mod caption;
+pub(super) mod constants;
+pub(crate) mod html;
 #[cfg(feature = "plot")]
-pub mod pdf;
+pub(crate) mod pdf;
 #[cfg(feature = "plot")]
-pub mod png;
-pub mod style;
-pub mod svg;
+pub(crate) mod png;
+mod style;
+pub(crate) mod svg;
 
 use std::path::PathBuf;
 
 use axis::Axis;
-use serde::Serialize;
 use style::Style;
 
+use super::document::{BenchmarkConfiguration, SampleRecord};
 use super::read::Kept;
+use super::sweep::{FiveNumbers, SweepDocument};
 use crate::host;
 
 /// Bandwidth over buffer size.
-#[derive(Debug, Clone, Serialize)]
-pub struct Figure {
+#[derive(Debug)]
+pub(crate) struct Figure {
     /// Heading.
-    pub title: String,
-    /// Sentences beneath: what was measured, how, where and when.
-    pub caption: Vec<String>,
-    /// Whether the bandwidth axis is logarithmic.
-    pub log_y: bool,
+    title: String,
+    /// Sentences below the plot: what was measured, how, where and when.
+    caption: Vec<String>,
+    /// True if the bandwidth axis is logarithmic.
+    log_y: bool,
     /// The curves.
-    pub series: Vec<Series>,
+    series: Vec<Series>,
     /// Floors and ceilings.
-    pub references: Vec<Reference>,
-    /// Labelled sizes.
-    pub verticals: Vec<Vertical>,
+    references: Vec<Reference>,
+    /// Labelled sizes, ascending.
+    verticals: Vec<Vertical>,
 }
 
-/// The points of one strategy of one result, by size.
-#[derive(Debug, Clone, Serialize)]
-pub struct Series {
-    /// What the legend says.
-    pub name: String,
-    /// The strategy.
-    pub strategy: String,
+/// The points of one strategy of one result.
+#[derive(Debug)]
+struct Series {
+    /// Name in the legend.
+    name: String,
+    /// Name of the strategy.
+    strategy: String,
     /// Colour, marker and dashes.
-    pub style: Style,
-    /// Points with at least one measured sample, ascending.
-    pub points: Vec<Point>,
+    style: Style,
+    /// Points with at least one measured sample, ascending by size.
+    points: Vec<Point>,
 }
 
-/// What the measured samples of one strategy with one buffer size say.
-#[derive(Debug, Clone, Serialize)]
-pub struct Point {
+/// The measured samples of one strategy with one buffer size.
+#[derive(Debug)]
+struct Point {
     /// Buffer size in bytes.
-    pub block_bytes: u64,
-    /// Measured samples.
-    pub n: u64,
-    /// Median, in KiB/s.
-    pub median_kib_per_second: f64,
-    /// 95 % interval of the median, in KiB/s; null below six samples.
-    pub interval_kib_per_second: Option<(f64, f64)>,
-    /// First quartile, in KiB/s.
-    pub q1_kib_per_second: f64,
-    /// Third quartile, in KiB/s.
-    pub q3_kib_per_second: f64,
+    block_bytes: u64,
+    /// Median, interval and quartiles of the samples.
+    numbers: FiveNumbers,
     /// Every measured sample, in KiB/s.
-    pub samples_kib_per_second: Vec<f64>,
+    samples_kib_per_second: Vec<f64>,
 }
 
-/// A floor or ceiling: what a block would move at if nothing but this were done for it.
-#[derive(Debug, Clone, Serialize)]
-pub struct Reference {
-    /// What the legend says.
-    pub name: String,
-    /// Dashes, as SVG's `stroke-dasharray`.
-    pub dash: &'static str,
+/// A floor or ceiling: the bandwidth if this alone were done for each block.
+#[derive(Debug)]
+struct Reference {
+    /// Name in the legend.
+    name: &'static str,
+    /// Colour and dashes; no marker.
+    style: Style,
     /// (bytes, KiB/s), ascending by size.
-    pub points: Vec<(f64, f64)>,
+    points: Vec<(f64, f64)>,
 }
 
-/// A buffer size with a line and a label.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Vertical {
-    /// Why it is marked.
-    pub kind: VerticalKind,
-    /// Where, in bytes.
-    pub block_bytes: f64,
-    /// What the label says.
-    pub label: String,
-    /// The constants, or the series, that it stands for.
-    pub subjects: Vec<String>,
-    /// Colour of the one series that it belongs to; null if it is not one.
-    pub colour: Option<&'static str>,
+/// A buffer size with a vertical line and a label.
+#[derive(Debug)]
+struct Vertical {
+    /// Why the size is marked.
+    kind: VerticalKind,
+    /// The size, in bytes.
+    block_bytes: f64,
+    /// Label of the line.
+    label: String,
+    /// Indices of the series whose knee it is; empty if it is not a knee.
+    series: Vec<usize>,
 }
 
 /// Why a size is marked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VerticalKind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum VerticalKind {
     /// A size that this host treats in a special way.
     Constant,
     /// A fitted knee of a curve.
     Knee,
-    /// Asked for with `--mark`.
+    /// A size named with `--mark`.
     Mark,
 }
 
 /// What the command line says about the figure.
-#[derive(Debug, Clone, Default)]
-pub struct Wishes {
-    /// Logarithmic bandwidth axis.
-    pub log_y: bool,
+#[derive(Debug)]
+pub(crate) struct FigureOptions {
+    /// True for a logarithmic bandwidth axis.
+    pub(crate) log_y: bool,
     /// Sizes to mark, in bytes.
-    pub marks_bytes: Vec<u64>,
-    /// Heading; `None`: one is made.
-    pub title: Option<String>,
+    pub(crate) marks_bytes: Vec<u64>,
+    /// Heading; `None` for the default one.
+    pub(crate) title: Option<String>,
 }
 
-/// A result with the file that it was read from.
-pub type Input = (PathBuf, Kept);
+/// A result and the file that it was read from.
+#[derive(Debug)]
+pub(crate) struct Input {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// The result.
+    pub(crate) kept: Kept,
+}
 
 impl Figure {
     /// The axis of buffer sizes, with room for `most_labels` labels.
-    pub fn sizes(&self, most_labels: f64) -> Axis {
+    fn sizes(&self, most_labels: f64) -> Axis {
         Axis::of_sizes(self.points().map(|point| point.block_bytes), most_labels)
     }
 
-    /// The axis of bandwidths. Of floors and ceilings, some are a thousand times higher: a
-    /// logarithmic axis has room for those up to twice the data, a linear one for none.
-    pub fn bandwidths(&self) -> Axis {
-        let samples = self.points().flat_map(|point| point.samples_kib_per_second.iter().copied());
-        let samples: Vec<f64> = samples.collect();
-        let most = samples.iter().copied().fold(0.0, f64::max);
-        let room = (self.log_y && !self.references.is_empty()).then_some(2.0 * most);
-        Axis::of_bandwidths(samples.into_iter().chain(room), self.log_y)
+    /// The axis of bandwidths. Some floors and ceilings are a thousand times higher than the data: a logarithmic axis
+    /// has room for those up to twice the data, a linear axis for none.
+    fn bandwidths(&self, log: bool) -> Axis {
+        let most = self.points().map(|point| point.numbers.max_kib_per_second).fold(0.0, f64::max);
+        let room = (log && !self.references.is_empty()).then_some(2.0 * most);
+        let least = self.points().map(|point| point.numbers.min_kib_per_second);
+        Axis::of_bandwidths(least.chain([most]).chain(room), log)
+    }
+
+    /// Name and look of every legend entry: series, then references.
+    fn legend(&self) -> impl Iterator<Item = (&str, &Style)> {
+        let series = self.series.iter().map(|series| (series.name.as_str(), &series.style));
+        series.chain(self.references.iter().map(|reference| (reference.name, &reference.style)))
     }
 
     fn points(&self) -> impl Iterator<Item = &Point> {
@@ -146,10 +147,34 @@ impl Figure {
     }
 }
 
-/// The host of a result.
-pub fn host_of(kept: &Kept) -> Option<&host::Configuration> {
-    match kept {
-        Kept::Sweep(sweep) => Some(&sweep.host_configuration),
-        Kept::Run(run) => run.host_configuration.as_ref(),
+impl Input {
+    /// The document, if it is of a sweep.
+    fn sweep(&self) -> Option<&SweepDocument> {
+        match &self.kept {
+            Kept::Sweep(sweep) => Some(sweep),
+            Kept::Run(_) => None,
+        }
+    }
+
+    /// The host, if the document describes it.
+    fn host(&self) -> Option<&host::Configuration> {
+        match &self.kept {
+            Kept::Sweep(sweep) => Some(&sweep.host_configuration),
+            Kept::Run(run) => run.host_configuration.as_ref(),
+        }
+    }
+
+    /// Configuration and samples of every run that describes itself.
+    fn runs(&self) -> Vec<(&BenchmarkConfiguration, &[SampleRecord])> {
+        match &self.kept {
+            Kept::Sweep(sweep) => {
+                let runs = sweep.runs.iter();
+                runs.map(|run| (&run.benchmark_configuration, run.benchmark_samples.as_slice())).collect()
+            }
+            Kept::Run(run) => {
+                let configuration = run.benchmark_configuration.iter();
+                configuration.map(|it| (it, run.benchmark_samples.as_slice())).collect()
+            }
+        }
     }
 }
