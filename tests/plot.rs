@@ -84,9 +84,9 @@ fn a_picture_says_what_its_numbers_mean() {
     let words = texts(&svg(&[Path::new(SWEEP)], &[])).join(" ");
     for expected in [
         "Read bandwidth by buffer size",
-        "n = 7 a point",
+        "n = 7 per point",
         "95 % order-statistic intervals",
-        "page cache as the sample before left it",
+        "page cache state not controlled",
         "AMD EPYC",
         "Linux 6.18.44",
         "ext4",
@@ -95,7 +95,7 @@ fn a_picture_says_what_its_numbers_mean() {
         "One point could not be measured",
         "Bandwidth (GiB/s)",
         "memory copy",
-        "one bare system call a block",
+        "one bare system call per block",
         "page",
         "L1d cache",
         "fitted knees",

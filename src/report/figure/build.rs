@@ -178,7 +178,7 @@ fn references(inputs: &[Input], floor: Option<&Curve>, figure: &Figure) -> Vec<R
     let system_calls = floors.and_then(|floors| floors.system_call_ns).map(of_calls);
     let curves: [(&'static str, Vec<(f64, f64)>); 3] = [
         ("memory copy", copies.map(|&(bytes, ns)| bandwidth(bytes as f64, ns)).collect()),
-        ("one bare system call a block", system_calls.unwrap_or_default()),
+        ("one bare system call per block", system_calls.unwrap_or_default()),
         ("null strategy (harness)", harness.unwrap_or_default()),
     ];
     let drawn = curves.into_iter().filter(|(_, points)| !points.is_empty()).enumerate();

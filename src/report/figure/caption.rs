@@ -46,7 +46,7 @@ pub(in crate::report) fn cache(state: CacheState) -> &'static str {
     match state {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",
-        CacheState::AsIs => "page cache as the sample before left it",
+        CacheState::AsIs => "page cache state not controlled",
     }
 }
 
@@ -85,7 +85,7 @@ fn drawing(figure: &Figure) -> String {
     let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
     let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     format!(
-        "Markers: medians; bars: first to third quartile; faint dots: the measured samples, n = {n} a point."
+        "Markers: medians; bars: first to third quartile; faint dots: the measured samples, n = {n} per point."
     )
 }
 
