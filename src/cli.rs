@@ -9,9 +9,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::engine::affinity::CpuChoice;
-use crate::engine::buffer::PageState;
 use crate::engine::cache::CacheState;
 use crate::engine::offsets::Access;
+use crate::engine::workload::PageState;
 use crate::error::Error;
 use crate::report::sweep::Order;
 use crate::selftest::table::Criterion;

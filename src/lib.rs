@@ -64,7 +64,7 @@ mod program {
     use std::process::ExitCode;
 
     use crate::cli;
-    use crate::command::{self, Context};
+    use crate::command;
     use crate::engine::strategy::Strategy;
 
     /// The whole program, over these strategies: arguments in, exit code out.
@@ -78,7 +78,7 @@ mod program {
             return ExitCode::from(64);
         }
         match cli::parse(&arguments) {
-            Ok(cli) => command::run(&cli, &Context { argv: &argv, strategies }),
+            Ok(cli) => command::run(&cli, &argv, strategies),
             Err(error) => command::not_parsed(&error, &argv),
         }
     }

@@ -35,14 +35,14 @@ use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 use serde_json::json;
 
-use crate::engine::buffer::{Buffer, PageState};
+use crate::engine::buffer::Buffer;
 use crate::engine::descriptor;
 use crate::engine::operation::{Direction, Op};
 use crate::engine::queued::{Completion, Queued, Slot};
 use crate::engine::strategy::{Call, Effective, IoPath, Mechanism, OpenSpec, probe_direct};
 use crate::engine::support::{Reason, Refusal, Support};
 use crate::engine::target::Target;
-use crate::engine::workload::Workload;
+use crate::engine::workload::{PageState, Workload};
 use crate::error::{Error, errno_of};
 
 /// See the head of this file.

@@ -84,9 +84,9 @@ fn a_picture_says_what_its_numbers_mean() {
     let words = texts(&svg(&[Path::new(SWEEP)], &[])).join(" ");
     for expected in [
         "Read bandwidth by buffer size",
-        "n = 7 a point",
+        "n = 7 per point",
         "95 % order-statistic intervals",
-        "page cache as the sample before left it",
+        "page cache state not controlled",
         "AMD EPYC",
         "Linux 6.18.44",
         "ext4",
@@ -95,7 +95,7 @@ fn a_picture_says_what_its_numbers_mean() {
         "One point could not be measured",
         "Bandwidth (GiB/s)",
         "memory copy",
-        "one bare system call",
+        "one bare system call per block",
         "page",
         "L1d cache",
         "fitted knees",
@@ -131,24 +131,59 @@ fn pictures_for_print_are_whole() {
     assert!((2000..3000).contains(&side(16)) && (1400..3000).contains(&side(20)));
 }
 
+/// The two plots of a page: with a linear and with a logarithmic axis.
+fn plots(page: &str) -> [&str; 2] {
+    ["linear", "log"].map(|class| {
+        let begin = page.find(&format!("<svg class=\"{class}\"")).unwrap();
+        let end = page[begin..].find("</svg>").unwrap() + "</svg>".len();
+        &page[begin..begin + end]
+    })
+}
+
 #[test]
-fn a_page_is_self_contained_and_no_text_can_break_out_of_its_data() {
+fn a_page_holds_the_drawing_with_either_axis_and_a_row_for_every_point() {
+    let page = String::from_utf8(drawn(&[Path::new(SWEEP)], "page.html", &["--log-y"])).unwrap();
+    assert!(page.contains("value=\"log\" checked") && !page.contains("value=\"linear\" checked"));
+    assert_eq!(page.matches("<tr><th scope=\"row\">mmap</th>").count(), 6);
+    for (plot, more) in plots(&page).iter().zip([[].as_slice(), &["--log-y"]]) {
+        assert_eq!((count(plot, "marker"), count(plot, "series")), (POINTS, 3));
+        assert_eq!(plot.matches("<circle").count(), SAMPLES);
+        // Everything of the plot stands in the picture of the same axis, at the same place.
+        let picture = svg(&[Path::new(SWEEP)], more);
+        let (_, body) = plot.split_once('\n').unwrap();
+        assert!(picture.contains(body.strip_suffix("</svg>").unwrap()));
+    }
+}
+
+#[test]
+fn a_page_is_self_contained_and_no_text_can_become_markup() {
     let folder = TempDir::new().unwrap();
     let mut hostile = sweep();
-    hostile["warnings"] = serde_json::json!(["</script><script>alert(1)</script><!-- /*SCRIPT*/"]);
-    let input = write(&folder, "hostile.json", hostile.to_string());
-    let title = "</title><script>alert(2)</script> /*DATA*/";
-    let page = String::from_utf8(drawn(&[&input], "page.html", &["--title", title])).unwrap();
+    let warning = "</script><script>alert(1)</script><!-- {script}";
+    hostile["warnings"] = serde_json::json!([warning]);
+    let input = write(&folder, "\"><script>alert(3).json", hostile.to_string());
+    let title = "</title><script>alert(2)</script> {style}";
+    let inputs = [Path::new(SWEEP), &input];
+    let page = String::from_utf8(drawn(&inputs, "page.html", &["--title", title])).unwrap();
     assert!(page.len() < 5 << 20);
-    assert_eq!(page.matches("</script>").count(), 2);
+    assert_eq!(page.matches("</script>").count(), 1);
     assert!(!page.contains("alert(1)</script>") && !page.contains("<script>alert"));
     for outside in ["src=\"http", "href=\"http", "url(http", "@import"] {
         assert!(!page.contains(outside), "{outside}");
     }
-    let data = page.split("id=\"data\">").nth(1).unwrap().split("</script>").next().unwrap();
-    let data: Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data["environments"][0]["warnings"], hostile["warnings"]);
-    assert_eq!(data["figure"]["title"], title);
+    let escaped = |text: &str| text.replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    assert!(page.contains(&format!("<td>{}</td>", escaped(warning))));
+    assert!(page.contains(&format!("<title>{}</title>", escaped(title))));
+    // The name of a series is that of its file: in the legend, in the table and at every marker.
+    for plot in plots(&page) {
+        assert_eq!(count(plot, "marker"), 2 * POINTS);
+        let titles = roxmltree::Document::parse(plot).unwrap();
+        let titles = titles.descendants().filter(|node| node.has_tag_name("title"));
+        let named = titles.filter(|title| title.text().unwrap().starts_with("\"><script>alert(3): "));
+        assert_eq!(named.count(), POINTS);
+    }
+    let name = escaped("\"><script>alert(3): mmap");
+    assert!(page.contains(&format!("{name}</button>")) && page.contains(&format!("row\">{name}</th>")));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Filesystem, Outcome, outcome};
+use iobench::error::ErrorKind;
 use iobench::report::comparison::Comparison;
 use iobench::report::document::Role;
 use iobench::report::json::schema;
@@ -61,9 +62,11 @@ fn a_sweep_visits_every_point_and_obeys_its_schema() {
     for run in document.runs.iter().filter(|run| run.error.is_none()) {
         let summary = run.summary.as_ref().unwrap();
         assert_eq!(summary.stop_reason, StopReason::Precision, "{summary:?}");
-        assert!(summary.n >= 10, "{summary:?}");
-        let (low, high) = summary.interval_kib_per_second.unwrap();
-        assert!(low <= summary.median_kib_per_second && summary.median_kib_per_second <= high);
+        assert!(summary.numbers.n >= 10, "{summary:?}");
+        let (low, high) = summary.numbers.interval_kib_per_second.unwrap();
+        assert!(
+            low <= summary.numbers.median_kib_per_second && summary.numbers.median_kib_per_second <= high
+        );
         let reached = (run.benchmark_configuration.strategy != "null").then_some(true);
         let all_warm = run.benchmark_samples.iter().all(|sample| sample.cache_reached == reached);
         assert!(all_warm, "the cache state is proven for every sample that touches the file");
@@ -102,9 +105,9 @@ fn a_point_that_cannot_run_is_a_record_with_its_reason() {
     let (_scratch, file) = scratch();
     let outcome = run("sweep -j -b 256,4k,2M --strategy direct --precision 90% --budget 20s", &[&file]).ok();
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
-    let kinds: Vec<Option<&str>> =
-        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
-    assert_eq!(kinds, [Some("usage"), None, Some("short_file")]);
+    let kinds: Vec<Option<ErrorKind>> =
+        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [Some(ErrorKind::Usage), None, Some(ErrorKind::ShortFile)]);
     assert!(document.runs[0].error.as_ref().unwrap().message.contains("512"));
     let table = run("sweep -b 256,4k --strategy direct --precision 90% --budget 20s", &[&file]).ok().stdout;
     assert!(table.contains("Not run: direct at 256: "), "{table}");
@@ -152,9 +155,9 @@ fn a_block_larger_than_the_memory_is_a_record_too() {
     let (_scratch, file) = scratch();
     let outcome = run("sweep -j -b 4k,8T --strategy null,pread --precision 90%", &[&file]).ok();
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
-    let kinds: Vec<Option<&str>> =
-        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind.as_str())).collect();
-    assert_eq!(kinds, [None, Some("system"), None, Some("usage")], "{outcome:?}");
+    let kinds: Vec<Option<ErrorKind>> =
+        document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [None, Some(ErrorKind::System), None, Some(ErrorKind::Usage)], "{outcome:?}");
 }
 
 #[test]
@@ -309,7 +312,7 @@ fn ctrl_c_keeps_every_finished_sample() {
     let ended = outcome(child.wait_with_output().unwrap());
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let printed: SweepDocument = serde_json::from_str(&ended.stdout).unwrap();
-    assert_eq!(printed.error.as_ref().unwrap().kind, "interrupted");
+    assert_eq!(printed.error.as_ref().unwrap().kind, ErrorKind::Interrupted);
     let samples = |document: &SweepDocument| -> usize {
         document.runs.iter().map(|run| run.benchmark_samples.len()).sum()
     };

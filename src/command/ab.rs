@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use super::Context;
 use super::compare::exit_code;
+use super::context::Context;
 use super::prepared::{self, Prepared};
 use super::request::Request;
 use crate::cli::{self, AbArgs};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::CompareArgs;
 use crate::engine::interrupt;
 use crate::error::Error;

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use super::context::Context;
 use super::output::Output;
 use super::request::{Request, find_strategy};
 use super::run::run as benchmark;
-use super::{Context, concluded};
 use crate::cli::JobArgs;
 use crate::error::Error;
 use crate::job::{Job, this_program};
@@ -16,11 +16,11 @@ use crate::selftest::table::{Criterion, Marking};
 pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
     let output = Output::json_or_text(true).verbose();
     match serde_json::from_str(&args.job) {
-        Ok(Job::Run(job)) => concluded(&output, |document| {
+        Ok(Job::Run(job)) => output.concluded(|document| {
             let request = Request::of_job(job, context.strategies)?;
             benchmark(request, context.argv.to_vec(), document, &output)
         }),
-        Ok(Job::Check(job)) => concluded(&output, |document: &mut Option<Marking>| {
+        Ok(Job::Check(job)) => output.concluded(|document: &mut Option<Marking>| {
             let strategy = find_strategy(&job.strategy, context.strategies)?;
             let program = this_program()?;
             let candidate =
@@ -32,8 +32,6 @@ pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
             marking.add(strategy.info(), rows);
             Ok(ExitCode::SUCCESS)
         }),
-        Err(error) => {
-            concluded(&output, |_: &mut Option<Marking>| Err(Error::usage(format!("job: {error}"))))
-        }
+        Err(error) => output.concluded(|_: &mut Option<Marking>| Err(Error::usage(format!("job: {error}")))),
     }
 }

@@ -4,6 +4,7 @@
 
 mod ab;
 mod compare;
+mod context;
 mod file;
 mod job;
 mod output;
@@ -23,40 +24,32 @@ use crate::cli::{self, Cli, Command, RunArgs};
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::report::document::Document;
-use output::{Form, Output, Report, exit};
+use context::Context;
+use output::{Form, Output, exit};
 use request::Request;
 
-/// What every command is given beside its arguments.
-pub(crate) struct Context<'a> {
-    /// The command line.
-    pub(crate) argv: &'a [String],
-    /// The registered strategies.
-    pub(crate) strategies: &'a [&'static dyn Strategy],
-}
-
 /// Carries out a command and prints its one document.
-pub(crate) fn run(cli: &Cli, context: &Context) -> ExitCode {
+pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strategy]) -> ExitCode {
+    let context = &Context { argv, strategies };
     match &cli.command {
         None => benchmark(&cli.run, context),
         Some(Command::Strategies(args)) => {
-            concluded(&Output::json_or_text(args.json), |document| strategies::run(args, context, document))
+            Output::json_or_text(args.json).concluded(|document| strategies::run(args, context, document))
         }
         Some(Command::Selftest(args)) => {
-            concluded(&Output::json_or_text(args.json), |document| selftest::run(args, context, document))
+            Output::json_or_text(args.json).concluded(|document| selftest::run(args, context, document))
         }
         Some(Command::Sweep(args)) => {
             let output = if args.csv { Output::new(Form::Csv) } else { Output::json_or_text(args.json) };
-            concluded(&output, |document| sweep::run(args, context, document))
+            output.concluded(|document| sweep::run(args, context, document))
         }
-        Some(Command::Compare(args)) => concluded(&Output::json_or_text(args.comparison.json), |document| {
-            compare::run(args, context, document)
-        }),
-        Some(Command::Ab(args)) => concluded(&Output::json_or_text(args.comparison.json), |document| {
-            ab::run(args, context, document)
-        }),
-        Some(Command::Rerun(args)) => concluded(&Output::json_or_text(args.comparison.json), |document| {
-            rerun::run(args, context, document)
-        }),
+        Some(Command::Compare(args)) => Output::json_or_text(args.comparison.json)
+            .concluded(|document| compare::run(args, context, document)),
+        Some(Command::Ab(args)) => {
+            Output::json_or_text(args.comparison.json).concluded(|document| ab::run(args, context, document))
+        }
+        Some(Command::Rerun(args)) => Output::json_or_text(args.comparison.json)
+            .concluded(|document| rerun::run(args, context, document)),
         Some(Command::Plot(args)) => exit(plot::run(args, context)),
         Some(Command::Trace(args)) => trace::run(args, context),
         Some(Command::Job(args)) => job::run(args, context),
@@ -74,17 +67,8 @@ pub(crate) fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
 
 fn benchmark(args: &RunArgs, context: &Context) -> ExitCode {
     let output = Output::of_run(args, request::is_verbose(args));
-    concluded(&output, |document| {
+    output.concluded(|document| {
         let request = Request::new(args, context.strategies)?;
         run::run(request, context.argv.to_vec(), document, &output)
     })
-}
-
-fn concluded<D: Report>(
-    output: &Output,
-    command: impl FnOnce(&mut Option<D>) -> Result<ExitCode, Error>,
-) -> ExitCode {
-    let mut document = None;
-    let outcome = command(&mut document);
-    output.conclude(document, outcome)
 }

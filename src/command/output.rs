@@ -117,6 +117,16 @@ impl Output {
         warnings.push(warning);
     }
 
+    /// Runs a command, which fills in its document, and concludes it.
+    pub(crate) fn concluded<D: Report>(
+        &self,
+        command: impl FnOnce(&mut Option<D>) -> Result<ExitCode, Error>,
+    ) -> ExitCode {
+        let mut document = None;
+        let outcome = command(&mut document);
+        self.conclude(document, outcome)
+    }
+
     /// Ends a command: adds its error to its document, prints the document, and says the error on standard error. This
     /// is the only place that prints a document, so there is exactly one, however the command ends. A command that
     /// failed before it had one prints an empty document of a run with `-j`.

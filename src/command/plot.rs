@@ -1,13 +1,14 @@
 //! `iobench plot`: results as a picture or a page.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Context, file};
+use super::context::Context;
+use super::file;
 use crate::cli::PlotArgs;
 use crate::error::Error;
-use crate::report::figure::{Figure, Input, Wishes};
-use crate::report::{html, read, svg};
+use crate::report::figure::{Figure, FigureOptions, Input, build, html, svg};
+use crate::report::read;
 
 /// What the output is, by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +28,12 @@ enum Format {
 pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
     // What was typed is checked before anything is read.
     let format = format_of(&args.output)?;
-    let wishes = Wishes { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
-    let inputs: Result<Vec<Input>, Error> =
-        args.results.iter().map(|path| Ok((path.clone(), read::read(path, context.strategies)?))).collect();
-    let inputs = inputs?;
-    let figure = Figure::new(&inputs, &wishes)?;
+    let options =
+        FigureOptions { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
+    let input =
+        |path: &PathBuf| Ok(Input { path: path.clone(), result: read::read(path, context.strategies)? });
+    let inputs = args.results.iter().map(input).collect::<Result<Vec<Input>, Error>>()?;
+    let figure = build::figure(&inputs, options)?;
     file::replace(&args.output, &rendered(format, &figure, &inputs)?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -52,15 +54,15 @@ fn format_of(path: &Path) -> Result<Format, Error> {
 
 fn rendered(format: Format, figure: &Figure, inputs: &[Input]) -> Result<Vec<u8>, Error> {
     match format {
-        Format::Svg => Ok(svg::draw(figure).into_bytes()),
+        Format::Svg => Ok(svg::picture(figure).into_bytes()),
         Format::Html => Ok(html::page(figure, inputs).into_bytes()),
-        Format::Pdf | Format::Png => converted(format, &svg::draw(figure)),
+        Format::Pdf | Format::Png => converted(format, &svg::picture(figure)),
     }
 }
 
 #[cfg(feature = "plot")]
 fn converted(format: Format, svg: &str) -> Result<Vec<u8>, Error> {
-    use crate::report::{pdf, png};
+    use crate::report::figure::{pdf, png};
     let converted = if format == Format::Pdf { pdf::from_svg(svg) } else { png::from_svg(svg) };
     let remedy = "write .svg instead, which needs no conversion";
     converted.map_err(|reason| Error::unavailable("drawing", reason, remedy))

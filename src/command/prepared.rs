@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::request::Request;
-use crate::engine::buffer::{BufferPool, PageState};
+use crate::engine::buffer::BufferPool;
 use crate::engine::create;
 use crate::engine::extents::Unstored;
 use crate::engine::iteration::Plan;
@@ -12,7 +12,7 @@ use crate::engine::operation::{Direction, Mode};
 use crate::engine::strategy::Effective;
 use crate::engine::support::{Limits, Support};
 use crate::engine::target::Target;
-use crate::engine::workload::Workload;
+use crate::engine::workload::{PageState, Workload};
 use crate::error::Error;
 use crate::host;
 use crate::report::document::{BenchmarkConfiguration, Granted, SchemaVersion, Warning, WarningKind};

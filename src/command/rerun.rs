@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::Context;
 use super::compare::exit_code;
+use super::context::Context;
 use super::request::Request;
 use super::sweep::{Settings, SweepPlan, Totals, floor};
 use crate::cli::RerunArgs;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use super::Context;
+use super::context::Context;
 use super::request::find_strategy;
 use crate::cli::SelftestArgs;
 use crate::engine::interrupt;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::StrategiesArgs;
 use crate::engine::operation::Direction;
 use crate::engine::target::Target;

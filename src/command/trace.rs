@@ -6,10 +6,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::context::Context;
 use super::output::{Output, exit};
 use super::request::{self, Request};
 use super::run::run as run_benchmark;
-use super::{Context, concluded};
 use crate::cli::{self, RunArgs, TraceArgs};
 use crate::engine::interrupt;
 use crate::engine::strategy::Mechanism;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> ExitCode {
         return exit(print_script(args, &benchmark, context));
     }
     let output = Output::of_run(&benchmark, request::is_verbose(&benchmark)).deferred();
-    concluded(&output, |document| {
+    output.concluded(|document| {
         let request = Request::new(&benchmark, context.strategies)?;
         let program = program(args, &request)?;
         let traced = Traced { program: &program, argv: context.argv, output: &output };

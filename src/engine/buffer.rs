@@ -8,26 +8,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use super::operation::Direction;
 use super::pattern;
-use super::workload::Workload;
+use super::workload::{PageState, Workload};
 use crate::error::{Error, describe};
 use crate::host;
-
-/// State of the buffer's pages when the bracket opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum PageState {
-    /// Present: all pages were written before the bracket. A buffer to write from holds a pseudo-random pattern,
-    /// which no filesystem can compress.
-    Prefault,
-    /// Never touched, as in the lab's program: the first pass takes the page faults.
-    Fresh,
-}
 
 /// Blocks of equal size in an anonymous mapping, which nobody else uses while the buffer exists.
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::buffer::{Buffer, PageState};
+use super::buffer::Buffer;
 use super::direct;
 use super::offsets::Offsets;
 use super::operation::{Direction, Tally};
 use super::support::{Limits, Refusal, Support};
 use super::target::Target;
-use super::workload::Workload;
+use super::workload::{PageState, Workload};
 use crate::error::{Error, Failure};
 
 /// Linux moves at most this many bytes in one read(2) or write(2) (`MAX_RW_COUNT`; see read(2), NOTES).

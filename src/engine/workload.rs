@@ -7,13 +7,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::affinity::CpuChoice;
-use super::buffer::PageState;
 use super::offsets::Access;
 use super::operation::Direction;
 use super::support::Limits;
 
 /// Operations in flight where the user does not say otherwise.
 const DEFAULT_IODEPTH: u32 = 32;
+
+/// State of the buffer's pages when the bracket opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "lowercase")]
+pub enum PageState {
+    /// Present: all pages were written before the bracket. A buffer to write from holds a pseudo-random pattern,
+    /// which no filesystem can compress.
+    Prefault,
+    /// Never touched, as in the lab's program: the first pass takes the page faults.
+    Fresh,
+}
 
 /// What one sample is to move, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

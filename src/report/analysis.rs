@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::constants;
 use super::document::{Role, SampleRecord, Warning, WarningKind, measured_bandwidths};
+use super::figure::constants;
 use super::sweep::{Control, CostModel, HostConstant, Knee, Order, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};

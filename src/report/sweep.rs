@@ -9,7 +9,7 @@ use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaV
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Direction;
 use crate::host;
-use crate::stats::Estimate;
+use crate::stats::{self, Estimate};
 
 /// The result of a sweep.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -114,29 +114,53 @@ impl SweepRun {
     }
 }
 
-/// Statistics of the bandwidth over the measured samples of a point, in KiB per second.
+/// Statistics of the bandwidth over the measured samples of a point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[schemars(extend("unevaluatedProperties" = false))]
 pub struct Summary {
-    /// Measured samples.
-    pub n: u64,
-    /// Median, in KiB/s.
-    pub median_kib_per_second: f64,
-    /// Order-statistic interval of the median, at least 95 %, in KiB/s; null below six samples.
-    pub interval_kib_per_second: Option<(f64, f64)>,
-    /// First quartile, in KiB/s.
-    pub q1_kib_per_second: f64,
-    /// Third quartile, in KiB/s.
-    pub q3_kib_per_second: f64,
-    /// Smallest, in KiB/s.
-    pub min_kib_per_second: f64,
-    /// Largest, in KiB/s.
-    pub max_kib_per_second: f64,
+    /// Numbers of the distribution.
+    #[serde(flatten)]
+    pub numbers: FiveNumbers,
     /// Why no more samples were taken.
     pub stop_reason: StopReason,
-    /// Whether there are ten measured samples or more and half of their interval is within the precision that was
-    /// asked for, whatever ended the point.
+    /// True if there are at least ten measured samples and the half-width of their interval is within the requested
+    /// precision, whatever ended the point.
     pub converged: bool,
+}
+
+/// Five-number summary of bandwidths, with the interval of the median, in KiB per second.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FiveNumbers {
+    /// Number of bandwidths.
+    pub n: u64,
+    /// Smallest, in KiB/s.
+    pub min_kib_per_second: f64,
+    /// First quartile, in KiB/s.
+    pub q1_kib_per_second: f64,
+    /// Median, in KiB/s.
+    pub median_kib_per_second: f64,
+    /// Order-statistic interval of the median, at least 95 %, in KiB/s; null below six bandwidths.
+    pub interval_kib_per_second: Option<(f64, f64)>,
+    /// Third quartile, in KiB/s.
+    pub q3_kib_per_second: f64,
+    /// Largest, in KiB/s.
+    pub max_kib_per_second: f64,
+}
+
+impl FiveNumbers {
+    /// The summary of these bandwidths, in KiB/s; `None` if there are none.
+    #[must_use]
+    pub fn of(kib_per_second: &[f64]) -> Option<FiveNumbers> {
+        Some(FiveNumbers {
+            n: kib_per_second.len() as u64,
+            min_kib_per_second: stats::quantile(kib_per_second, 0.0)?,
+            q1_kib_per_second: stats::quantile(kib_per_second, 0.25)?,
+            median_kib_per_second: stats::median(kib_per_second)?,
+            interval_kib_per_second: stats::median_interval(kib_per_second),
+            q3_kib_per_second: stats::quantile(kib_per_second, 0.75)?,
+            max_kib_per_second: stats::quantile(kib_per_second, 1.0)?,
+        })
+    }
 }
 
 /// Why a point got no more samples.
@@ -271,6 +295,16 @@ impl SweepRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn five_numbers_are_ascending_and_need_one_value() {
+        assert_eq!(FiveNumbers::of(&[]), None);
+        let numbers = FiveNumbers::of(&[5.0, 1.0, 4.0, 2.0, 3.0]).unwrap();
+        let FiveNumbers { min_kib_per_second: min, max_kib_per_second: max, .. } = numbers;
+        let FiveNumbers { q1_kib_per_second: q1, median_kib_per_second: median, .. } = numbers;
+        assert_eq!([min, q1, median, numbers.q3_kib_per_second, max], [1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!((numbers.n, numbers.interval_kib_per_second), (5, None));
+    }
 
     #[test]
     fn of_floors_the_smaller_counts() {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::analysis;
-use super::caption;
+use super::figure::caption;
 use super::sweep::{Summary, SweepDocument, SweepRun};
 use crate::error::ErrorKind;
 use crate::stats;
@@ -58,13 +58,13 @@ fn row(output: &mut dyn Write, document: &SweepDocument, block_bytes: u64) -> io
 
 fn cell(run: &SweepRun) -> String {
     let Some(summary) = &run.summary else { return "-".to_owned() };
-    let median = digits(in_unit_of_column(run, summary.median_kib_per_second));
-    match summary.interval_kib_per_second {
+    let median = digits(in_unit_of_column(run, summary.numbers.median_kib_per_second));
+    match summary.numbers.interval_kib_per_second {
         Some((low, high)) => {
             let (one, other) = (in_unit_of_column(run, low), in_unit_of_column(run, high));
             format!("{median} [{}, {}]", digits(one.min(other)), digits(one.max(other)))
         }
-        None => format!("{median} (n={})", summary.n),
+        None => format!("{median} (n={})", summary.numbers.n),
     }
 }
 
@@ -91,7 +91,7 @@ fn digits(value: f64) -> String {
 /// The strategy whose interval lies above all others.
 fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     let interval = |run: &&'a SweepRun| {
-        let (low, high) = run.summary.as_ref()?.interval_kib_per_second?;
+        let (low, high) = run.summary.as_ref()?.numbers.interval_kib_per_second?;
         let configuration = &run.benchmark_configuration;
         // The floor has no bandwidth to compare.
         (!configuration.is_floor()).then_some((&configuration.strategy, low, high))

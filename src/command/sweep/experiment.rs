@@ -9,22 +9,26 @@ use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::super::file;
 use super::super::request::Request;
+use super::super::{file, prepared};
 use super::controls::{Controls, measure_floors};
-use super::plan::{Settings, SweepPlan, Totals};
+use super::plan::{DEFAULT_TOTAL_BYTES, Settings, SweepPlan, Totals};
 use super::point::{RefusedPoint, SweepPoint};
+use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::interrupt;
 use crate::engine::operation::Direction;
+use crate::engine::prepare;
 use crate::engine::strategy::Strategy;
 use crate::engine::target::Target;
+use crate::engine::usdt;
+use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::random::Random;
 use crate::report::analysis;
-use crate::report::document::SchemaVersion;
+use crate::report::document::{ErrorRecord, SchemaVersion};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::stats;
 
@@ -59,6 +63,47 @@ pub(crate) struct Experiment {
     cache: CacheState,
     strategies: Vec<String>,
     block_sizes_bytes: Vec<u64>,
+}
+
+impl SweepPlan {
+    /// Runs the sweep. An error that ends it under way, or one of its points, stands beside the document.
+    ///
+    /// # Errors
+    /// Those that come before the first sample.
+    pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
+        interrupt::install();
+        let first = self.requests.first().ok_or_else(|| Error::usage("nothing to sweep"))?;
+        let cpu = affinity::pin(first.workload.cpu)?;
+        let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
+        let workload = Workload { total_bytes, ..first.workload };
+        let created = prepared::make_file(&Request { workload, ..first.clone() })?;
+        let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)?;
+        if self.totals == Totals::Fitted {
+            self.cover_file(&target);
+        }
+        usdt::register();
+        prepare::touch_program();
+
+        let output = self.output.clone();
+        let mut experiment = Experiment::new(self, created, &target, cpu);
+        let mut outcome = experiment.carry_out(&target, output.as_deref());
+        let mut document = experiment.document(true);
+        if let Some(path) = output {
+            document.error = outcome.as_ref().err().map(ErrorRecord::from);
+            // Of two errors, the first is the one to report.
+            outcome = outcome.and(keep(&path, &document));
+        }
+        Ok((document, outcome))
+    }
+
+    /// Covers as much of the file as the lab's total, in whole blocks.
+    fn cover_file(&mut self, target: &Target) {
+        let most_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES));
+        for Request { workload, .. } in &mut self.requests {
+            let whole_blocks = most_bytes / workload.block_bytes * workload.block_bytes;
+            workload.total_bytes = whole_blocks.max(workload.block_bytes);
+        }
+    }
 }
 
 impl Experiment {

@@ -10,7 +10,7 @@ mod point;
 
 use std::process::ExitCode;
 
-use super::Context;
+use super::context::Context;
 use crate::cli::SweepArgs;
 use crate::error::Error;
 use crate::report::sweep::SweepDocument;

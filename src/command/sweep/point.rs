@@ -13,7 +13,7 @@ use crate::engine::target::Target;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
-use crate::report::sweep::{StopReason, Summary, SweepRun};
+use crate::report::sweep::{FiveNumbers, StopReason, Summary, SweepRun};
 use crate::stats;
 
 /// A sample lasts at most about this long: short samples are many, and each sees one state of the machine.
@@ -180,13 +180,7 @@ fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
 /// Statistics of bandwidths in KiB/s; `None` without any.
 fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Option<Summary> {
     Some(Summary {
-        n: bandwidths.len() as u64,
-        median_kib_per_second: stats::median(bandwidths)?,
-        interval_kib_per_second: stats::median_interval(bandwidths),
-        q1_kib_per_second: stats::quantile(bandwidths, 0.25)?,
-        q3_kib_per_second: stats::quantile(bandwidths, 0.75)?,
-        min_kib_per_second: stats::quantile(bandwidths, 0.0)?,
-        max_kib_per_second: stats::quantile(bandwidths, 1.0)?,
+        numbers: FiveNumbers::of(bandwidths)?,
         stop_reason,
         converged: stats::precise(bandwidths, precision),
     })

@@ -1,18 +1,16 @@
-//! How series are told apart: colour, marker and dashes, so that each alone is enough.
+//! The look of series: colour, marker and dashes, each of which is enough to tell them apart.
 
-use serde::Serialize;
-
-/// The look of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Style {
+/// The look of a series or a reference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Style {
     /// Colour of line and marker.
-    pub colour: &'static str,
-    /// Dashes of the line, as SVG's `stroke-dasharray`; empty: a whole line.
-    pub dash: &'static str,
-    /// Outline of the marker about (0, 0), as SVG path data in pixels.
-    pub marker: &'static str,
-    /// Whether the marker is filled with its colour, or with white.
-    pub filled: bool,
+    pub(super) colour: &'static str,
+    /// Dashes of the line, as SVG's `stroke-dasharray`; empty for a solid line.
+    pub(super) dash: &'static str,
+    /// Outline of the marker about (0, 0), as SVG path data in pixels; empty for no marker.
+    pub(super) marker: &'static str,
+    /// Fill of the marker: its colour or white.
+    pub(super) fill: &'static str,
 }
 
 /// The palette of Okabe & Ito, "Color Universal Design", 2008, which people with any common kind of
@@ -35,29 +33,30 @@ const MARKERS: [&str; 7] = [
     "M-4,-3.6V3.6L4,-3.6V3.6Z",
 ];
 
-/// Dashes of the reference curves, which are all grey.
+/// Dashes of the references, which are all grey.
 const REFERENCE_DASHES: [&str; 3] = ["", "5 3", "1.5 2.5"];
 
-/// The look of a strategy (by its number) in a figure of one result: everything differs.
-pub fn of_strategy(strategy: usize) -> Style {
+/// The look of the strategy with this number in a figure of one result: everything differs.
+pub(super) fn of_strategy(strategy: usize) -> Style {
     let again = strategy / MARKERS.len();
     look(strategy, (strategy + again).is_multiple_of(2), DASHES[strategy % DASHES.len()])
 }
 
-/// The look in a figure of several results: a strategy keeps colour and outline, so that its curves
+/// The look in a figure of several results. A strategy keeps colour and outline, so that its curves
 /// are compared at a glance; dashes and filling tell the results (by their number) apart.
-pub fn of_result(strategy: usize, result: usize) -> Style {
+pub(super) fn of_result(strategy: usize, result: usize) -> Style {
     look(strategy, result.is_multiple_of(2), DASHES[result % DASHES.len()])
 }
 
 fn look(strategy: usize, filled: bool, dash: &'static str) -> Style {
     let (colour, marker) = (COLOURS[strategy % COLOURS.len()], MARKERS[strategy % MARKERS.len()]);
-    Style { colour, dash, marker, filled }
+    Style { colour, dash, marker, fill: if filled { colour } else { "#fff" } }
 }
 
-/// Dashes of the reference curve with this number.
-pub fn of_reference(index: usize) -> &'static str {
-    REFERENCE_DASHES[index % REFERENCE_DASHES.len()]
+/// The look of the reference with this number.
+pub(super) fn of_reference(index: usize) -> Style {
+    let dash = REFERENCE_DASHES[index % REFERENCE_DASHES.len()];
+    Style { colour: "#888", dash, marker: "", fill: "none" }
 }
 
 #[cfg(test)]

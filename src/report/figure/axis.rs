@@ -1,59 +1,58 @@
-//! Axes of a figure: range, ticks with labels, and where a value lies.
+//! Axes of a figure: range, labelled ticks, and the place of a value.
+
+use crate::units;
 
 /// An axis from `low` to `high`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Axis {
+pub(super) struct Axis {
     /// Smallest value shown.
-    pub low: f64,
+    pub(super) low: f64,
     /// Largest value shown.
-    pub high: f64,
-    /// Whether equal distances are equal ratios.
-    pub log: bool,
+    pub(super) high: f64,
+    /// True if equal distances are equal ratios.
+    pub(super) log: bool,
     /// Values with a label, ascending.
-    pub ticks: Vec<Tick>,
+    pub(super) ticks: Vec<Tick>,
     /// Values with a small tick and no label.
-    pub minor: Vec<f64>,
-    /// What is shown, with its unit if that is not in the labels.
-    pub title: String,
+    pub(super) minor: Vec<f64>,
+    /// The quantity, with its unit if that is not in the labels.
+    pub(super) title: String,
 }
 
 /// A labelled value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tick {
+pub(super) struct Tick {
     /// The value.
-    pub value: f64,
-    /// What is printed there.
-    pub label: String,
+    pub(super) value: f64,
+    /// The text printed there.
+    pub(super) label: String,
 }
 
-/// Units of bytes, with the KiB that bandwidth is measured in.
-const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/// At most this many labels on a bandwidth axis: more crowd a figure of this height.
+/// Largest number of labels on a bandwidth axis: more crowd a figure of this height.
 const MOST_LABELS: f64 = 9.0;
 
 impl Axis {
     /// Buffer sizes in bytes as powers of two, half a power wider than `sizes` on either side.
-    /// `most_labels` is how many labels there is room for.
-    pub fn of_sizes(sizes_bytes: impl Iterator<Item = u64>, most_labels: f64) -> Axis {
+    /// `most_labels` is the number of labels that there is room for.
+    pub(super) fn of_sizes(sizes_bytes: impl Iterator<Item = u64>, most_labels: f64) -> Axis {
         let (first, last) = range(sizes_bytes.map(|bytes| bytes as f64)).unwrap_or((1.0, 1.0));
         let (low, high) = (first.log2() - 0.5, last.log2() + 0.5);
-        Axis { title: "Buffer size".to_owned(), ..powers(low, high, most_labels, bytes_label) }
+        Axis { title: "Buffer size".to_owned(), ..powers(low, high, most_labels, units::size) }
     }
 
     /// Bandwidths in KiB/s: from zero in one unit, or as powers of two with a unit each.
-    pub fn of_bandwidths(kib_per_second: impl Iterator<Item = f64>, log: bool) -> Axis {
+    pub(super) fn of_bandwidths(kib_per_second: impl Iterator<Item = f64>, log: bool) -> Axis {
         let (least, most) = range(kib_per_second.filter(|value| *value > 0.0)).unwrap_or((1.0, 1.0));
         if !log {
             return from_zero(most * 1.05);
         }
-        let label = |kib: f64| bytes_label(kib * 1024.0) + "/s";
+        let label = |kib: f64| units::size(kib * 1024.0) + "/s";
         let (low, high) = (least.log2() - 0.3, most.log2() + 0.3);
         Axis { title: "Bandwidth".to_owned(), ..powers(low, high, MOST_LABELS, label) }
     }
 
-    /// Where a value lies: 0 at `low`, 1 at `high`, outside of that beyond the ends.
-    pub fn place(&self, value: f64) -> f64 {
+    /// The place of a value: 0 at `low`, 1 at `high`, less or more outside.
+    pub(super) fn place(&self, value: f64) -> f64 {
         match self.log {
             // Zero and less have no place on a logarithmic axis: far below it.
             true if value <= 0.0 => -1e3,
@@ -62,8 +61,8 @@ impl Axis {
         }
     }
 
-    /// Whether a value is shown.
-    pub fn shows(&self, value: f64) -> bool {
+    /// True if a value lies on the axis.
+    pub(super) fn shows(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 }
@@ -76,8 +75,8 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A logarithmic axis between two powers of two. Labels stand at every 1, 2, 4, 5 or 10 powers
-/// from 2^0, so that KiB, MiB and GiB begin at a label wherever that can be.
+/// A logarithmic axis between two powers of two. Labels stand at every 1, 2, 5 or 10 powers
+/// from 2^0, so that KiB, MiB and GiB begin at a label where possible.
 fn powers(low: f64, high: f64, most_labels: f64, label: impl Fn(f64) -> String) -> Axis {
     let fits = |step: &i32| (high - low) / f64::from(*step) <= most_labels;
     let step = [1, 2, 5].into_iter().find(fits).unwrap_or(10);
@@ -97,7 +96,7 @@ fn powers(low: f64, high: f64, most_labels: f64, label: impl Fn(f64) -> String) 
     }
 }
 
-/// A linear axis of bandwidth from zero, in the largest unit of which there is at least one.
+/// A linear axis of bandwidth from zero, in the largest unit that does not exceed `most_kib`.
 fn from_zero(most_kib: f64) -> Axis {
     let (unit_kib, unit) = bandwidth_unit(most_kib);
     let most = most_kib / unit_kib;
@@ -125,8 +124,7 @@ fn round_step(least: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// The unit for bandwidths up to this one, with its size in KiB/s: MiB where there is at least
-/// one, then GiB.
+/// The largest unit that does not exceed `most_kib`, with its size in KiB/s.
 fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
     match most_kib {
         most if most >= 1048576.0 => (1048576.0, "GiB"),
@@ -135,24 +133,9 @@ fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
     }
 }
 
-/// A number of bytes with its unit and up to three significant digits: `512 B`, `4 KiB`, `1.25 MiB`.
-pub fn bytes_label(bytes: f64) -> String {
-    let mut value = bytes;
-    let mut unit = 0;
-    while value >= 1023.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-    let number = format!("{value:.decimals$}");
-    let number =
-        if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
-    format!("{number} {}", UNITS[unit])
-}
-
 /// A bandwidth in KiB/s with a fitting unit: `7.27 GiB/s`.
-pub fn bandwidth_label(kib_per_second: f64) -> String {
-    bytes_label(kib_per_second * 1024.0) + "/s"
+pub(super) fn bandwidth_label(kib_per_second: f64) -> String {
+    units::size(kib_per_second * 1024.0) + "/s"
 }
 
 #[cfg(test)]
@@ -186,19 +169,5 @@ mod tests {
         assert_eq!(small.title, "Bandwidth (KiB/s)");
         let log = Axis::of_bandwidths([2048.0, 7.3 * 1048576.0].into_iter(), true);
         assert_eq!(labels(&log), ["4 MiB/s", "16 MiB/s", "64 MiB/s", "256 MiB/s", "1 GiB/s", "4 GiB/s"]);
-    }
-
-    #[test]
-    fn bytes_have_three_digits_at_the_most() {
-        for (bytes, label) in [
-            (1.0, "1 B"),
-            (512.0, "512 B"),
-            (1024.0, "1 KiB"),
-            (4300.0, "4.2 KiB"),
-            (1310720.0, "1.25 MiB"),
-            (1048575.9, "1 MiB"),
-        ] {
-            assert_eq!(bytes_label(bytes), label);
-        }
     }
 }

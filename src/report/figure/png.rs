@@ -4,14 +4,14 @@ use resvg::tiny_skia::{Pixmap, Transform};
 
 use super::pdf;
 
-/// Dots for a pixel of the SVG: 288 an inch, enough for print.
+/// Dots per pixel of the SVG: 288 per inch, enough for print.
 const SCALE: f32 = 3.0;
 
 /// The PNG of an SVG that [`super::svg`] has drawn.
 ///
 /// # Errors
-/// A clause for people: the picture is too large, or not SVG.
-pub fn from_svg(svg: &str) -> Result<Vec<u8>, String> {
+/// The reason, in words, if the picture is too large or not SVG.
+pub(crate) fn from_svg(svg: &str) -> Result<Vec<u8>, String> {
     let tree = pdf::tree(svg)?;
     let size = tree.size();
     let (width, height) = (size.width() * SCALE, size.height() * SCALE);

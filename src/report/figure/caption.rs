@@ -1,0 +1,189 @@
+//! The words of a figure: heading, names, and the sentences without which its numbers mean little.
+
+use std::path::Path;
+
+use super::super::analysis;
+use super::super::document::{BenchmarkConfiguration, SampleRecord};
+use super::super::read::ResultFile;
+use super::{Figure, Input, Vertical, VerticalKind};
+use crate::engine::cache::CacheState;
+use crate::engine::operation::Mode;
+use crate::host;
+
+/// The default heading: operation and axes.
+pub(super) fn title(inputs: &[Input]) -> String {
+    let operations = distinct(inputs.iter().flat_map(Input::runs).map(|(run, _)| operation(run).to_owned()));
+    match operations.as_slice() {
+        [one] if one == "reading" => "Read bandwidth by buffer size".to_owned(),
+        [one] if one == "writing" => "Write bandwidth by buffer size".to_owned(),
+        _ => "Bandwidth by buffer size".to_owned(),
+    }
+}
+
+/// The sentences: what is drawn, how precise it is, where and when it was measured.
+pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
+    let mut sentences = distinct(inputs.iter().map(subject));
+    sentences.push(drawing(figure));
+    sentences.push(precision(figure));
+    sentences.extend(knees(figure));
+    sentences.extend(missing(inputs));
+    let missed = inputs.iter().filter_map(Input::sweep).filter_map(analysis::cache_missed);
+    sentences.extend(missed.map(|sentence| format!("{sentence}.")));
+    sentences.extend(hosts(inputs));
+    sentences
+}
+
+/// The name of a file without folder and extension; the whole path if `all` has two of that name.
+pub(super) fn short_name(path: &Path, all: &[&Path]) -> String {
+    let same = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
+    match path.file_stem() {
+        Some(stem) if same <= 1 => stem.to_string_lossy().into_owned(),
+        _ => path.display().to_string(),
+    }
+}
+
+/// The cache state in words.
+pub(in crate::report) fn cache(state: CacheState) -> &'static str {
+    match state {
+        CacheState::Warm => "page cache warm",
+        CacheState::Cold => "page cache cold",
+        CacheState::AsIs => "page cache state not controlled",
+    }
+}
+
+fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
+    words.fold(Vec::new(), |mut known, word| {
+        if !known.contains(&word) {
+            known.push(word);
+        }
+        known
+    })
+}
+
+fn operation(configuration: &BenchmarkConfiguration) -> &str {
+    match configuration.operation {
+        Mode::Read => "reading",
+        Mode::Write => "writing",
+        other => other.name(),
+    }
+}
+
+/// `Reading iofile, sequential, page cache warm.`
+fn subject(input: &Input) -> String {
+    let clause = |(run, _): (&BenchmarkConfiguration, &[SampleRecord])| {
+        let access = format!("{:?}", run.requested.access).to_lowercase();
+        let sync = if run.requested.sync { ", sync included" } else { "" };
+        format!("{} {}, {access}, {}{sync}", operation(run), run.path, cache(run.preparation.cache))
+    };
+    let clauses = distinct(input.runs().into_iter().map(clause)).join("; ");
+    let mut letters = clauses.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
+}
+
+fn drawing(figure: &Figure) -> String {
+    let counts = figure.points().map(|point| point.numbers.n);
+    let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
+    let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+    format!(
+        "Markers: medians; bars: first to third quartile; faint dots: the measured samples, n = {n} per point."
+    )
+}
+
+fn precision(figure: &Figure) -> String {
+    let percent = |(low, high): (f64, f64), median: f64| 100.0 * (high - low) / 2.0 / median;
+    let numbers = || figure.points().map(|point| &point.numbers);
+    let known =
+        numbers().filter_map(|it| Some(percent(it.interval_kib_per_second?, it.median_kib_per_second)));
+    let mut half_widths: Vec<f64> = known.collect();
+    half_widths.sort_by(f64::total_cmp);
+    let Some(widest) = half_widths.last() else {
+        return "No intervals: an interval of the median needs at least six samples.".to_owned();
+    };
+    let point_count = numbers().count();
+    if point_count == 1 {
+        return format!("95 % order-statistic interval of the median: ±{widest:.1} %.");
+    }
+    let exception = match point_count - half_widths.len() {
+        0 => String::new(),
+        1 => "; no interval at one point with fewer than six samples".to_owned(),
+        count => format!("; no interval at {count} points with fewer than six samples"),
+    };
+    format!(
+        "95 % order-statistic intervals of the medians: ±{:.1} % at half of the points, ±{widest:.1} % at most{exception}.",
+        half_widths[half_widths.len() / 2],
+    )
+}
+
+/// The series of each dashed line, if there are any.
+fn knees(figure: &Figure) -> Option<String> {
+    let knees = figure.verticals.iter().filter(|vertical| vertical.kind == VerticalKind::Knee);
+    let clause = |knee: &Vertical| {
+        let names: Vec<&str> = knee.series.iter().map(|&index| figure.series[index].name.as_str()).collect();
+        format!("{} {}", names.join(", "), knee.label)
+    };
+    let clauses: Vec<String> = knees.map(clause).collect();
+    (!clauses.is_empty()).then(|| format!("Dashed lines: fitted knees ({}).", clauses.join("; ")))
+}
+
+/// Number of points without a measured sample, if there are any.
+fn missing(inputs: &[Input]) -> Option<String> {
+    let runs = inputs.iter().filter_map(Input::sweep).flat_map(|sweep| &sweep.runs);
+    match runs.filter(|run| run.summary.is_none()).count() {
+        0 => None,
+        1 => Some("One point could not be measured; the result says why.".to_owned()),
+        count => Some(format!("{count} points could not be measured; the result says why.")),
+    }
+}
+
+/// A sentence for each host and day; with the files' names where there are several.
+fn hosts(inputs: &[Input]) -> Vec<String> {
+    let sentence = |input: &Input| format!("{}. {}.", host(input.host()), when(input));
+    let sentences = distinct(inputs.iter().map(sentence));
+    if sentences.len() == 1 {
+        return sentences;
+    }
+    let paths: Vec<&Path> = inputs.iter().map(|input| input.path.as_path()).collect();
+    let files = |text: &String| {
+        let same = inputs.iter().filter(|input| sentence(input) == *text);
+        same.map(|input| short_name(&input.path, &paths)).collect::<Vec<_>>().join(", ")
+    };
+    sentences.iter().map(|text| format!("{}: {text}", files(text))).collect()
+}
+
+/// `AMD EPYC (2 CPUs, KVM), Linux 6.18, ext4 on /dev/vda`.
+fn host(configuration: Option<&host::Configuration>) -> String {
+    let Some(configuration) = configuration else { return "Host unknown (made without -v)".to_owned() };
+    let identity = &configuration.identity;
+    let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "?".to_owned());
+    let cpus = match identity.cpu_count {
+        Some(1) => "1 CPU".to_owned(),
+        Some(count) => format!("{count} CPUs"),
+        None => "? CPUs".to_owned(),
+    };
+    let hypervisor = configuration.confinement.virtualization.as_deref().filter(|name| *name != "none");
+    let inside = hypervisor.map_or(String::new(), |name| format!(", {name}"));
+    format!(
+        "{} ({cpus}{inside}), {} {}, {} on {}",
+        word(&identity.model),
+        word(&identity.os_type),
+        word(&identity.os_release),
+        word(&identity.filesystem_type),
+        word(&identity.filesystem_device)
+    )
+}
+
+/// `2026-11-23, iobench 0.1.0`.
+fn when(input: &Input) -> String {
+    let (start_time, version) = match &input.result {
+        ResultFile::Sweep(sweep) => {
+            (&sweep.sweep_configuration.start_time, &sweep.sweep_configuration.version)
+        }
+        ResultFile::Run(run) => match &run.benchmark_configuration {
+            Some(configuration) => (&configuration.start_time, &configuration.version),
+            None => return "Date unknown".to_owned(),
+        },
+    };
+    let day = start_time.split('T').next().unwrap_or_default();
+    format!("{day}, iobench {version}")
+}

@@ -1,0 +1,106 @@
+//! A figure as a page: one file that makes no request, with the values of every point.
+//!
+//! The plot is drawn by [`super::svg`], once for each kind of bandwidth axis. The page is complete
+//! without its script, which hides series and shows the values of a point beside it.
+
+use super::super::read::ResultFile;
+use super::super::text;
+use super::style::Style;
+use super::svg::{self, escaped};
+use super::{Figure, Input};
+use crate::units;
+
+/// The page of `figure`, which was computed from these results.
+pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
+    let checked = |log_y: bool| if figure.log_y == log_y { " checked" } else { "" };
+    format!(
+        include_str!("page.html"),
+        style = include_str!("page.css"),
+        script = include_str!("page.js"),
+        title = escaped(&figure.title),
+        linear_checked = checked(false),
+        log_checked = checked(true),
+        linear = svg::plot(figure, false),
+        log = svg::plot(figure, true),
+        legend = legend(figure),
+        caption = escaped(&figure.caption.join(" ")),
+        points = points(figure),
+        environment = inputs.iter().map(environment).collect::<String>(),
+    )
+}
+
+/// A button for each series, and the names of the references.
+fn legend(figure: &Figure) -> String {
+    let entry = |(index, (name, style)): (usize, (&str, &Style))| {
+        let (key, name) = (svg::legend_key(style), escaped(name));
+        let key =
+            format!(r#"<svg width="28" height="14" viewBox="0 -7 28 14" aria-hidden="true">{key}</svg>"#);
+        match index < figure.series.len() {
+            true => format!(
+                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{index}\">{key}{name}</button>\n"
+            ),
+            false => format!("<span>{key}{name}</span>\n"),
+        }
+    };
+    figure.legend().enumerate().map(entry).collect()
+}
+
+/// Rows of the table of all points.
+fn points(figure: &Figure) -> String {
+    let number = |kib: f64| format!("{kib:.1}");
+    let points =
+        figure.series.iter().flat_map(|series| series.points.iter().map(move |point| (series, point)));
+    let points = points.map(|(series, point)| {
+        let numbers = &point.numbers;
+        let interval = numbers.interval_kib_per_second.map(|(low, high)| format!("{low:.1} to {high:.1}"));
+        let cells = [
+            point.block_bytes.to_string(),
+            numbers.n.to_string(),
+            number(numbers.median_kib_per_second),
+            interval.unwrap_or_else(|| "none".to_owned()),
+            number(numbers.q1_kib_per_second),
+            number(numbers.q3_kib_per_second),
+        ];
+        row(&series.name, &cells)
+    });
+    points.collect()
+}
+
+fn row(head: &str, cells: &[String]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
+    format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(head))
+}
+
+/// How and where a result was measured.
+fn environment(input: &Input) -> String {
+    let host = input.host().map(text::lines).unwrap_or_default();
+    let configuration = match &input.result {
+        ResultFile::Sweep(sweep) => text::lines(&sweep.sweep_configuration),
+        ResultFile::Run(run) => text::lines(&run.benchmark_configuration),
+    };
+    let warnings = input.sweep().into_iter().flat_map(|sweep| &sweep.warnings);
+    let runs = input.sweep().into_iter().flat_map(|sweep| &sweep.runs);
+    let incomplete = runs.filter(|run| run.summary.is_none() || run.error.is_some()).map(|run| {
+        let configuration = &run.benchmark_configuration;
+        let point = format!("{}, {}", configuration.strategy, units::size(configuration.buffersize as f64));
+        let reason = run.error.as_ref().map_or("no sample was taken", |error| error.message.as_str());
+        (point, reason.to_owned())
+    });
+    [
+        format!("<h2>How {} was measured</h2>\n", escaped(&input.path.display().to_string())),
+        facts("Configuration", configuration.into_iter()),
+        facts("Warnings", warnings.map(|warning| (String::new(), warning.message.clone()))),
+        facts("Not measured, or not to the end", incomplete),
+        facts("Host", host.into_iter()),
+    ]
+    .concat()
+}
+
+/// A table of names and values with a heading; nothing without values.
+fn facts(heading: &str, pairs: impl Iterator<Item = (String, String)>) -> String {
+    let rows: String = pairs.map(|(name, value)| row(&name, &[value])).collect();
+    match rows.is_empty() {
+        true => rows,
+        false => format!("<h3>{heading}</h3>\n<table class=\"facts\"><tbody>\n{rows}</tbody></table>\n"),
+    }
+}

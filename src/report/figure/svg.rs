@@ -1,0 +1,393 @@
+//! Draws a figure as SVG: a stand-alone picture, from which PDF and PNG are converted, or the plot for a page.
+//!
+//! Lengths are CSS pixels, 96 per inch. Nothing depends on the machine that draws: the same figure
+//! always gives the same text.
+
+use super::axis::{Axis, bandwidth_label};
+use super::style::Style;
+use super::{Figure, Point, Reference, Series, Vertical, VerticalKind};
+use crate::units;
+
+/// Width of the picture: printed at the width of a text column of 16 cm, 11 pixels are 6.5 pt.
+const WIDTH: f64 = 760.0;
+/// Left end of the plot: room for labels as long as `512 MiB/s`.
+const LEFT: f64 = 90.0;
+/// Right end of the plot.
+const RIGHT: f64 = WIDTH - 36.0;
+/// Upper end of the highest label of a vertical; the heading is above.
+const LABELS_TOP: f64 = 30.0;
+/// Height of the plot.
+const HEIGHT: f64 = 380.0;
+/// Height of the labels and the title below the plot.
+const BELOW: f64 = 42.0;
+/// Height of a line of small text.
+const LINE: f64 = 14.0;
+/// Size of the heading.
+const TITLE_SIZE: f64 = 15.0;
+/// Size of axis titles and legend.
+const TEXT_SIZE: f64 = 11.5;
+/// Size of all other text.
+const SMALL_SIZE: f64 = 10.5;
+/// Length of a line in the legend.
+const LEGEND_LINE: f64 = 28.0;
+/// Width of a label of the axis of sizes, with the gap behind it.
+const SIZE_LABEL: f64 = 50.0;
+
+/// The font that PNG and PDF embed, and Verdana, which has the same widths.
+const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
+
+/// The figure as a stand-alone picture.
+pub(crate) fn picture(figure: &Figure) -> String {
+    let plot = Plot::new(figure, figure.log_y);
+    let heading = text(WIDTH / 2.0, 20.0, TITLE_SIZE, "middle", "#000", &figure.title);
+    let (legend, legend_end) = legend(figure, plot.bottom() + BELOW + 12.0);
+    let sentences = figure.caption.join(" ");
+    let (caption, height) = caption(&sentences, legend_end + 16.0);
+    let (title, description, body) = (escaped(&figure.title), escaped(&sentences), plot.body(figure));
+    format!(
+        r##"<?xml version="1.0" encoding="UTF-8"?>
+<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0}" viewBox="0 0 {WIDTH} {height:.0}" font-family="{FONT}" role="img">
+<title>{title}</title>
+<desc>{description}</desc>
+<rect width="100%" height="100%" fill="#fff"/>
+{heading}{body}{legend}{caption}</svg>
+"##
+    )
+}
+
+/// The plot without heading, legend and caption, for a page that has its own.
+pub(super) fn plot(figure: &Figure, log_y: bool) -> String {
+    let plot = Plot::new(figure, log_y);
+    let (class, height, body) = (plot.class, plot.bottom() + BELOW - LABELS_TOP, plot.body(figure));
+    format!(
+        r#"<svg class="{class}" viewBox="0 {LABELS_TOP} {WIDTH} {height}" font-family="{FONT}" role="group" aria-label="Bandwidth by buffer size; the table below has the same values">
+{body}</svg>
+"#
+    )
+}
+
+/// Line and marker of a legend entry, [`LEGEND_LINE`] long from (0, 0).
+pub(super) fn legend_key(style: &Style) -> String {
+    let Style { colour, marker, fill, .. } = style;
+    let (dash, middle) = (dashes(style.dash), LEGEND_LINE / 2.0);
+    format!(
+        r#"<path d="M0,0H{LEGEND_LINE}" stroke="{colour}" stroke-width="1.3"{dash}/><path transform="translate({middle})" d="{marker}" fill="{fill}" stroke="{colour}" stroke-width="1.3"/>"#
+    )
+}
+
+/// `text` without what XML and HTML take for markup, and without the characters that XML forbids.
+pub(super) fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            letter if letter.is_control() => safe.push(' '),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+/// The geometry of a plot.
+struct Plot {
+    /// Class of the picture, unique for each kind of bandwidth axis.
+    class: &'static str,
+    /// Upper end of the plot.
+    top: f64,
+    sizes: Axis,
+    bandwidths: Axis,
+    /// A flag for each vertical.
+    flags: Vec<Flag>,
+}
+
+impl Plot {
+    fn new(figure: &Figure, log_y: bool) -> Plot {
+        let sizes = figure.sizes((RIGHT - LEFT) / SIZE_LABEL);
+        let flags = flags(&figure.verticals, &sizes);
+        let top = LABELS_TOP + 4.0 + lane_count(&flags) as f64 * LINE;
+        let class = if log_y { "log" } else { "linear" };
+        Plot { class, top, sizes, bandwidths: figure.bandwidths(log_y), flags }
+    }
+
+    fn body(&self, figure: &Figure) -> String {
+        let mut body = self.frame();
+        let verticals = figure.verticals.iter().zip(&self.flags);
+        body.extend(verticals.map(|(vertical, flag)| self.vertical(vertical, *flag, &figure.series)));
+        body.extend(figure.references.iter().map(|reference| self.reference(reference)));
+        body.extend(figure.series.iter().enumerate().map(|(index, series)| self.samples(index, series)));
+        body.extend(figure.series.iter().enumerate().map(|(index, series)| self.series(index, series)));
+        body
+    }
+
+    fn bottom(&self) -> f64 {
+        self.top + HEIGHT
+    }
+
+    fn x(&self, bytes: f64) -> f64 {
+        LEFT + self.sizes.place(bytes) * (RIGHT - LEFT)
+    }
+
+    fn y(&self, kib_per_second: f64) -> f64 {
+        // Far outside is as good as a little outside, and no renderer minds the number.
+        let place = self.bandwidths.place(kib_per_second).clamp(-2.0, 3.0);
+        self.top + (1.0 - place) * HEIGHT
+    }
+
+    /// Straight lines through these points, given in bytes and KiB/s, as SVG path data.
+    fn path(&self, points: impl Iterator<Item = (f64, f64)>) -> String {
+        let step = |(index, (bytes, kib))| {
+            format!("{}{:.1},{:.1}", if index == 0 { "M" } else { "L" }, self.x(bytes), self.y(kib))
+        };
+        points.enumerate().map(step).collect()
+    }
+
+    /// Axes with ticks, labels and titles, a faint grid, and the clip path of the plot.
+    fn frame(&self) -> String {
+        let Plot { class, top, sizes, bandwidths, .. } = self;
+        let (bottom, width) = (self.bottom(), RIGHT - LEFT);
+        let (mut grid, mut ticks, mut labels) = (String::new(), String::new(), String::new());
+        for tick in &sizes.ticks {
+            let x = self.x(tick.value);
+            grid += &format!("M{x:.1},{top:.1}V{bottom:.1}");
+            ticks += &format!("M{x:.1},{bottom:.1}v5");
+            labels += &text(x, bottom + 18.0, SMALL_SIZE, "middle", "#000", &tick.label);
+        }
+        for tick in &bandwidths.ticks {
+            let y = self.y(tick.value);
+            grid += &format!("M{LEFT},{y:.1}H{RIGHT}");
+            ticks += &format!("M{LEFT},{y:.1}h-5");
+            labels += &text(LEFT - 8.0, y + 3.8, SMALL_SIZE, "end", "#000", &tick.label);
+        }
+        ticks.extend(sizes.minor.iter().map(|value| format!("M{:.1},{bottom:.1}v3", self.x(*value))));
+        ticks.extend(bandwidths.minor.iter().map(|value| format!("M{LEFT},{:.1}h-3", self.y(*value))));
+        let label_widths = bandwidths.ticks.iter().map(|tick| text_width(&tick.label, SMALL_SIZE));
+        let title_x = LEFT - 16.0 - label_widths.fold(0.0, f64::max);
+        let title_y = (top + bottom) / 2.0;
+        labels += &text((LEFT + RIGHT) / 2.0, bottom + 36.0, TEXT_SIZE, "middle", "#000", &sizes.title);
+        let title = text(0.0, 0.0, TEXT_SIZE, "middle", "#000", &bandwidths.title);
+        format!(
+            r##"<clipPath id="plot-{class}"><rect x="{LEFT}" y="{top}" width="{width}" height="{HEIGHT}"/></clipPath>
+<path d="{grid}" stroke="#eee" stroke-width="0.8"/>
+<path d="{ticks}" stroke="#000"/>
+<rect x="{LEFT}" y="{top}" width="{width}" height="{HEIGHT}" fill="none" stroke="#000"/>
+{labels}<g transform="translate({title_x:.1},{title_y:.1}) rotate(-90)">{title}</g>
+"##
+        )
+    }
+
+    /// The line of a marked size, and its label in a lane above the plot.
+    fn vertical(&self, vertical: &Vertical, flag: Flag, series: &[Series]) -> String {
+        let (colour, ink, width, dash) = match (vertical.kind, vertical.series.as_slice()) {
+            (VerticalKind::Constant, _) => ("#999", "#555", 0.7, "1 2"),
+            (VerticalKind::Mark, _) => ("#333", "#333", 0.9, ""),
+            (VerticalKind::Knee, &[one]) => (series[one].style.colour, series[one].style.colour, 1.0, "4 2"),
+            (VerticalKind::Knee, _) => ("#555", "#555", 1.0, "4 2"),
+        };
+        let owners: Vec<String> = vertical.series.iter().map(usize::to_string).collect();
+        let owners = match owners.is_empty() {
+            true => String::new(),
+            false => format!(r#" data-series="{}""#, owners.join(" ")),
+        };
+        let (x, dash) = (self.x(vertical.block_bytes), dashes(dash));
+        let base = self.top - 4.0 - flag.lane as f64 * LINE;
+        let (label_x, anchor) = if flag.to_the_left { (x - 3.0, "end") } else { (x + 3.0, "start") };
+        let label = text(label_x, base, SMALL_SIZE, anchor, ink, &vertical.label);
+        let (upper, lower) = (base - 8.0, self.bottom());
+        format!(
+            r#"<g class="vertical"{owners}><path d="M{x:.1},{upper:.1}V{lower:.1}" stroke="{colour}" stroke-width="{width}"{dash}/>{label}</g>
+"#
+        )
+    }
+
+    /// A floor or ceiling: thin, grey, clipped to the plot.
+    fn reference(&self, reference: &Reference) -> String {
+        let (style, class) = (reference.style, self.class);
+        let (path, dash) = (self.path(reference.points.iter().copied()), dashes(style.dash));
+        format!(
+            r#"<path class="reference" d="{path}" fill="none" stroke="{}"{dash} clip-path="url(#plot-{class})"/>
+"#,
+            style.colour
+        )
+    }
+
+    /// The measured samples of a series, faintly.
+    fn samples(&self, index: usize, series: &Series) -> String {
+        let dots = series.points.iter().flat_map(|point| {
+            let x = self.x(point.block_bytes as f64);
+            let dot =
+                move |kib: &f64| format!("<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"1.4\"/>\n", self.y(*kib));
+            point.samples_kib_per_second.iter().map(dot)
+        });
+        let (colour, dots) = (series.style.colour, dots.collect::<String>());
+        format!(
+            r#"<g class="samples" data-series="{index}" fill="{colour}" fill-opacity="0.3">
+{dots}</g>
+"#
+        )
+    }
+
+    /// The line through the medians of a series, the bars of its quartiles, and its markers.
+    fn series(&self, index: usize, series: &Series) -> String {
+        let Style { colour, dash, .. } = series.style;
+        let place = |point: &Point| (point.block_bytes as f64, point.numbers.median_kib_per_second);
+        let (path, dash) = (self.path(series.points.iter().map(place)), dashes(dash));
+        let points: String = series.points.iter().map(|point| self.point(series, point)).collect();
+        format!(
+            r#"<g class="series" data-series="{index}" stroke="{colour}" stroke-width="1.3" fill="none">
+<path d="{path}"{dash}/>
+{points}</g>
+"#
+        )
+    }
+
+    /// The bar from quartile to quartile, and the marker at the median; its title is what a viewer
+    /// shows under the mouse.
+    fn point(&self, series: &Series, point: &Point) -> String {
+        let (numbers, Style { marker, fill, .. }) = (&point.numbers, series.style);
+        let (x, y) = (self.x(point.block_bytes as f64), self.y(numbers.median_kib_per_second));
+        let (q1, q3) = (self.y(numbers.q1_kib_per_second), self.y(numbers.q3_kib_per_second));
+        let (left, title) = (x - 3.0, values(series, point));
+        format!(
+            r#"<path class="quartiles" d="M{left:.1},{q3:.1}h6M{x:.1},{q3:.1}V{q1:.1}M{left:.1},{q1:.1}h6"/>
+<path class="marker" transform="translate({x:.1},{y:.1})" d="{marker}" fill="{fill}"><title>{title}</title></path>
+"#
+        )
+    }
+}
+
+/// Name and numbers of a point, one per line.
+fn values(series: &Series, point: &Point) -> String {
+    let (name, bytes, numbers) = (escaped(&series.name), point.block_bytes, &point.numbers);
+    let (size, median, n) = (units::size(bytes as f64), numbers.median_kib_per_second, numbers.n);
+    let rate = bandwidth_label(median);
+    let interval = match numbers.interval_kib_per_second {
+        Some((low, high)) => {
+            let (from, to) = (bandwidth_label(low), bandwidth_label(high));
+            format!("95 % interval {from} to {to} ({low} to {high} KiB/s)")
+        }
+        None => "no interval below six samples".to_owned(),
+    };
+    format!("{name}\nbuffer size {size} ({bytes} bytes)\nmedian {rate} ({median} KiB/s)\n{interval}\nn = {n}")
+}
+
+/// The legend from `y` on, in as many rows as it needs, and its lower end.
+fn legend(figure: &Figure, y: f64) -> (String, f64) {
+    let (mut x, mut y, mut entries) = (LEFT, y, String::new());
+    for (name, style) in figure.legend() {
+        let width = LEGEND_LINE + text_width(name, TEXT_SIZE) + 20.0;
+        if x > LEFT && x + width > WIDTH {
+            (x, y) = (LEFT, y + LINE + 4.0);
+        }
+        let ink = if style.marker.is_empty() { "#555" } else { "#000" };
+        entries += &format!("<g transform=\"translate({x:.1},{y:.1})\">{}</g>\n", legend_key(style));
+        entries += &text(x + LEGEND_LINE + 6.0, y + 4.0, TEXT_SIZE, "start", ink, name);
+        x += width;
+    }
+    (entries, y + LINE)
+}
+
+/// The caption from `y` on, and its lower end.
+fn caption(sentences: &str, y: f64) -> (String, f64) {
+    let (mut y, mut lines) = (y, String::new());
+    for line in wrapped(sentences, WIDTH - 2.0 * 14.0, SMALL_SIZE) {
+        lines += &text(14.0, y, SMALL_SIZE, "start", "#333", &line);
+        y += LINE;
+    }
+    (lines, y)
+}
+
+fn text(x: f64, y: f64, size: f64, anchor: &str, colour: &str, text: &str) -> String {
+    let text = escaped(text);
+    format!(
+        r#"<text x="{x:.1}" y="{y:.1}" font-size="{size}" text-anchor="{anchor}" fill="{colour}">{text}</text>
+"#
+    )
+}
+
+fn dashes(dash: &str) -> String {
+    if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) }
+}
+
+/// Words in lines of at most this width.
+fn wrapped(text: &str, most_width: f64, size: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text_width(line, size) + text_width(word, size) + size <= most_width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Width of a text of this size: accurate enough to keep texts apart.
+fn text_width(text: &str, size: f64) -> f64 {
+    text.chars().map(letter_width).sum::<f64>() * size
+}
+
+/// Width of a letter as a fraction of its size, after the metrics of DejaVu Sans.
+fn letter_width(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | 'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '\'' => 0.32,
+        'f' | 'r' | 't' | '-' | '/' | '(' | ')' => 0.40,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.93,
+        'A'..='Z' => 0.72,
+        // Wide letters of other scripts, as a square.
+        letter if u32::from(letter) >= 0x2e80 => 1.0,
+        letter if u32::from(letter) >= 0x80 => 0.75,
+        _ => 0.62,
+    }
+}
+
+/// Place of the label of a vertical: the lane above the plot, and the side of the line.
+#[derive(Clone, Copy)]
+struct Flag {
+    lane: usize,
+    to_the_left: bool,
+}
+
+/// A flag for each vertical, placed so that none runs into another or into another's line.
+///
+/// A flag to the right is hoisted above every line that it covers, which are all to its right; so
+/// is a flag to the left. The first few fly to the left and the others to the right; the division
+/// is the one that needs the fewest lanes without leaving the picture.
+fn flags(verticals: &[Vertical], sizes: &Axis) -> Vec<Flag> {
+    let place = |vertical: &Vertical| {
+        let x = LEFT + sizes.place(vertical.block_bytes) * (RIGHT - LEFT);
+        (x, text_width(&vertical.label, SMALL_SIZE) + 6.0)
+    };
+    let places: Vec<(f64, f64)> = verticals.iter().map(place).collect();
+    let divided = |first_right: usize| {
+        let (left, right) = places.split_at(first_right);
+        // Mirrored, flags to the left are flags to the right.
+        let mirrored: Vec<(f64, f64)> = left.iter().rev().map(|&(x, width)| (WIDTH - x, width)).collect();
+        let outside = mirrored.iter().chain(right).filter(|(x, width)| x + width > WIDTH).count();
+        let left = lanes(&mirrored).into_iter().rev().map(|lane| Flag { lane, to_the_left: true });
+        let right = lanes(right).into_iter().map(|lane| Flag { lane, to_the_left: false });
+        (outside, left.chain(right).collect::<Vec<Flag>>())
+    };
+    let cost = |(outside, flags): &(usize, Vec<Flag>)| (*outside, lane_count(flags));
+    let best = (0..=places.len()).map(divided).min_by_key(cost);
+    best.map(|(_, flags)| flags).unwrap_or_default()
+}
+
+/// Lanes of flags to the right, given the start of each, ascending, and its length.
+fn lanes(places: &[(f64, f64)]) -> Vec<usize> {
+    let mut lanes = vec![0; places.len()];
+    for index in (0..places.len()).rev() {
+        let end = places[index].0 + places[index].1;
+        let covered = (index + 1..places.len()).filter(|&right| places[right].0 < end);
+        lanes[index] = covered.map(|right| lanes[right] + 1).max().unwrap_or(0);
+    }
+    lanes
+}
+
+fn lane_count(flags: &[Flag]) -> usize {
+    flags.iter().map(|flag| flag.lane + 1).max().unwrap_or(0)
+}
