@@ -27,7 +27,7 @@ pub(crate) fn run(
     interrupt::install();
     let named = |path: &Path| Ok::<_, Error>((path.display().to_string(), read(path, context.strategies)?));
     let (old, new) = (named(&args.old)?, named(&args.new)?);
-    let (comparison, outcome) = compare(old, new, args.comparison.threshold, &interrupt::check);
+    let (comparison, outcome) = compare(&old, &new, args.comparison.threshold, &interrupt::check);
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
 }

@@ -119,7 +119,7 @@ impl Mapping {
         };
         let base = NonNull::new(base.cast::<u8>()).filter(|_| base != libc::MAP_FAILED);
         let base = base.ok_or_else(|| {
-            too_large(mapped_bytes as u64, format!("the kernel says {}", describe(Errno::last())))
+            too_large(mapped_bytes as u64, &format!("the kernel says {}", describe(Errno::last())))
         })?;
         Ok(Mapping { base, mapped_bytes })
     }
@@ -183,11 +183,11 @@ fn check_memory(wanted_bytes: u64) -> Result<usize, Error> {
     let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
     match usize::try_from(wanted_bytes) {
         Ok(size) if wanted_bytes <= free_bytes => Ok(size),
-        _ => Err(too_large(wanted_bytes, format!("{free_bytes} bytes of memory are available"))),
+        _ => Err(too_large(wanted_bytes, &format!("{free_bytes} bytes of memory are available"))),
     }
 }
 
-fn too_large(wanted_bytes: u64, reason: String) -> Error {
+fn too_large(wanted_bytes: u64, reason: &str) -> Error {
     let reason = format!("it takes {wanted_bytes} bytes, but {reason}");
     Error::unavailable("mapping the buffer", reason, "use a smaller -b or --iodepth")
 }

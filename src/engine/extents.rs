@@ -39,10 +39,7 @@ fn hole_bytes(target: &Target, end: i64) -> Option<u64> {
             Err(_) => return None,
         };
         holes += data - position;
-        position = match data < end {
-            true => lseek(target.control(), data, Whence::SeekHole).ok()?,
-            false => end,
-        };
+        position = if data < end { lseek(target.control(), data, Whence::SeekHole).ok()? } else { end };
     }
     u64::try_from(holes).ok()
 }

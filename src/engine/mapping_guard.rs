@@ -89,9 +89,10 @@ fn install() -> Result<(), Error> {
         let installed = unsafe { sigaction(Signal::SIGBUS, &action) };
         FAILED.store(installed.is_err(), Ordering::Relaxed);
     });
-    match FAILED.load(Ordering::Relaxed) {
-        false => Ok(()),
-        true => Err(Error::system("sigaction", Errno::EINVAL, "use a strategy without a mapping")),
+    if FAILED.load(Ordering::Relaxed) {
+        Err(Error::system("sigaction", Errno::EINVAL, "use a strategy without a mapping"))
+    } else {
+        Ok(())
     }
 }
 

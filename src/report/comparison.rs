@@ -119,59 +119,38 @@ struct SampledPoint {
 }
 
 impl Side {
-    fn new(name: String, result: ResultFile) -> Side {
-        match result {
-            ResultFile::Sweep(document) => {
-                let fitted = document.sweep_configuration.total_bytes.is_none();
-                let samples = document.runs.iter().flat_map(|run| &run.benchmark_samples);
-                let counted: BTreeSet<u64> = samples
-                    .filter(|sample| sample.counts())
-                    .filter_map(|sample| sample.order_index)
-                    .collect();
-                // A point without a sample that counts is one that the result does not have.
-                let runs = document.runs.into_iter().filter(|run| run.measured().next().is_some());
-                let points =
-                    runs.map(|run| SampledPoint::new(run.benchmark_configuration, &run.benchmark_samples));
-                // The machine as it was beside the samples that count.
-                let controls =
-                    document.controls.into_iter().filter(|control| counted.contains(&control.order_index));
-                Side {
-                    name,
-                    host: Some(document.host_configuration),
-                    points: points.collect(),
-                    controls: controls.collect(),
-                    fitted,
-                    warnings: document.warnings,
-                }
-            }
-            ResultFile::Run(document) => {
-                let samples = document.benchmark_samples;
-                let configuration = document.benchmark_configuration;
-                Side {
-                    name,
-                    host: document.host_configuration,
-                    points: configuration
-                        .map(|configuration| SampledPoint::new(configuration, &samples))
-                        .into_iter()
-                        .collect(),
-                    controls: Vec::new(),
-                    fitted: false,
-                    warnings: document.warnings,
-                }
-            }
+    fn new((name, result): &(String, ResultFile)) -> Side {
+        let runs = result.runs();
+        let all_samples = runs.iter().flat_map(|(_, samples)| *samples);
+        let counted: BTreeSet<u64> =
+            all_samples.filter(|sample| sample.counts()).filter_map(|sample| sample.order_index).collect();
+        // A point without a sample that counts is one that the result does not have.
+        let points = runs.iter().filter(|(_, samples)| samples.iter().any(SampleRecord::counts));
+        // The machine as it was beside the samples that count.
+        let controls = result.sweep().into_iter().flat_map(|sweep| &sweep.controls);
+        let controls = controls.filter(|control| counted.contains(&control.order_index));
+        Side {
+            name: name.clone(),
+            host: result.host().cloned(),
+            points: points
+                .map(|(configuration, samples)| SampledPoint::new(configuration, samples))
+                .collect(),
+            controls: controls.copied().collect(),
+            fitted: result.sweep().is_some_and(|sweep| sweep.sweep_configuration.total_bytes.is_none()),
+            warnings: result.warnings().to_vec(),
         }
     }
 }
 
 impl SampledPoint {
-    fn new(configuration: BenchmarkConfiguration, samples: &[SampleRecord]) -> SampledPoint {
+    fn new(configuration: &BenchmarkConfiguration, samples: &[SampleRecord]) -> SampledPoint {
         let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
         let per_byte = |seconds: fn(&SampleRecord) -> f64| {
             let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
             measured.iter().map(value).collect()
         };
         SampledPoint {
-            configuration,
+            configuration: configuration.clone(),
             seconds_per_byte: per_byte(|sample| sample.time),
             running_seconds_per_byte: per_byte(|sample| {
                 // The wait is read a little outside the brackets: it may be the longer one.
@@ -212,12 +191,12 @@ fn ratio_of_series(old: &[f64], new: &[f64]) -> Option<Ratio> {
 /// Compares two results point by point; each has a name. `check` is called before each point, and its error ends the
 /// comparison with the points compared until then.
 pub fn compare(
-    old: (String, ResultFile),
-    new: (String, ResultFile),
+    old: &(String, ResultFile),
+    new: &(String, ResultFile),
     threshold: f64,
     check: &dyn Fn() -> Result<(), Error>,
 ) -> (Comparison, Result<(), Error>) {
-    let (old, new) = (Side::new(old.0, old.1), Side::new(new.0, new.1));
+    let (old, new) = (Side::new(old), Side::new(new));
     let mut comparison = Comparison {
         old: old.name.clone(),
         new: new.name.clone(),

@@ -131,22 +131,23 @@ fn time_split(facts: &Evidence) -> Option<String> {
         _ => "",
     };
     let (user, system) = (facts.usage.utime, facts.usage.stime);
-    Some(match cpu >= SHORTEST_TICKED_SECONDS {
-        true => format!(
+    Some(if cpu >= SHORTEST_TICKED_SECONDS {
+        format!(
             "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {off} % off the CPU{why} \
-             (utime {}, stime {}).",
+         (utime {}, stime {}).",
             units::seconds(time),
             percent(user),
             percent(system),
             units::seconds(user),
             units::seconds(system)
-        ),
-        false => format!(
+        )
+    } else {
+        format!(
             "Of {}, {} % was spent on the CPU and {off} % off it{why} (utime and stime together {}).",
             units::seconds(time),
             percent(cpu),
             units::seconds(cpu)
-        ),
+        )
     })
 }
 
@@ -248,13 +249,14 @@ fn page_faults(facts: &Evidence) -> Option<String> {
     let with_io = if major == 0 { "none".to_owned() } else { major.to_string() };
     let faults_taken = counted(faults.unsigned_abs(), "page fault");
     let figures = format!("{faults_taken}, {per_mib:.1} per MiB, {with_io} of them with I/O");
-    Some(match facts.mapped() {
-        true => format!(
+    Some(if facts.mapped() {
+        format!(
             "No system call moved the data: the copy touched the mapping and took {figures}; each fault made {} \
-             visible on average.",
+         visible on average.",
             size(facts.bytes() / faults as f64)
-        ),
-        false => format!("The buffer was touched for the first time inside the bracket: {figures}."),
+        )
+    } else {
+        format!("The buffer was touched for the first time inside the bracket: {figures}.")
     })
 }
 
@@ -272,10 +274,8 @@ fn write_with_sync(facts: &Evidence) -> Option<String> {
     let (transfer_ns, sync_ns) = (facts.sample.transfer_time_ns?, facts.sample.sync_time_ns?);
     let (transfer, sync) = (transfer_ns as f64 / 1e9, sync_ns as f64 / 1e9);
     // A filesystem in memory has nothing to wait for, and direct writes have waited before.
-    let until = match facts.usage.oublock > 0 && !facts.direct() {
-        true => ", until the device had the bytes",
-        false => "",
-    };
+    let until =
+        if facts.usage.oublock > 0 && !facts.direct() { ", until the device had the bytes" } else { "" };
     facts.writes().then(|| {
         format!(
             "The writes returned after {}; the sync then took {}, {:.0} % of the whole{until}: {}/s from end to \

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::document::{Document, SCHEMA_VERSION};
+use super::document::{BenchmarkConfiguration, Document, SCHEMA_VERSION, SampleRecord, Warning};
 use super::sweep::SweepDocument;
 use crate::engine::strategy::{Mechanism, Properties, Strategy};
 use crate::error::{Error, describe, errno_of};
+use crate::host;
 
 /// The content of a result file.
 #[derive(Debug, Clone)]
@@ -17,6 +18,46 @@ pub enum ResultFile {
     Sweep(Box<SweepDocument>),
     /// The result of one run.
     Run(Box<Document>),
+}
+
+impl ResultFile {
+    /// The document of a sweep, if it is one.
+    pub fn sweep(&self) -> Option<&SweepDocument> {
+        match self {
+            ResultFile::Sweep(sweep) => Some(sweep),
+            ResultFile::Run(_) => None,
+        }
+    }
+
+    /// The host, if the document describes it.
+    pub fn host(&self) -> Option<&host::Configuration> {
+        match self {
+            ResultFile::Sweep(sweep) => Some(&sweep.host_configuration),
+            ResultFile::Run(run) => run.host_configuration.as_ref(),
+        }
+    }
+
+    /// Configuration and samples of every run that describes itself.
+    pub fn runs(&self) -> Vec<(&BenchmarkConfiguration, &[SampleRecord])> {
+        match self {
+            ResultFile::Sweep(sweep) => {
+                let runs = sweep.runs.iter();
+                runs.map(|run| (&run.benchmark_configuration, run.benchmark_samples.as_slice())).collect()
+            }
+            ResultFile::Run(run) => {
+                let configuration = run.benchmark_configuration.iter();
+                configuration.map(|it| (it, run.benchmark_samples.as_slice())).collect()
+            }
+        }
+    }
+
+    /// Warnings about the result.
+    pub fn warnings(&self) -> &[Warning] {
+        match self {
+            ResultFile::Sweep(sweep) => &sweep.warnings,
+            ResultFile::Run(run) => &run.warnings,
+        }
+    }
 }
 
 /// Reads the result in the file at `path`. The registered strategies tell what a document of version 1 does not: the
@@ -66,6 +107,7 @@ fn upgrade(document: &mut Value, strategies: &[&'static dyn Strategy]) {
 
 /// Upgrades the `benchmark_configuration` of a document or of a point of a sweep, if it has one.
 fn upgrade_configuration(owner: &mut Value, strategies: &[&'static dyn Strategy]) {
+    let usage = owner.pointer("/benchmark_samples/0/utime").is_some();
     let Some(configuration) = owner.get_mut("benchmark_configuration").and_then(Value::as_object_mut) else {
         return;
     };
@@ -73,8 +115,7 @@ fn upgrade_configuration(owner: &mut Value, strategies: &[&'static dyn Strategy]
     let name = configuration.get("strategy").and_then(Value::as_str).unwrap_or_default();
     let properties = json!(properties_of(name, strategies));
     configuration.insert("properties".to_owned(), properties);
-    // A run without -g has no faults in its samples either, which is where reports look.
-    configuration.entry("usage").or_insert(json!(false));
+    configuration.insert("usage".to_owned(), json!(usage));
     let writes =
         configuration.get("operation").is_some_and(|operation| operation == "write" || operation == "create");
     let mut take = |key: &str| configuration.remove(key).unwrap_or(Value::Null);

@@ -195,7 +195,7 @@ pub struct Floors {
 impl Floors {
     /// The smaller of each: whatever else happened while one was measured only added to it.
     #[must_use]
-    pub fn smaller(self, other: Floors) -> Floors {
+    pub fn smaller(self, other: &Floors) -> Floors {
         let least = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::min);
         let copies = self.memory_copy_ns.into_iter().map(|(bytes, ns)| {
             let same = other.memory_copy_ns.iter().find(|copy| copy.0 == bytes);
@@ -316,6 +316,6 @@ mod tests {
         let first = floors(None, Some(200.0), &[(1, 3.0), (2, 9.0), (4, 5.0)]);
         let second = floors(Some(0.5), Some(170.0), &[(1, 4.0), (2, 3.5)]);
         let smaller = floors(Some(0.5), Some(170.0), &[(1, 3.0), (2, 3.5), (4, 5.0)]);
-        assert_eq!(first.smaller(second), smaller);
+        assert_eq!(first.smaller(&second), smaller);
     }
 }

@@ -88,9 +88,10 @@ fn count(seen: &BTreeMap<String, u64>, name: &str) -> u64 {
 }
 
 fn range(call: &Call) -> String {
-    match call.at_least == call.at_most {
-        true => call.at_least.to_string(),
-        false => format!("{} to {}", call.at_least, call.at_most),
+    if call.at_least == call.at_most {
+        call.at_least.to_string()
+    } else {
+        format!("{} to {}", call.at_least, call.at_most)
     }
 }
 
@@ -143,11 +144,10 @@ fn samples(
         return Err(format!("the run {invocation:?} ended with {}: {}", run.output.status, run.said()));
     }
     let samples = run.trace.samples();
-    match samples.len() == invocation.iterations {
-        true => Ok(samples),
-        false => {
-            Err(format!("clock_gettime is called in the bracket, which {} samples then seem", samples.len()))
-        }
+    if samples.len() == invocation.iterations {
+        Ok(samples)
+    } else {
+        Err(format!("clock_gettime is called in the bracket, which {} samples then seem", samples.len()))
     }
 }
 

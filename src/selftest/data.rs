@@ -35,10 +35,10 @@ pub(super) fn both_ways(subject: &Subject) -> CheckResult {
 
 /// The subject, checked only in the directions that move anything at all: what does not move is the fault of one check,
 /// and not of all.
-pub(super) fn where_it_moves<'a>(subject: Subject<'a>) -> Subject<'a> {
-    let moves = |direction: &Direction| moves(&subject, *direction).is_ok();
+pub(super) fn where_it_moves<'a>(subject: &Subject<'a>) -> Subject<'a> {
+    let moves = |direction: &Direction| moves(subject, *direction).is_ok();
     let directions = subject.directions.iter().copied().filter(moves).collect();
-    Subject { directions, ..subject }
+    Subject { directions, ..*subject }
 }
 
 /// Whether a pass in this direction succeeds and changes its destination; not whether it does so rightly.
@@ -171,9 +171,10 @@ fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
         return Err(format!("after the whole pass block {index} of the buffer holds no block of the file"));
     }
     let last = file.expected(*places.last().unwrap_or(&0), shape.block_bytes() as usize);
-    match slots.iter().any(|slot| slot == last) {
-        true => Ok(()),
-        false => Err("after the whole pass the last block is not in the buffer".to_owned()),
+    if slots.iter().any(|slot| slot == last) {
+        Ok(())
+    } else {
+        Err("after the whole pass the last block is not in the buffer".to_owned())
     }
 }
 

@@ -112,9 +112,10 @@ fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
         Err(failure) => Err(format!("the failure does not say which write: {failure}")),
         Ok(()) => {
             let last = file.found(shape.total_bytes() - shape.block_bytes(), shape.block_bytes() as usize)?;
-            match written.contains(&last) {
-                true => Ok(()),
-                false => Err("the pass succeeded, and the last block is not in the file".to_owned()),
+            if written.contains(&last) {
+                Ok(())
+            } else {
+                Err("the pass succeeded, and the last block is not in the file".to_owned())
             }
         }
     }

@@ -28,9 +28,10 @@ pub(super) fn syncs(subject: &Subject) -> CheckResult {
             None => known = false,
         }
     }
-    match known {
-        true => Ok(Outcome::Passed),
-        false => Ok(Outcome::DoesNotApply("this kernel does not tell dirty pages (cachestat)".to_owned())),
+    if known {
+        Ok(Outcome::Passed)
+    } else {
+        Ok(Outcome::DoesNotApply("this kernel does not tell dirty pages (cachestat)".to_owned()))
     }
 }
 

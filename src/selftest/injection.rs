@@ -126,9 +126,10 @@ impl Bench<'_> {
                 counted.unwrap_or(0)
             ));
         }
-        match self.direction() == Direction::Write && !self.holds_the_buffer()? {
-            true => Err(format!("a signal interrupted {name}, and not every block was written afterwards")),
-            false => Ok(()),
+        if self.direction() == Direction::Write && !self.holds_the_buffer()? {
+            Err(format!("a signal interrupted {name}, and not every block was written afterwards"))
+        } else {
+            Ok(())
         }
     }
 

@@ -46,7 +46,7 @@ fn results_on(subject: Subject, criterion: Criterion) -> Vec<CheckResult> {
     let flag = if subject.direct { " with O_DIRECT" } else { "" };
     let subject = match criterion {
         Criterion::Directions => subject,
-        _ => data::where_it_moves(subject),
+        _ => data::where_it_moves(&subject),
     };
     if subject.directions.is_empty() {
         return vec![Ok(Outcome::NotChecked("neither direction works: see both directions".to_owned()))];

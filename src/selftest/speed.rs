@@ -60,7 +60,7 @@ fn compared(
         ));
     }
     let subject = match Subject::probe(strategy, folder, false).map_err(End::NotChecked)? {
-        Probed::Runs(subject) => data::where_it_moves(subject),
+        Probed::Runs(subject) => data::where_it_moves(&subject),
         Probed::Refused(refusal) => {
             return Err(End::NotChecked(format!("{}; {}", refusal.explanation, refusal.remedy)));
         }
@@ -76,9 +76,10 @@ fn compared(
             ratios.push(pairs.take(1.0 + within).map_err(End::NotChecked)?);
         }
     }
-    match ratios.is_empty() {
-        true => Err(End::NotChecked("neither direction works: see both directions".to_owned())),
-        false => Ok(ratios),
+    if ratios.is_empty() {
+        Err(End::NotChecked("neither direction works: see both directions".to_owned()))
+    } else {
+        Ok(ratios)
     }
 }
 
@@ -158,7 +159,7 @@ impl Pairs<'_> {
         let printed = output(&mut self.invocation.job(self.file).command(self.program))?;
         let document: Value = serde_json::from_str(&printed).map_err(|error| error.to_string())?;
         let samples = document["benchmark_samples"].as_array().map(Vec::as_slice).unwrap_or_default();
-        self.settled(samples.iter().filter_map(|sample| sample["time"].as_f64()).collect())
+        self.settled(&samples.iter().filter_map(|sample| sample["time"].as_f64()).collect::<Vec<f64>>())
     }
 
     fn theirs_seconds(&self) -> Result<f64, String> {
@@ -166,16 +167,16 @@ impl Pairs<'_> {
             .map(|number| number.to_string());
         let printed = output(Command::new(self.c_loop).arg(self.mode).arg(self.file).args(numbers))?;
         let nanoseconds = printed.lines().filter_map(|line| line.parse::<f64>().ok());
-        self.settled(nanoseconds.map(|time_ns| time_ns / 1e9).collect())
+        self.settled(&nanoseconds.map(|time_ns| time_ns / 1e9).collect::<Vec<f64>>())
     }
 
     /// The shortest, and what a run wrote brought to the disk: the next one would pay for it otherwise.
-    fn settled(&self, seconds: Vec<f64>) -> Result<f64, String> {
+    fn settled(&self, seconds: &[f64]) -> Result<f64, String> {
         if self.invocation.workload.direction == Direction::Write {
             let synced = std::fs::File::open(self.file).and_then(|file| file.sync_data());
             synced.map_err(|error| format!("cannot sync: {error}"))?;
         }
-        stats::quantile(&seconds, 0.0).ok_or_else(|| "a program printed no time".to_owned())
+        stats::quantile(seconds, 0.0).ok_or_else(|| "a program printed no time".to_owned())
     }
 }
 
@@ -183,9 +184,10 @@ impl Pairs<'_> {
 fn output(command: &mut Command) -> Result<String, String> {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().display().to_string();
     let finished = command.output().map_err(|error| format!("{name}: {error}"))?;
-    match finished.status.success() {
-        true => Ok(String::from_utf8_lossy(&finished.stdout).into_owned()),
-        false => Err(format!("{name}: {}", String::from_utf8_lossy(&finished.stderr).trim())),
+    if finished.status.success() {
+        Ok(String::from_utf8_lossy(&finished.stdout).into_owned())
+    } else {
+        Err(format!("{name}: {}", String::from_utf8_lossy(&finished.stderr).trim()))
     }
 }
 

@@ -159,7 +159,7 @@ impl Experiment {
         let outcome = interrupt::check().and_then(|()| self.rounds(target, output));
         // At two times, because at one the processor may be slowed throughout.
         let later = measure_floors(&self.points, self.floor, target);
-        self.floors = std::mem::take(&mut self.floors).smaller(later);
+        self.floors = std::mem::take(&mut self.floors).smaller(&later);
         // Includes the round that the budget or a signal broke off.
         self.review();
         outcome.and(self.failure.take().map_or(Ok(()), Err))

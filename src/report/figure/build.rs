@@ -78,8 +78,8 @@ fn settings(inputs: &[Input]) -> Result<Vec<Setting<'_>>, Error> {
 
 fn setting(input: &Input) -> Result<Setting<'_>, Error> {
     let refused = |reason: &str, remedy: &str| Error::unusable(&input.path, reason, remedy);
-    let is_run = input.sweep().is_none();
-    let runs = input.runs();
+    let is_run = input.result.sweep().is_none();
+    let runs = input.result.runs();
     if is_run && runs.is_empty() {
         return Err(refused("does not say what was run", "make it with -j and -v"));
     }
@@ -165,7 +165,7 @@ fn references(inputs: &[Input], floor: Option<&Curve>, figure: &Figure) -> Vec<R
     let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS / ns);
     let sizes = fine_sizes(figure);
     let of_calls = |ns: f64| sizes.iter().map(|&bytes| bandwidth(bytes, ns)).collect();
-    let floors = inputs.iter().find_map(Input::sweep).map(|sweep| &sweep.floors);
+    let floors = inputs.iter().find_map(|input| input.result.sweep()).map(|sweep| &sweep.floors);
     let copies = floors.into_iter().flat_map(|floors| &floors.memory_copy_ns);
     let harness = match floor {
         Some(curve) => {
@@ -221,7 +221,7 @@ fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
 /// Sizes that the hosts treat in a special way; those of one size share a label.
 fn constants(inputs: &[Input]) -> Vec<Vertical> {
     let mut places: Vec<(u64, Vec<String>)> = Vec::new();
-    for (name, bytes) in inputs.iter().filter_map(Input::host).flat_map(constants::of_host) {
+    for (name, bytes) in inputs.iter().filter_map(|input| input.result.host()).flat_map(constants::of_host) {
         match places.iter_mut().find(|(known, _)| *known == bytes) {
             Some((_, names)) if names.contains(&name) => {}
             Some((_, names)) => names.push(name),
@@ -245,7 +245,7 @@ fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
         let owner = series.iter().position(|series| series.strategy == knee.strategy)?;
         Some((knee.block_bytes.value, owner))
     };
-    let knees = input.sweep().into_iter().flat_map(|sweep| &sweep.knees);
+    let knees = input.result.sweep().into_iter().flat_map(|sweep| &sweep.knees);
     let mut all: Vec<(f64, usize)> = knees.filter_map(place).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let line = |near: &[(f64, usize)]| {

@@ -12,7 +12,9 @@ use crate::host;
 
 /// The default heading: operation and axes.
 pub(super) fn title(inputs: &[Input]) -> String {
-    let operations = distinct(inputs.iter().flat_map(Input::runs).map(|(run, _)| operation(run).to_owned()));
+    let operations = distinct(
+        inputs.iter().flat_map(|input| input.result.runs()).map(|(run, _)| operation(run).to_owned()),
+    );
     match operations.as_slice() {
         [one] if one == "reading" => "Read bandwidth by buffer size".to_owned(),
         [one] if one == "writing" => "Write bandwidth by buffer size".to_owned(),
@@ -27,7 +29,7 @@ pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
     sentences.push(precision(figure));
     sentences.extend(knees(figure));
     sentences.extend(missing(inputs));
-    let missed = inputs.iter().filter_map(Input::sweep).filter_map(analysis::cache_missed);
+    let missed = inputs.iter().filter_map(|input| input.result.sweep()).filter_map(analysis::cache_missed);
     sentences.extend(missed.map(|sentence| format!("{sentence}.")));
     sentences.extend(hosts(inputs));
     sentences
@@ -75,7 +77,7 @@ fn subject(input: &Input) -> String {
         let sync = if run.requested.sync { ", sync included" } else { "" };
         format!("{} {}, {access}, {}{sync}", operation(run), run.path, cache(run.preparation.cache))
     };
-    let clauses = distinct(input.runs().into_iter().map(clause)).join("; ");
+    let clauses = distinct(input.result.runs().into_iter().map(clause)).join("; ");
     let mut letters = clauses.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
@@ -128,7 +130,7 @@ fn knees(figure: &Figure) -> Option<String> {
 
 /// Number of points without a measured sample, if there are any.
 fn missing(inputs: &[Input]) -> Option<String> {
-    let runs = inputs.iter().filter_map(Input::sweep).flat_map(|sweep| &sweep.runs);
+    let runs = inputs.iter().filter_map(|input| input.result.sweep()).flat_map(|sweep| &sweep.runs);
     match runs.filter(|run| run.summary.is_none()).count() {
         0 => None,
         1 => Some("One point could not be measured; the result says why.".to_owned()),
@@ -138,7 +140,7 @@ fn missing(inputs: &[Input]) -> Option<String> {
 
 /// A sentence for each host and day; with the files' names where there are several.
 fn hosts(inputs: &[Input]) -> Vec<String> {
-    let sentence = |input: &Input| format!("{}. {}.", host(input.host()), when(input));
+    let sentence = |input: &Input| format!("{}. {}.", host(input.result.host()), when(input));
     let sentences = distinct(inputs.iter().map(sentence));
     if sentences.len() == 1 {
         return sentences;

@@ -35,11 +35,12 @@ fn legend(figure: &Figure) -> String {
         let (key, name) = (svg::legend_key(style), escaped(name));
         let key =
             format!(r#"<svg width="28" height="14" viewBox="0 -7 28 14" aria-hidden="true">{key}</svg>"#);
-        match index < figure.series.len() {
-            true => format!(
+        if index < figure.series.len() {
+            format!(
                 "<button type=\"button\" aria-pressed=\"true\" data-series=\"{index}\">{key}{name}</button>\n"
-            ),
-            false => format!("<span>{key}{name}</span>\n"),
+            )
+        } else {
+            format!("<span>{key}{name}</span>\n")
         }
     };
     figure.legend().enumerate().map(entry).collect()
@@ -73,13 +74,13 @@ fn row(head: &str, cells: &[String]) -> String {
 
 /// How and where a result was measured.
 fn environment(input: &Input) -> String {
-    let host = input.host().map(text::lines).unwrap_or_default();
+    let host = input.result.host().map(text::lines).unwrap_or_default();
     let configuration = match &input.result {
         ResultFile::Sweep(sweep) => text::lines(&sweep.sweep_configuration),
         ResultFile::Run(run) => text::lines(&run.benchmark_configuration),
     };
-    let warnings = input.sweep().into_iter().flat_map(|sweep| &sweep.warnings);
-    let runs = input.sweep().into_iter().flat_map(|sweep| &sweep.runs);
+    let warnings = input.result.warnings().iter();
+    let runs = input.result.sweep().into_iter().flat_map(|sweep| &sweep.runs);
     let incomplete = runs.filter(|run| run.summary.is_none() || run.error.is_some()).map(|run| {
         let configuration = &run.benchmark_configuration;
         let point = format!("{}, {}", configuration.strategy, units::size(configuration.buffersize as f64));
@@ -99,8 +100,9 @@ fn environment(input: &Input) -> String {
 /// A table of names and values with a heading; nothing without values.
 fn facts(heading: &str, pairs: impl Iterator<Item = (String, String)>) -> String {
     let rows: String = pairs.map(|(name, value)| row(&name, &[value])).collect();
-    match rows.is_empty() {
-        true => rows,
-        false => format!("<h3>{heading}</h3>\n<table class=\"facts\"><tbody>\n{rows}</tbody></table>\n"),
+    if rows.is_empty() {
+        rows
+    } else {
+        format!("<h3>{heading}</h3>\n<table class=\"facts\"><tbody>\n{rows}</tbody></table>\n")
     }
 }

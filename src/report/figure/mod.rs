@@ -20,10 +20,8 @@ use std::path::PathBuf;
 use axis::Axis;
 use style::Style;
 
-use super::document::{BenchmarkConfiguration, SampleRecord};
 use super::read::ResultFile;
-use super::sweep::{FiveNumbers, SweepDocument};
-use crate::host;
+use super::sweep::FiveNumbers;
 
 /// Bandwidth over buffer size.
 #[derive(Debug)]
@@ -144,37 +142,5 @@ impl Figure {
 
     fn points(&self) -> impl Iterator<Item = &Point> {
         self.series.iter().flat_map(|series| &series.points)
-    }
-}
-
-impl Input {
-    /// The document, if it is of a sweep.
-    fn sweep(&self) -> Option<&SweepDocument> {
-        match &self.result {
-            ResultFile::Sweep(sweep) => Some(sweep),
-            ResultFile::Run(_) => None,
-        }
-    }
-
-    /// The host, if the document describes it.
-    fn host(&self) -> Option<&host::Configuration> {
-        match &self.result {
-            ResultFile::Sweep(sweep) => Some(&sweep.host_configuration),
-            ResultFile::Run(run) => run.host_configuration.as_ref(),
-        }
-    }
-
-    /// Configuration and samples of every run that describes itself.
-    fn runs(&self) -> Vec<(&BenchmarkConfiguration, &[SampleRecord])> {
-        match &self.result {
-            ResultFile::Sweep(sweep) => {
-                let runs = sweep.runs.iter();
-                runs.map(|run| (&run.benchmark_configuration, run.benchmark_samples.as_slice())).collect()
-            }
-            ResultFile::Run(run) => {
-                let configuration = run.benchmark_configuration.iter();
-                configuration.map(|it| (it, run.benchmark_samples.as_slice())).collect()
-            }
-        }
     }
 }

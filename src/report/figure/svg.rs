@@ -187,10 +187,8 @@ impl Plot {
             (VerticalKind::Knee, _) => ("#555", "#555", 1.0, "4 2"),
         };
         let owners: Vec<String> = vertical.series.iter().map(usize::to_string).collect();
-        let owners = match owners.is_empty() {
-            true => String::new(),
-            false => format!(r#" data-series="{}""#, owners.join(" ")),
-        };
+        let owners =
+            if owners.is_empty() { String::new() } else { format!(r#" data-series="{}""#, owners.join(" ")) };
         let (x, dash) = (self.x(vertical.block_bytes), dashes(dash));
         let base = self.top - 4.0 - flag.lane as f64 * LINE;
         let (label_x, anchor) = if flag.to_the_left { (x - 3.0, "end") } else { (x + 3.0, "start") };
