@@ -631,6 +631,72 @@ fn a_fresh_buffer_is_faulted_in_by_the_first_pass_and_a_prefaulted_one_is_not() 
     }
 }
 
+/// As a notebook's `output = !...` does: IPython merges standard error into what it reads.
+#[test]
+fn json_is_whole_where_standard_error_is_merged_into_it_though_there_is_a_warning() {
+    let scratch = Filesystem::scratch();
+    let sparse = scratch.folder().join("sparsefile");
+    std::fs::File::create(&sparse).unwrap().set_len(16 * MIB).unwrap();
+    let program = env!("CARGO_BIN_EXE_io-benchmark");
+    let cell = format!("{program} -b 4096 -j -n 2 -r -v {} --settle 0 2>&1", sparse.display());
+    let document = finish(Command::new("sh").args(["-c", &cell])).ok().json();
+    assert_eq!(samples(&document).len(), 2);
+    assert_eq!(document["warnings"][0]["kind"], "never_written");
+    assert!(document["warnings"][0]["message"].as_str().unwrap().contains("16777216 of 16777216 bytes"));
+    let without_v = cell.replace(" -v ", " ");
+    let document = finish(Command::new("sh").args(["-c", &without_v])).ok().json();
+    assert_eq!(document["warnings"][0]["kind"], "never_written", "without -v too");
+}
+
+#[test]
+fn noatime_is_asked_for_granted_and_recorded() {
+    if !have_program("strace") {
+        return;
+    }
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), MIB);
+    let log = scratch.folder().join("strace.log");
+    for strategy in strategies() {
+        for flags in [&[][..], &["--noatime"]] {
+            let mut command = Command::new("strace");
+            command.arg("-o").arg(&log).args(["-e", "trace=openat"]).arg(iobench().get_program());
+            command.args(["-rjvBt1M", "--strategy", strategy]).args(flags).arg(&file);
+            let document = finish(&mut command).ok().json();
+            let configuration = &document["benchmark_configuration"];
+            let performs_io = configuration["properties"]["performs_io"] == true;
+            let (asked, granted) = (!flags.is_empty(), !flags.is_empty() && performs_io);
+            assert_eq!(configuration["requested"]["noatime"], asked, "{strategy}");
+            assert_eq!(configuration["granted"]["noatime"], granted, "{strategy}");
+            let seen = std::fs::read_to_string(&log).unwrap().contains("O_NOATIME");
+            assert_eq!(seen, granted, "{strategy} {flags:?}");
+        }
+    }
+}
+
+#[test]
+fn noatime_on_a_file_of_somebody_else_is_refused_with_the_reason() {
+    if !common::have_root() || !have_program("setpriv") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = data_file(folder.path(), MIB);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let program = folder.path().join("iobench");
+    std::fs::copy(iobench().get_program(), &program).unwrap();
+    for strategy in strategies().filter(|name| *name != "null") {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["-rjBt1M", "--noatime", "--strategy", strategy]).arg(&file);
+        let refused = finish(&mut command);
+        assert_eq!(refused.code, Some(66), "{strategy}: {refused:?}");
+        assert_eq!(refused.json()["error"]["errno"], "EPERM", "{strategy}");
+        for words in ["O_NOATIME only to the owner", "leave out --noatime"] {
+            assert!(refused.stderr.contains(words), "{strategy}: {refused:?}");
+        }
+    }
+}
+
 #[test]
 fn settle_takes_fractions_of_a_second() {
     let scratch = Filesystem::scratch();

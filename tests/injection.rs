@@ -90,9 +90,10 @@ fn assert_failed(invocation: &Invocation, outcome: &Outcome, file: &Path, words:
 
 /// The place of a failure in the second call, where each call moves one block.
 fn place(invocation: &Invocation, call: &Call) -> String {
-    match call.at_least == BLOCKS && call.at_most == BLOCKS {
-        true => format!("{} at offset {BLOCK_BYTES}", invocation.workload.direction.name()),
-        false => "failed".to_owned(),
+    if call.at_least == BLOCKS && call.at_most == BLOCKS {
+        format!("{} at offset {BLOCK_BYTES}", invocation.workload.direction.name())
+    } else {
+        "failed".to_owned()
     }
 }
 

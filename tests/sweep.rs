@@ -110,7 +110,7 @@ fn a_point_that_cannot_run_is_a_record_with_its_reason() {
     assert_eq!(kinds, [Some(ErrorKind::Usage), None, Some(ErrorKind::ShortFile)]);
     assert!(document.runs[0].error.as_ref().unwrap().message.contains("512"));
     let table = run("sweep -b 256,4k --strategy direct --precision 90% --budget 20s", &[&file]).ok().stdout;
-    assert!(table.contains("Not run: direct at 256: "), "{table}");
+    assert!(table.contains("Not run: direct at 256 B: "), "{table}");
 }
 
 /// Otherwise its samples would be too short to be more than the two readings of the clock.

@@ -36,8 +36,10 @@ def _upgrade_point(point: Mapping[str, Any]) -> dict[str, Any]:
     if old is None:
         return dict(point)
     performs_io = old["strategy"] != _NULL_STRATEGY
+    cpu = old["requested"]["cpu"]
     configuration = {key: value for key, value in old.items() if key not in ("access", "seed", "sync")}
     configuration["schema_version"] = SCHEMA_VERSION
+    configuration["usage"] = any("utime" in sample for sample in point["benchmark_samples"])
     configuration["properties"] = {
         "performs_io": performs_io,
         "fills_buffer": performs_io,
@@ -45,11 +47,12 @@ def _upgrade_point(point: Mapping[str, Any]) -> dict[str, Any]:
     }
     configuration["requested"] = {
         **old["requested"],
+        "cpu": int(cpu) if cpu.isdecimal() else cpu,
         "direction": "read" if old["operation"] == "read" else "write",
         "block_bytes": old["buffersize"],
         "total_bytes": old["totalsize"],
         "access": old["access"],
-        "seed": old["seed"],
+        "seed": old["seed"] or 0,
         "sync": old["sync"],
         "noatime": _NOATIME,
     }
