@@ -163,8 +163,8 @@ pub(crate) fn all(scale: &Scale, with_fio: bool) -> Vec<Case> {
     let mut cases = vec![null(scale)];
     for block_bytes in READ_BLOCK_BYTES {
         cases.push(against_c(scale, "readwrite", "read", block_bytes));
-        cases.push(against_c(scale, "pread", "pread", block_bytes));
-        cases.push(against_c(scale, "mmap", "mmap", block_bytes));
+        cases.push(against_c(scale, "pread", "pread64", block_bytes));
+        cases.push(against_c(scale, "mmap", "mapping", block_bytes));
     }
     cases.extend(WRITE_BLOCK_BYTES.map(|bytes| against_c(scale, "readwrite", "write", bytes)));
     for range in scale.fio.iter().filter(|_| with_fio) {
