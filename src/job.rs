@@ -23,18 +23,26 @@ pub(crate) enum Job {
     Check(CheckJob),
 }
 
-/// A benchmark.
+/// A benchmark on a strategy, which is a name here and the strategy itself in a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct RunJob {
-    pub(crate) strategy: String,
+pub(crate) struct RunJob<S = String> {
+    /// The I/O path.
+    pub(crate) strategy: S,
+    /// What to do.
     pub(crate) mode: Mode,
+    /// The file or device.
     pub(crate) path: PathBuf,
+    /// What to move in each iteration.
     pub(crate) workload: Workload,
+    /// What to do before each bracket.
     pub(crate) preparation: Preparation,
-    /// True if getrusage(2) is called around the bracket.
+    /// True if getrusage(2) is called around the bracket (`-g`).
     pub(crate) usage: bool,
+    /// Number of iterations.
     pub(crate) iterations: u64,
+    /// `--create`.
     pub(crate) create_missing: bool,
+    /// `--allow-device-write`.
     pub(crate) allow_device_write: bool,
 }
 
@@ -48,6 +56,25 @@ pub(crate) struct CheckJob {
     pub(crate) within: f64,
     /// Folder for files.
     pub(crate) folder: PathBuf,
+}
+
+impl<S> RunJob<S> {
+    /// The same benchmark on another strategy.
+    pub(crate) fn on<T>(self, strategy: T) -> RunJob<T> {
+        let RunJob { mode, path, workload, preparation, usage, iterations, create_missing, .. } = self;
+        let allow_device_write = self.allow_device_write;
+        RunJob {
+            strategy,
+            mode,
+            path,
+            workload,
+            preparation,
+            usage,
+            iterations,
+            create_missing,
+            allow_device_write,
+        }
+    }
 }
 
 impl Job {

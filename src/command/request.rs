@@ -13,27 +13,7 @@ use crate::job::RunJob;
 use crate::report::document::BenchmarkConfiguration;
 
 /// A run that is consistent in itself.
-#[derive(Clone)]
-pub(crate) struct Request {
-    /// What to do.
-    pub(crate) mode: Mode,
-    /// The file or device.
-    pub(crate) path: PathBuf,
-    /// The I/O path.
-    pub(crate) strategy: &'static dyn Strategy,
-    /// What to move in each iteration.
-    pub(crate) workload: Workload,
-    /// What to do before each bracket.
-    pub(crate) preparation: Preparation,
-    /// `-g`.
-    pub(crate) usage: bool,
-    /// Number of iterations.
-    pub(crate) iterations: u64,
-    /// `--create`.
-    pub(crate) create_missing: bool,
-    /// `--allow-device-write`.
-    pub(crate) allow_device_write: bool,
-}
+pub(crate) type Request = RunJob<&'static dyn Strategy>;
 
 impl Request {
     /// The request of these arguments.
@@ -67,20 +47,7 @@ impl Request {
     /// A usage error.
     pub(crate) fn of_job(job: RunJob, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
         let strategy = find_strategy(&job.strategy, strategies)?;
-        let RunJob { mode, path, workload, preparation, usage, iterations, .. } = job;
-        let RunJob { create_missing, allow_device_write, .. } = job;
-        let request = Request {
-            mode,
-            path,
-            strategy,
-            workload,
-            preparation,
-            usage,
-            iterations,
-            create_missing,
-            allow_device_write,
-        };
-        request.checked()
+        job.on(strategy).checked()
     }
 
     /// The request that made a result, to be made again.
@@ -108,18 +75,8 @@ impl Request {
 
     /// The same as a job for another process.
     pub(crate) fn job(self) -> RunJob {
-        let Request { mode, path, workload, preparation, usage, iterations, .. } = self;
-        RunJob {
-            strategy: self.strategy.info().name.to_owned(),
-            mode,
-            path,
-            workload,
-            preparation,
-            usage,
-            iterations,
-            create_missing: self.create_missing,
-            allow_device_write: self.allow_device_write,
-        }
+        let name = self.strategy.info().name.to_owned();
+        self.on(name)
     }
 
     fn checked(self) -> Result<Request, Error> {
