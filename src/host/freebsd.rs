@@ -10,11 +10,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Conditions, Configuration, Confinement, Filesystem, Identity, Processor, Storage};
+use super::description::{Conditions, Configuration, Confinement, Filesystem, Identity, Processor, Storage};
 
 pub(super) fn configuration(path: Option<&Path>) -> Configuration {
-    let path = path.and_then(super::existing);
-    let mounted = path.as_deref().and_then(filesystem);
+    let mounted = path.and_then(filesystem);
     let device = path.and_then(|path| path.metadata().ok()).and_then(|file| {
         let mounted_from = || Some(mounted.as_ref()?.device.strip_prefix("/dev/")?.to_owned());
         device_name(&file).or_else(mounted_from)
@@ -119,7 +118,7 @@ pub(super) fn memory_available_bytes() -> Option<u64> {
 }
 
 pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
-    let path = CString::new(super::existing(path)?.as_os_str().as_bytes()).ok()?;
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut status = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: the path ends in a zero byte, and the buffer has room for one statfs.
     if unsafe { libc::statfs(path.as_ptr(), status.as_mut_ptr()) } != 0 {

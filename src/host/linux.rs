@@ -4,6 +4,7 @@ mod block;
 mod cgroup;
 mod conditions;
 mod confinement;
+mod files;
 mod mounts;
 mod processor;
 mod users;
@@ -11,9 +12,8 @@ mod users;
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::str::FromStr;
 
-use super::{Configuration, Filesystem, Identity, Storage};
+use super::description::{Configuration, Filesystem, Identity, Storage};
 use block::BlockDevice;
 use mounts::{Mount, Mounts};
 
@@ -22,9 +22,8 @@ pub(super) use conditions::{conditions, memory_available_bytes};
 pub(super) use users::device_users;
 
 pub(super) fn configuration(path: Option<&Path>) -> Configuration {
-    let path = path.and_then(super::existing);
     let mounts = Mounts::read();
-    let mount = path.as_deref().and_then(|path| mounts.holding(path));
+    let mount = path.and_then(|path| mounts.holding(path));
     let device = path.and_then(|path| path.metadata().ok()).and_then(|metadata| carrier(&metadata, mount));
     Configuration {
         identity: identity(mount),
@@ -38,9 +37,8 @@ pub(super) fn configuration(path: Option<&Path>) -> Configuration {
 }
 
 pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
-    let path = super::existing(path)?;
     let mounts = Mounts::read();
-    let mount = mounts.holding(&path)?;
+    let mount = mounts.holding(path)?;
     Some(Filesystem {
         kind: mount.kind.clone(),
         device: mount.source.clone(),
@@ -88,65 +86,5 @@ fn identity(mount: Option<&Mount>) -> Identity {
         filesystem_type: mount.map(|mount| mount.kind.clone()),
         filesystem_device: mount.map(|mount| mount.source.clone()),
         filesystem_path: mount.map(|mount| mount.mount_point.to_string_lossy().into_owned()),
-    }
-}
-
-/// What a file of `/proc` or `/sys` says, without the white space around it; `None` for nothing.
-///
-/// Bytes that are not UTF-8 (in names of mount points) are replaced, not refused.
-fn read(path: impl AsRef<Path>) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    // Strings of the device tree end in a zero byte.
-    let text = text.trim_matches(|character: char| character.is_whitespace() || character == '\0');
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// A number that stands alone in a file of `/proc` or `/sys`.
-fn read_number<T: FromStr>(path: impl AsRef<Path>) -> Option<T> {
-    read(path)?.parse().ok()
-}
-
-/// The alternative in brackets: `none [mq-deadline] kyber` selects `mq-deadline`. A file that
-/// offers no choice says its only value without brackets.
-fn selected(alternatives: &str) -> Option<String> {
-    let words = || alternatives.split_whitespace();
-    let bracketed = words().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
-    let only = || words().next().filter(|_| words().count() == 1);
-    bracketed.or_else(only).map(str::to_owned)
-}
-
-/// Names in a folder of `/sys`, sorted; empty if there is no such folder.
-fn names_in(folder: impl AsRef<Path>) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn selected_takes_the_word_in_brackets_or_the_only_one() {
-        let selected = |text| selected(text);
-        assert_eq!(selected("none [mq-deadline] kyber").as_deref(), Some("mq-deadline"));
-        assert_eq!(selected("[none] ").as_deref(), Some("none"));
-        assert_eq!(selected("none").as_deref(), Some("none"));
-        assert_eq!(selected("always madvise"), None);
-        assert_eq!(selected("[ ] ]["), None);
-        assert_eq!(selected(""), None);
-    }
-
-    #[test]
-    fn read_of_a_missing_or_empty_file_is_none() {
-        assert_eq!(read("/proc/self/no-such-file"), None);
-        assert_eq!(read("/dev/null"), None);
-        assert_eq!(read_number::<u64>("/proc/self/comm"), None);
     }
 }

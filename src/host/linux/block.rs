@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::super::Storage;
-use super::{names_in, read, read_number, selected};
+use super::files::{names_in, read, read_number, selected};
+use crate::host::description::Storage;
 
 /// Major and minor number of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

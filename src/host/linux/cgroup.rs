@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::files::{read, read_number};
 use super::mounts::{Mount, Mounts};
-use super::{read, read_number};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {

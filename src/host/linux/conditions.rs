@@ -1,8 +1,9 @@
 //! Load, pressure, frequency and free memory: what changes while a benchmark runs.
 
-use super::super::Conditions;
+use super::files::read;
 use super::mounts::Mounts;
-use super::{cgroup, processor, read};
+use super::{cgroup, processor};
+use crate::host::description::Conditions;
 
 pub(in super::super) fn conditions() -> Conditions {
     Conditions {

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::super::Confinement;
+use super::cgroup;
+use super::files::read;
 use super::mounts::Mounts;
-use super::{cgroup, read};
+use crate::host::description::Confinement;
 
 pub(super) fn confinement(mounts: &Mounts) -> Confinement {
     Confinement {

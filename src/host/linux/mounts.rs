@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::block::DeviceNumber;
-use super::read;
+use super::files::read;
 
 /// One line of mountinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]

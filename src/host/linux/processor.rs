@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::super::Processor;
-use super::{names_in, read, read_number, selected};
+use super::files::{names_in, read, read_number, selected};
+use crate::host::description::Processor;
 
 const CPU: &str = "/sys/devices/system/cpu";
 /// The benchmark pins itself to this processor.

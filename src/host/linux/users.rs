@@ -5,8 +5,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::block::{BlockDevice, DeviceNumber, node_number};
+use super::files::{names_in, read};
 use super::mounts::{Mounts, unescape};
-use super::{names_in, read};
 
 pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
     let number = device.rdev().into();
