@@ -10,26 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::description::{Conditions, Configuration, Confinement, Filesystem, Identity, Processor, Storage};
+use super::description::{Conditions, Confinement, Filesystem, Identity, Processor, Storage};
 
-pub(super) fn configuration(path: Option<&Path>) -> Configuration {
-    let mounted = path.and_then(filesystem);
-    let device = path.and_then(|path| path.metadata().ok()).and_then(|file| {
-        let mounted_from = || Some(mounted.as_ref()?.device.strip_prefix("/dev/")?.to_owned());
-        device_name(&file).or_else(mounted_from)
-    });
-    Configuration {
-        identity: identity(mounted.as_ref()),
-        processor: processor(),
-        storage: Storage {
-            mount_options: mounted.map(|mounted| mounted.options),
-            ..device.map(storage).unwrap_or_default()
-        },
-        confinement: confinement(),
-    }
-}
-
-fn identity(mounted: Option<&Filesystem>) -> Identity {
+pub(super) fn identity() -> Identity {
     Identity {
         machine: sysctl_text("hw.machine"),
         model: sysctl_text("hw.model"),
@@ -40,13 +23,11 @@ fn identity(mounted: Option<&Filesystem>) -> Identity {
         os_type: sysctl_text("kern.ostype"),
         os_release: sysctl_text("kern.osrelease"),
         kernel_ident: sysctl_text("kern.ident"),
-        filesystem_type: mounted.map(|mounted| mounted.kind.clone()),
-        filesystem_device: mounted.map(|mounted| mounted.device.clone()),
-        filesystem_path: mounted.map(|mounted| mounted.mount_point.display().to_string()),
+        ..Identity::default()
     }
 }
 
-fn processor() -> Processor {
+pub(super) fn processor() -> Processor {
     let threads = sysctl_number("kern.smp.threads_per_core");
     let levels = sysctl_text("dev.cpu.0.freq_levels");
     Processor {
@@ -71,7 +52,9 @@ fn mitigations() -> Option<BTreeMap<String, String>> {
     (!states.is_empty()).then_some(states)
 }
 
-fn storage(device: String) -> Storage {
+pub(super) fn storage(path: &Path, filesystem: Option<&Filesystem>) -> Option<Storage> {
+    let mounted_from = || Some(filesystem?.device.strip_prefix("/dev/")?.to_owned());
+    let device = device_name(&path.metadata().ok()?).or_else(mounted_from)?;
     let file = File::open(Path::new("/dev").join(&device)).ok();
     let tree = geom_tree();
     let disks: Vec<String> = tree
@@ -79,16 +62,16 @@ fn storage(device: String) -> Storage {
         .filter(|provider| provider.depth == 0)
         .map(|provider| provider.name.clone())
         .collect();
-    Storage {
+    Some(Storage {
         device_disks: (!disks.is_empty()).then_some(disks),
         device_size_bytes: file.as_ref().and_then(device_size_bytes),
         device_logical_block_bytes: file.as_ref().and_then(sector_bytes),
         device_name: Some(device),
         ..Storage::default()
-    }
+    })
 }
 
-fn confinement() -> Confinement {
+pub(super) fn confinement() -> Confinement {
     let jailed = sysctl_number("security.jail.jailed");
     Confinement {
         virtualization: sysctl_text("kern.vm_guest"),

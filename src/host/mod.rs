@@ -25,7 +25,20 @@ use freebsd as system;
 /// device node is described as that device.
 #[must_use]
 pub fn configuration(path: Option<&Path>) -> Configuration {
-    system::configuration(path.and_then(existing).as_deref())
+    let path = path.and_then(existing);
+    let filesystem = path.as_deref().and_then(system::filesystem);
+    let storage = path.as_deref().and_then(|path| system::storage(path, filesystem.as_ref()));
+    Configuration {
+        identity: Identity {
+            filesystem_type: filesystem.as_ref().map(|it| it.kind.clone()),
+            filesystem_device: filesystem.as_ref().map(|it| it.device.clone()),
+            filesystem_path: filesystem.as_ref().map(|it| it.mount_point.to_string_lossy().into_owned()),
+            ..system::identity()
+        },
+        processor: system::processor(),
+        storage: Storage { mount_options: filesystem.map(|it| it.options), ..storage.unwrap_or_default() },
+        confinement: system::confinement(),
+    }
 }
 
 /// Takes the present [`Conditions`].

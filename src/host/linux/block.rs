@@ -196,7 +196,7 @@ nix::ioctl_read_bad!(
     u64
 );
 
-pub(in super::super) fn device_size_bytes(file: &File) -> Option<u64> {
+pub(in crate::host) fn device_size_bytes(file: &File) -> Option<u64> {
     let mut bytes = 0;
     // SAFETY: the descriptor is open as long as `file` is, and BLKGETSIZE64 writes one u64.
     unsafe { blkgetsize64(file.as_raw_fd(), &raw mut bytes) }.ok()?;

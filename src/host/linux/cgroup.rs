@@ -26,7 +26,7 @@ impl Groups {
         let (version, mount, folder) = locate(&membership, mounts, controller)?;
         let folders = folder
             .ancestors()
-            .take_while(|ancestor| ancestor.starts_with(&mount.mount_point))
+            .take_while(|ancestor| ancestor.starts_with(&mount.filesystem.mount_point))
             .map(Path::to_owned)
             .collect();
         Some(Self { version, folders })
@@ -134,12 +134,12 @@ fn locate<'a>(
     let mount = |wanted: &dyn Fn(&Mount) -> bool| mounts.all().iter().find(|mount| wanted(mount));
     let one = || {
         let group = group(&listed)?;
-        let mount = mount(&|mount| mount.kind == "cgroup" && listed(&mount.filesystem_options))?;
+        let mount = mount(&|mount| mount.filesystem.kind == "cgroup" && listed(&mount.filesystem.options))?;
         Some((Version::One, mount, folder_of(&group, mount)))
     };
     let two = || {
         let group = group(&str::is_empty)?;
-        let mount = mount(&|mount| mount.kind == "cgroup2")?;
+        let mount = mount(&|mount| mount.filesystem.kind == "cgroup2")?;
         Some((Version::Two, mount, folder_of(&group, mount)))
     };
     one().or_else(two)
@@ -149,8 +149,8 @@ fn locate<'a>(
 /// outside of it; all that is left of the way up is the mount itself.
 fn folder_of(group: &Path, mount: &Mount) -> PathBuf {
     match group.strip_prefix(&mount.root) {
-        Ok(inside) if !inside.starts_with("..") => mount.mount_point.join(inside),
-        _ => mount.mount_point.clone(),
+        Ok(inside) if !inside.starts_with("..") => mount.filesystem.mount_point.join(inside),
+        _ => mount.filesystem.mount_point.clone(),
     }
 }
 

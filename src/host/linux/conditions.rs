@@ -5,7 +5,7 @@ use super::mounts::Mounts;
 use super::{cgroup, processor};
 use crate::host::description::Conditions;
 
-pub(in super::super) fn conditions() -> Conditions {
+pub(in crate::host) fn conditions() -> Conditions {
     Conditions {
         load_average_1min: read("/proc/loadavg").and_then(|text| load_average(&text)),
         pressure_cpu_some_percent_avg10: pressure("cpu"),
@@ -16,7 +16,7 @@ pub(in super::super) fn conditions() -> Conditions {
     }
 }
 
-pub(in super::super) fn memory_available_bytes() -> Option<u64> {
+pub(in crate::host) fn memory_available_bytes() -> Option<u64> {
     let machine = memory_field_bytes("MemAvailable");
     let group = cgroup::memory_available_bytes(&Mounts::read());
     machine.into_iter().chain(group).min()

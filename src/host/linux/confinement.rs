@@ -7,14 +7,15 @@ use super::files::read;
 use super::mounts::Mounts;
 use crate::host::description::Confinement;
 
-pub(super) fn confinement(mounts: &Mounts) -> Confinement {
+pub(in crate::host) fn confinement() -> Confinement {
+    let mounts = Mounts::read();
     Confinement {
         machine_product: machine_product(),
         virtualization: virtualization(),
         container: container(),
-        cgroup_memory_max_bytes: cgroup::memory_max_bytes(mounts),
-        cgroup_cpu_quota_cores: cgroup::cpu_quota_cores(mounts),
-        cgroup_io_max: cgroup::io_max(mounts),
+        cgroup_memory_max_bytes: cgroup::memory_max_bytes(&mounts),
+        cgroup_cpu_quota_cores: cgroup::cpu_quota_cores(&mounts),
+        cgroup_io_max: cgroup::io_max(&mounts),
     }
 }
 

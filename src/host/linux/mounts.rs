@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::block::DeviceNumber;
 use super::files::read;
+use crate::host::description::Filesystem;
 
 /// One line of mountinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,24 +18,7 @@ pub(super) struct Mount {
     pub(super) number: DeviceNumber,
     /// Which folder of the filesystem is mounted.
     pub(super) root: PathBuf,
-    pub(super) mount_point: PathBuf,
-    pub(super) kind: String,
-    pub(super) source: String,
-    mount_options: String,
-    pub(super) filesystem_options: String,
-}
-
-impl Mount {
-    /// Options of the mount, then those that only the filesystem has.
-    pub(super) fn options(&self) -> String {
-        let mut options: Vec<&str> = self.mount_options.split(',').collect();
-        for option in self.filesystem_options.split(',') {
-            if !options.contains(&option) {
-                options.push(option);
-            }
-        }
-        options.join(",")
-    }
+    pub(super) filesystem: Filesystem,
 }
 
 /// Every mount that this process can see, in the order in which they were mounted.
@@ -66,8 +50,8 @@ impl Mounts {
     fn under_longest_prefix(&self, path: &Path) -> Option<&Mount> {
         self.0
             .iter()
-            .filter(|mount| path.starts_with(&mount.mount_point))
-            .max_by_key(|mount| mount.mount_point.components().count())
+            .filter(|mount| path.starts_with(&mount.filesystem.mount_point))
+            .max_by_key(|mount| mount.filesystem.mount_point.components().count())
     }
 }
 
@@ -92,12 +76,24 @@ fn parse_line(line: &str) -> Option<Mount> {
         id: mount.next()?.parse().ok()?,
         number: mount.nth(1)?.parse().ok()?,
         root: unescape(mount.next()?).into(),
-        mount_point: unescape(mount.next()?).into(),
-        mount_options: mount.next()?.to_owned(),
-        kind: unescape_text(filesystem.next()?),
-        source: unescape_text(filesystem.next()?),
-        filesystem_options: filesystem.next().unwrap_or_default().to_owned(),
+        filesystem: Filesystem {
+            mount_point: unescape(mount.next()?).into(),
+            kind: unescape_text(filesystem.next()?),
+            device: unescape_text(filesystem.next()?),
+            options: merged(mount.next()?, filesystem.next().unwrap_or_default()),
+        },
     })
+}
+
+/// Options of the mount, then those that only the filesystem has.
+fn merged(mount_options: &str, filesystem_options: &str) -> String {
+    let mut options: Vec<&str> = mount_options.split(',').collect();
+    for option in filesystem_options.split(',') {
+        if !options.contains(&option) {
+            options.push(option);
+        }
+    }
+    options.join(",")
 }
 
 fn unescape_text(field: &str) -> String {
@@ -138,11 +134,11 @@ mod tests {
 41 27 0:44 /@home /home rw - btrfs /dev/sdb2 rw,subvol=/@home
 50 27 0:50 / /mnt/twice rw - tmpfs first rw
 51 50 0:51 / /mnt/twice rw - tmpfs second rw
-52 27 0:52 / /mnt/empty rw - tmpfs  rw";
+52 27 0:52 / /mnt/empty rw - tmpfs  rw,inode64";
 
     fn source(path: &str) -> String {
         let mounts = Mounts::parse(MOUNTINFO);
-        mounts.under_longest_prefix(Path::new(path)).unwrap().source.clone()
+        mounts.under_longest_prefix(Path::new(path)).unwrap().filesystem.device.clone()
     }
 
     #[test]
@@ -153,12 +149,12 @@ mod tests {
         assert_eq!(mount.id, 40);
         assert_eq!(mount.number, "8:1".parse().unwrap());
         assert_eq!(mount.root, Path::new("/sub"));
-        assert_eq!(mount.mount_point, Path::new("/mnt/with space"));
-        assert_eq!(mount.kind, "xfs");
-        assert_eq!(mount.options(), "ro,nosuid,rw,noquota");
-        assert_eq!(mounts.all()[1].options(), "rw,relatime,discard");
-        assert_eq!(mounts.all()[6].source, "");
-        assert_eq!(mounts.all()[6].filesystem_options, "rw");
+        assert_eq!(mount.filesystem.mount_point, Path::new("/mnt/with space"));
+        assert_eq!(mount.filesystem.kind, "xfs");
+        assert_eq!(mount.filesystem.options, "ro,nosuid,rw,noquota");
+        assert_eq!(mounts.all()[1].filesystem.options, "rw,relatime,discard");
+        assert_eq!(mounts.all()[6].filesystem.device, "");
+        assert_eq!(mounts.all()[6].filesystem.options, "rw,inode64");
     }
 
     #[test]

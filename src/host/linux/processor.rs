@@ -12,7 +12,7 @@ const CPU: &str = "/sys/devices/system/cpu";
 /// The benchmark pins itself to this processor.
 const CPU0: &str = "/sys/devices/system/cpu/cpu0";
 
-pub(super) fn processor() -> Processor {
+pub(in crate::host) fn processor() -> Processor {
     let cpu0 = Path::new(CPU0);
     Processor {
         cpu_mitigations: mitigations(),

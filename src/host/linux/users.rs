@@ -8,7 +8,7 @@ use super::block::{BlockDevice, DeviceNumber, node_number};
 use super::files::{names_in, read};
 use super::mounts::{Mounts, unescape};
 
-pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
+pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
     let number = device.rdev().into();
     let Some(device) = BlockDevice::with_number(number) else {
         return users_without_sysfs(number);
@@ -111,10 +111,10 @@ fn mount_uses(mounts: &Mounts) -> Vec<Use> {
     for mount in mounts.all() {
         let mut numbers = vec![mount.number];
         // btrfs mounts carry a number of their own, and one source of possibly many devices.
-        if mount.kind == "btrfs" {
-            numbers.extend(btrfs_members(Path::new(&mount.source)));
+        if mount.filesystem.kind == "btrfs" {
+            numbers.extend(btrfs_members(Path::new(&mount.filesystem.device)));
         }
-        let phrase = format!("is mounted on {}", mount.mount_point.display());
+        let phrase = format!("is mounted on {}", mount.filesystem.mount_point.display());
         uses.extend(numbers.into_iter().map(|number| Use { number, phrase: phrase.clone() }));
     }
     uses
