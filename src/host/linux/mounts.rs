@@ -1,8 +1,6 @@
 //! The mounts of this process's namespace: proc_pid_mountinfo(5).
 
-use std::ffi::OsString;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -78,8 +76,8 @@ fn parse_line(line: &str) -> Option<Mount> {
         root: unescape(mount.next()?).into(),
         filesystem: Filesystem {
             mount_point: unescape(mount.next()?).into(),
-            kind: unescape_text(filesystem.next()?),
-            device: unescape_text(filesystem.next()?),
+            kind: unescape(filesystem.next()?),
+            device: unescape(filesystem.next()?),
             options: merged(mount.next()?, filesystem.next().unwrap_or_default()),
         },
     })
@@ -96,31 +94,12 @@ fn merged(mount_options: &str, filesystem_options: &str) -> String {
     options.join(",")
 }
 
-fn unescape_text(field: &str) -> String {
-    unescape(field).to_string_lossy().into_owned()
-}
-
-/// Undoes the `\ooo` that the kernel writes for space, tab, newline and backslash.
-pub(super) fn unescape(field: &str) -> OsString {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'\\').then(|| octal_byte(after)).flatten();
-        plain.push(escaped.unwrap_or(first));
-        rest = match escaped {
-            Some(_) => &after[3..],
-            None => after,
-        };
-    }
-    OsString::from_vec(plain)
-}
-
-/// The byte that the first three characters write in octal.
-fn octal_byte(digits: &[u8]) -> Option<u8> {
-    let value = digits.get(..3)?.iter().try_fold(0_u16, |value, digit| {
-        (b'0'..=b'7').contains(digit).then(|| value * 8 + u16::from(digit - b'0'))
-    })?;
-    u8::try_from(value).ok()
+/// Undoes the octal escapes that the kernel writes into its lists of mounts and swap areas.
+pub(super) fn unescape(field: &str) -> String {
+    // The backslash comes last: one that it restores must not start another escape.
+    const ESCAPES: [(&str, &str); 5] =
+        [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")];
+    ESCAPES.iter().fold(field.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
 #[cfg(test)]
@@ -185,6 +164,7 @@ mod tests {
     #[test]
     fn escapes_are_undone_and_half_escapes_kept() {
         assert_eq!(unescape("a\\040b\\134c\\011"), "a b\\c\t");
+        assert_eq!(unescape("\\134040\\012\\043"), "\\040\n#");
         assert_eq!(unescape("\\04"), "\\04");
         assert_eq!(unescape("\\777\\"), "\\777\\");
         assert_eq!(unescape("ä\\040ß"), "ä ß");
