@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::files::{names_in, read, read_number, selected};
+use super::files::{entries, name_of, read, read_flag, read_number, read_scaled, read_with, selected};
 use crate::host::description::Storage;
 
 /// Major and minor number of a device.
@@ -56,14 +56,9 @@ impl BlockDevice {
         Self::with_number(node_number(path)?)
     }
 
-    /// The block device that the kernel calls so.
-    pub(super) fn with_kernel_name(name: &str) -> Option<Self> {
-        Self::at(Path::new("/sys/class/block").join(name))
-    }
-
-    /// Every block device of this machine: disks, partitions, and virtual ones.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        names_in("/sys/class/block").into_iter().filter_map(|name| Self::with_kernel_name(&name))
+    /// The block devices that the links in a folder lead to.
+    pub(super) fn linked_in(folder: impl AsRef<Path>) -> impl Iterator<Item = Self> {
+        entries(folder).into_iter().filter_map(Self::at)
     }
 
     fn at(link: PathBuf) -> Option<Self> {
@@ -71,14 +66,9 @@ impl BlockDevice {
         Some(Self { folder })
     }
 
-    fn kernel_name(&self) -> String {
-        let name = self.folder.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-
     /// Name under `/dev`. The kernel writes `!` in `/sys` for a slash in it.
     pub(super) fn name(&self) -> String {
-        self.kernel_name().replace('!', "/")
+        name_of(&self.folder).replace('!', "/")
     }
 
     pub(super) fn number(&self) -> Option<DeviceNumber> {
@@ -96,20 +86,16 @@ impl BlockDevice {
     }
 
     pub(super) fn partitions(&self) -> Vec<Self> {
-        names_in(&self.folder)
-            .into_iter()
-            .map(|name| Self { folder: self.folder.join(name) })
-            .filter(Self::is_partition)
-            .collect()
+        let folders = entries(&self.folder).into_iter();
+        folders.map(|folder| Self { folder }).filter(Self::is_partition).collect()
     }
 
     /// Devices built on this one: device mapper, md, bcache ... and loop devices, which the
     /// kernel does not list as holders.
     pub(super) fn holders(&self) -> Vec<Self> {
-        let listed = names_in(self.folder.join("holders"));
-        let listed = listed.iter().filter_map(|name| Self::with_kernel_name(name));
-        let loops = Self::all().filter(|device| device.loop_backing().as_ref() == Some(self));
-        listed.chain(loops).collect()
+        let listed = Self::linked_in(self.folder.join("holders"));
+        let all = Self::linked_in("/sys/class/block");
+        listed.chain(all.filter(|device| device.loop_backing().as_ref() == Some(self))).collect()
     }
 
     /// The block device behind a loop device; `None` if that is a regular file.
@@ -123,15 +109,9 @@ impl BlockDevice {
         if let Some(disk) = self.disk() {
             return disk.disks();
         }
-        let below: Vec<Self> = names_in(self.folder.join("slaves"))
-            .iter()
-            .filter_map(|name| Self::with_kernel_name(name))
-            .flat_map(|device| device.disks())
-            .collect();
-        if below.is_empty() {
-            return vec![self.clone()];
-        }
-        below
+        let slaves = Self::linked_in(self.folder.join("slaves"));
+        let below: Vec<Self> = slaves.flat_map(|device| device.disks()).collect();
+        if below.is_empty() { vec![self.clone()] } else { below }
     }
 
     /// An attribute of the request queue. A partition has that of its disk.
@@ -152,15 +132,11 @@ impl BlockDevice {
     }
 
     fn driver(&self) -> Option<String> {
-        let driver = self.folder.join("device/driver").canonicalize().ok()?;
-        Some(driver.file_name()?.to_string_lossy().into_owned())
+        Some(name_of(&self.folder.join("device/driver").canonicalize().ok()?))
     }
 
     pub(super) fn describe(&self) -> Storage {
         let disks = self.disks();
-        let kibibytes =
-            |attribute| read_number::<u64>(self.queue(attribute)).and_then(|kib| kib.checked_mul(1024));
-        let flag = |attribute| read_number::<u8>(self.queue(attribute)).map(|flag| flag != 0);
         Storage {
             mount_options: None,
             device_name: Some(self.name()),
@@ -168,14 +144,13 @@ impl BlockDevice {
             device_model: disks.first().and_then(Self::model),
             device_driver: disks.first().and_then(Self::driver),
             // In units of 512 bytes, whatever the device's own block size is.
-            device_size_bytes: read_number::<u64>(self.folder.join("size"))
-                .and_then(|sectors| sectors.checked_mul(512)),
-            device_rotational: flag("rotational"),
-            device_scheduler: read(self.queue("scheduler")).and_then(|text| selected(&text)),
+            device_size_bytes: read_scaled(self.folder.join("size"), 512),
+            device_rotational: read_flag(self.queue("rotational")),
+            device_scheduler: read_with(self.queue("scheduler"), selected),
             device_logical_block_bytes: self.logical_block_bytes(),
             device_physical_block_bytes: read_number(self.queue("physical_block_size")),
-            device_read_ahead_bytes: kibibytes("read_ahead_kb"),
-            device_max_request_bytes: kibibytes("max_sectors_kb"),
+            device_read_ahead_bytes: read_scaled(self.queue("read_ahead_kb"), 1024),
+            device_max_request_bytes: read_scaled(self.queue("max_sectors_kb"), 1024),
             device_queue_requests: read_number(self.queue("nr_requests")),
             device_write_cache: read(self.queue("write_cache")),
         }
@@ -184,9 +159,8 @@ impl BlockDevice {
 
 /// Number of the block device whose node this path is.
 pub(super) fn node_number(path: &Path) -> Option<DeviceNumber> {
-    let metadata = path.metadata().ok()?;
-    let is_block_device = metadata.file_type().is_block_device();
-    is_block_device.then(|| metadata.rdev().into())
+    let node = path.metadata().ok().filter(|node| node.file_type().is_block_device())?;
+    Some(node.rdev().into())
 }
 
 nix::ioctl_read_bad!(

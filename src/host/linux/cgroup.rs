@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{read, read_number};
+use super::files::{read, read_number, read_with};
 use super::mounts::Mounts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Group {
 
     fn cpu_quota_cores(&self) -> Option<f64> {
         match self.version {
-            Version::Two => cores(&read(self.folder.join("cpu.max"))?),
+            Version::Two => read_with(self.folder.join("cpu.max"), cores),
             Version::One => {
                 let quota = read(self.folder.join("cpu.cfs_quota_us"))?;
                 let period = read(self.folder.join("cpu.cfs_period_us"))?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::cgroup;
-use super::files::read;
+use super::files::{field, read};
 use super::mounts::Mounts;
 use crate::host::description::Confinement;
 
@@ -41,10 +41,7 @@ fn virtualization() -> Option<String> {
 }
 
 fn has_hypervisor_flag(cpuinfo: &str) -> bool {
-    cpuinfo
-        .lines()
-        .find(|line| line.starts_with("flags"))
-        .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
+    field(cpuinfo, "flags").is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
 }
 
 /// The twelve characters of CPUID leaf 4000_0000h, in EBX, ECX and EDX. Intel and AMD keep this

@@ -1,9 +1,9 @@
 //! Values in the files of `/proc` and `/sys`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What a file of `/proc` or `/sys` says, without the white space around it; `None` for nothing.
+/// Text of a file without surrounding white space; `None` if that leaves nothing.
 ///
 /// Bytes that are not UTF-8 (in names of mount points) are replaced, not refused.
 pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
@@ -14,13 +14,36 @@ pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// A number that stands alone in a file of `/proc` or `/sys`.
-pub(super) fn read_number<T: FromStr>(path: impl AsRef<Path>) -> Option<T> {
-    read(path)?.parse().ok()
+/// The value that `parse` finds in the text of a file.
+pub(super) fn read_with<T>(path: impl AsRef<Path>, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    parse(&read(path)?)
 }
 
-/// The alternative in brackets: `none [mq-deadline] kyber` selects `mq-deadline`. A file that
-/// offers no choice says its only value without brackets.
+/// The only number in a file.
+pub(super) fn read_number<T: FromStr>(path: impl AsRef<Path>) -> Option<T> {
+    read_with(path, |text| text.parse().ok())
+}
+
+/// The only number in a file, in bytes or Hz, where the file counts in multiples of `unit`.
+pub(super) fn read_scaled(path: impl AsRef<Path>, unit: u64) -> Option<u64> {
+    read_number::<u64>(path)?.checked_mul(unit)
+}
+
+/// False if the only number in a file is 0.
+pub(super) fn read_flag(path: impl AsRef<Path>) -> Option<bool> {
+    read_number(path).map(|flag: u8| flag != 0)
+}
+
+/// The value of the first line `name: value`.
+pub(super) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    text.lines().find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        (field.trim() == name).then(|| value.trim())
+    })
+}
+
+/// The alternative in brackets: `none [mq-deadline] kyber` selects `mq-deadline`. A file that offers no choice has
+/// its only value without brackets.
 pub(super) fn selected(alternatives: &str) -> Option<String> {
     let words = || alternatives.split_whitespace();
     let bracketed = words().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
@@ -28,16 +51,17 @@ pub(super) fn selected(alternatives: &str) -> Option<String> {
     bracketed.or_else(only).map(str::to_owned)
 }
 
-/// Names in a folder of `/sys`, sorted; empty if there is no such folder.
-pub(super) fn names_in(folder: impl AsRef<Path>) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
+/// Paths of the files in a folder, sorted; empty if there is no such folder.
+pub(super) fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Last component of a path.
+pub(super) fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::block::DeviceNumber;
-use super::files::read;
+use super::files::{field, read, read_with};
 use crate::host::description::Filesystem;
 
 /// One line of mountinfo.
@@ -57,11 +57,11 @@ impl Mounts {
 /// under a later one. `O_PATH` neither reads the file nor touches a device.
 fn mount_id(path: &Path) -> Option<u64> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
-    parse_mount_id(&read(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?)
+    read_with(format!("/proc/self/fdinfo/{}", file.as_raw_fd()), parse_mount_id)
 }
 
 fn parse_mount_id(fdinfo: &str) -> Option<u64> {
-    fdinfo.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
+    field(fdinfo, "mnt_id")?.parse().ok()
 }
 
 /// Parses `id parent major:minor root mount_point options tag... - type source super_options`.

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::block::{BlockDevice, DeviceNumber, node_number};
-use super::files::{names_in, read};
+use super::files::{entries, read};
 use super::mounts::{Mounts, unescape};
 
 pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
@@ -125,14 +125,12 @@ fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
     let Some(source) = node_number(source) else {
         return Vec::new();
     };
-    let members = |filesystem: &String| -> Vec<DeviceNumber> {
-        let folder = Path::new("/sys/fs/btrfs").join(filesystem).join("devices");
-        let devices = names_in(folder);
-        let devices = devices.iter().filter_map(|name| BlockDevice::with_kernel_name(name));
+    let members = |filesystem: PathBuf| -> Vec<DeviceNumber> {
+        let devices = BlockDevice::linked_in(filesystem.join("devices"));
         devices.filter_map(|device| device.number()).collect()
     };
-    names_in("/sys/fs/btrfs")
-        .iter()
+    entries("/sys/fs/btrfs")
+        .into_iter()
         .map(members)
         .find(|members| members.contains(&source))
         .unwrap_or_else(|| vec![source])
