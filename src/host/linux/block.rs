@@ -71,6 +71,10 @@ impl BlockDevice {
         name_of(&self.folder).replace('!', "/")
     }
 
+    pub(super) fn node(&self) -> PathBuf {
+        Path::new("/dev").join(self.name())
+    }
+
     pub(super) fn number(&self) -> Option<DeviceNumber> {
         read_number(self.folder.join("dev"))
     }
