@@ -1,7 +1,7 @@
-//! The description of a machine that a result carries. Every operating system fills the same types.
+//! Types that describe a machine. Every operating system fills the same ones.
 //!
-//! A value that this machine does not have, or that this process may not read, is `None` (JSON `null`), never an
-//! error: a description must not stop a measurement.
+//! A value is `None` (JSON `null`) if this machine does not have it or if this process may not read it. It is
+//! never an error: a description must not stop a measurement.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -179,9 +179,9 @@ pub struct Conditions {
 pub struct Filesystem {
     /// Type: `ext4`, `xfs`, `btrfs`, `tmpfs`, `ufs`, `zfs` ...
     pub kind: String,
-    /// What is mounted: a device node, or whatever the filesystem names its source.
+    /// Source of the mount: a device node, or another name that the filesystem chose.
     pub device: String,
-    /// Where it is mounted.
+    /// Mount point.
     pub mount_point: PathBuf,
     /// Options of the mount and of the filesystem, separated by commas.
     pub options: String,

@@ -1,4 +1,4 @@
-//! Linux: everything from `/proc` and `/sys`, without helper programs.
+//! Linux. All values come from system calls, `/proc` and `/sys`; no helper program runs.
 
 mod block;
 mod cgroup;
@@ -61,10 +61,10 @@ pub(super) fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     carrier(metadata, mount.map(|mount| &mount.filesystem))?.logical_block_bytes()
 }
 
-/// The block device behind `metadata`: itself if it is one, else the device of its filesystem.
+/// The block device behind `metadata`: the device itself if this is its node, else the device of the filesystem.
 ///
-/// Filesystems that span devices give their files a device number that no device has; for them
-/// the source of the mount decides.
+/// Filesystems that span devices give their files a device number that no device has. For these the source of
+/// the mount decides.
 fn carrier(metadata: &Metadata, filesystem: Option<&Filesystem>) -> Option<BlockDevice> {
     if is_disk(metadata) {
         return BlockDevice::with_number(metadata.rdev().into());

@@ -1,6 +1,6 @@
-//! What machine, kernel, filesystem and device a result was measured on.
+//! Description of the machine, kernel, filesystem and device that a result was measured on.
 //!
-//! One file an operating system, each with the same functions; description.rs holds the types that they fill.
+//! Each operating system has one file, and all have the same functions. They fill the types of description.rs.
 
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ mod freebsd;
 #[cfg(target_os = "freebsd")]
 use freebsd as system;
 
-/// Describes this machine and, given a path, the filesystem and device that carry it.
+/// Describes this machine and, given a path, the filesystem and device that hold it.
 ///
-/// A path that does not exist yet is described by the nearest folder above it that does. A
-/// device node is described as that device.
+/// If the path does not exist yet, the nearest existing folder above it is described. If it is a device node,
+/// that device is described.
 #[must_use]
 pub fn configuration(path: Option<&Path>) -> Configuration {
     let path = path.and_then(existing);
@@ -41,35 +41,34 @@ pub fn configuration(path: Option<&Path>) -> Configuration {
     }
 }
 
-/// Takes the present [`Conditions`].
+/// Reads the present [`Conditions`].
 #[must_use]
 pub fn conditions() -> Conditions {
     system::conditions()
 }
 
-/// Says who uses the block device of this device node: one sentence a user.
+/// Users of the block device behind a device node, one sentence per user.
 ///
-/// Users are every mount and every active swap area of the device, of its partitions, of the
-/// disk whose partition it is, and of what is built on them (device mapper, md, loop devices),
-/// recursively. `device` is the metadata of the node; only its `rdev` counts.
+/// Users are the mounts and active swap areas of the device, of its partitions, of the disk that it is a
+/// partition of, and, recursively, of the devices built on these (device mapper, md, loop devices). `device` is
+/// the metadata of the node; only its `rdev` counts.
 ///
-/// Empty means that nobody is known, not that nobody is there. On Linux, if the tables of this
-/// mount namespace name nobody, the device is opened for a moment with `O_EXCL`, which the kernel
-/// refuses while anything at all has claimed it: a caller that has claimed the device itself will
-/// be told of that claim.
+/// An empty list means that no user is known; the device may still have one. On Linux, if the tables of this
+/// mount namespace name no user, the device is opened for a moment with `O_EXCL`. The kernel refuses that while
+/// the device is claimed, even if the caller itself claimed it.
 #[must_use]
 pub fn device_users(device: &Metadata) -> Vec<String> {
     system::device_users(device)
 }
 
-/// Whether this is the device node of a disk or of a part of one. FreeBSD has no block devices: its
-/// disks are character devices that the GEOM tree names.
+/// True if this is the device node of a disk or of a part of one. FreeBSD has no block devices: its disks are
+/// the character devices that the GEOM tree names.
 #[must_use]
 pub fn is_disk(node: &Metadata) -> bool {
     system::is_disk(node)
 }
 
-/// Size in bytes of the block device that `file` is open on; `None` for anything else.
+/// Size in bytes of the block device that `file` is open on; `None` for any other file.
 ///
 /// Linux: ioctl `BLKGETSIZE64`; FreeBSD: ioctl `DIOCGMEDIASIZE`.
 #[must_use]
@@ -77,32 +76,32 @@ pub fn device_size_bytes(file: &File) -> Option<u64> {
     system::device_size_bytes(file)
 }
 
-/// Logical block size in bytes of the block device that carries this file, or is this device.
+/// Logical block size in bytes of the block device that holds this file, or of this device node.
 ///
-/// `None` where the metadata does not lead to one device: network filesystems, tmpfs, overlay,
-/// and subvolumes of btrfs, whose device numbers are not those of a device.
+/// `None` if the metadata does not lead to one device: network filesystems, tmpfs, overlay, and subvolumes of
+/// btrfs, whose device numbers are not those of a device.
 #[must_use]
 pub fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     system::logical_block_bytes(metadata)
 }
 
-/// Physical memory in bytes that this process may still take without swapping.
+/// Physical memory in bytes that this process can still use without swapping.
 ///
-/// Linux: the least of `MemAvailable` and, for each limited control group around this process,
-/// its limit less its use; page cache that the group can drop does not count as used, as it does
-/// not in `MemAvailable`. FreeBSD: free and inactive pages.
+/// Linux: the minimum of `MemAvailable` and, for each limited control group around this process, its limit minus
+/// its usage. Page cache that the group can drop does not count as used, as in `MemAvailable`. FreeBSD: free and
+/// inactive pages.
 #[must_use]
 pub fn memory_available_bytes() -> Option<u64> {
     system::memory_available_bytes()
 }
 
-/// The filesystem that holds `path`, or would hold it once it is created.
+/// The filesystem that holds `path`, or will hold it once it is created.
 #[must_use]
 pub fn filesystem(path: &Path) -> Option<Filesystem> {
     system::filesystem(&existing(path)?)
 }
 
-/// The nearest of `path` and the folders above it that exists, without symbolic links.
+/// `path` or, if it does not exist, the nearest existing folder above it, with symbolic links resolved.
 fn existing(path: &Path) -> Option<PathBuf> {
     std::path::absolute(path).ok()?.ancestors().find_map(|ancestor| ancestor.canonicalize().ok())
 }

@@ -1,4 +1,4 @@
-//! Block devices, as `/sys/dev/block` and sysfs-block(5) of the kernel's ABI describe them.
+//! Block devices in `/sys`: Documentation/ABI/stable/sysfs-block of the kernel.
 
 use std::fmt;
 use std::fs::File;
@@ -39,24 +39,24 @@ impl fmt::Display for DeviceNumber {
     }
 }
 
-/// A block device by its folder in `/sys/devices`. Two are equal if their folder is the same.
+/// A block device, identified by its folder in `/sys/devices`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BlockDevice {
     folder: PathBuf,
 }
 
 impl BlockDevice {
-    /// The block device with this number, if there is one.
+    /// The block device with this number, if it exists.
     pub(super) fn with_number(number: DeviceNumber) -> Option<Self> {
         Self::at(Path::new("/sys/dev/block").join(number.to_string()))
     }
 
-    /// The block device whose node this path is.
+    /// The block device with the node `path`.
     pub(super) fn with_node(path: &Path) -> Option<Self> {
         Self::with_number(node_number(path)?)
     }
 
-    /// The block devices that the links in a folder lead to.
+    /// The block devices that a folder has links to.
     pub(super) fn linked_in(folder: impl AsRef<Path>) -> impl Iterator<Item = Self> {
         entries(folder).into_iter().filter_map(Self::at)
     }
@@ -66,7 +66,7 @@ impl BlockDevice {
         Some(Self { folder })
     }
 
-    /// Name under `/dev`. The kernel writes `!` in `/sys` for a slash in it.
+    /// Name under `/dev`. In `/sys` the kernel replaces each slash of the name with `!`.
     pub(super) fn name(&self) -> String {
         name_of(&self.folder).replace('!', "/")
     }
@@ -83,7 +83,7 @@ impl BlockDevice {
         self.folder.join("partition").exists()
     }
 
-    /// The disk whose partition this is; `None` if it is a disk itself.
+    /// The disk that this is a partition of; `None` if this is not a partition.
     pub(super) fn disk(&self) -> Option<Self> {
         let folder = self.folder.parent()?.to_owned();
         self.is_partition().then_some(Self { folder })
@@ -94,21 +94,21 @@ impl BlockDevice {
         folders.map(|folder| Self { folder }).filter(Self::is_partition).collect()
     }
 
-    /// Devices built on this one: device mapper, md, bcache ... and loop devices, which the
-    /// kernel does not list as holders.
+    /// Devices built on this one: device mapper, md, bcache, and loop devices. The kernel does not list loop
+    /// devices as holders.
     pub(super) fn holders(&self) -> Vec<Self> {
         let listed = Self::linked_in(self.folder.join("holders"));
         let all = Self::linked_in("/sys/class/block");
         listed.chain(all.filter(|device| device.loop_backing().as_ref() == Some(self))).collect()
     }
 
-    /// The block device behind a loop device; `None` if that is a regular file.
+    /// The block device behind a loop device; `None` if this is not a loop device or if its backing is a file.
     pub(super) fn loop_backing(&self) -> Option<Self> {
         let path = read(self.folder.join("loop/backing_file"))?;
         Self::with_node(Path::new(&path))
     }
 
-    /// The whole disks that this device stands on.
+    /// The whole disks that this device is built on.
     fn disks(&self) -> Vec<Self> {
         if let Some(disk) = self.disk() {
             return disk.disks();
@@ -118,7 +118,7 @@ impl BlockDevice {
         if below.is_empty() { vec![self.clone()] } else { below }
     }
 
-    /// An attribute of the request queue. A partition has that of its disk.
+    /// File of an attribute of the request queue. A partition uses the queue of its disk.
     fn queue(&self, attribute: &str) -> PathBuf {
         let disk = self.disk();
         let folder = &disk.as_ref().unwrap_or(self).folder;
@@ -129,7 +129,7 @@ impl BlockDevice {
         read_number(self.queue("logical_block_size"))
     }
 
-    /// A disk has a model (SCSI, NVMe), a name (MMC), or neither (virtio).
+    /// SCSI and NVMe disks have a model, MMC cards a name, virtio disks neither.
     fn model(&self) -> Option<String> {
         let device = self.folder.join("device");
         read(device.join("model")).or_else(|| read(device.join("name")))
@@ -147,7 +147,7 @@ impl BlockDevice {
             device_disks: Some(disks.iter().map(Self::name).collect()),
             device_model: disks.first().and_then(Self::model),
             device_driver: disks.first().and_then(Self::driver),
-            // In units of 512 bytes, whatever the device's own block size is.
+            // The kernel counts sectors of 512 bytes, independent of the block size of the device.
             device_size_bytes: read_scaled(self.folder.join("size"), 512),
             device_rotational: read_flag(self.queue("rotational")),
             device_scheduler: read_with(self.queue("scheduler"), selected),
@@ -161,7 +161,7 @@ impl BlockDevice {
     }
 }
 
-/// Number of the block device whose node this path is.
+/// Number of the block device with the node `path`.
 pub(super) fn node_number(path: &Path) -> Option<DeviceNumber> {
     let node = path.metadata().ok().filter(|node| node.file_type().is_block_device())?;
     Some(node.rdev().into())

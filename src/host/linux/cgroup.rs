@@ -1,7 +1,7 @@
-//! Limits that control groups put on this process: cgroups(7), version 2 and version 1.
+//! Limits of the control groups around this process: cgroups(7), version 2 and version 1.
 //!
-//! A limit holds for all groups below it, so every function looks at each group from that of this process up to
-//! the uppermost visible one.
+//! A limit applies to all groups below it. Every function therefore reads each group from that of this process
+//! up to the uppermost visible one.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ enum Version {
     Two,
 }
 
-/// A control group, by its folder in the hierarchy of a controller.
+/// A control group, identified by its folder.
 struct Group {
     version: Version,
     folder: PathBuf,
@@ -58,7 +58,8 @@ impl Group {
         }
     }
 
-    /// I/O limits, one per device. In version 1 each starts with its kind, which is in the name of the file.
+    /// I/O limits, one line per device. Version 1 has one file per kind of limit; there, each line starts with
+    /// the kind.
     fn io_max(&self) -> Vec<String> {
         let files: &[&str] = match self.version {
             Version::Two => &["io.max"],
@@ -84,7 +85,7 @@ pub(super) fn memory_max_bytes(mounts: &Mounts) -> Option<u64> {
     least(&groups("memory", mounts), Group::memory_max_bytes)
 }
 
-/// Memory in bytes that the tightest group lets this process still take.
+/// Memory in bytes that this process can still use within its tightest group.
 pub(super) fn memory_available_bytes(mounts: &Mounts) -> Option<u64> {
     least(&groups("memory", mounts), Group::memory_available_bytes)
 }
@@ -94,9 +95,9 @@ pub(super) fn cpu_quota_cores(mounts: &Mounts) -> Option<f64> {
     least(&groups("cpu", mounts), Group::cpu_quota_cores)
 }
 
-/// Every I/O limit, as the kernel writes it.
+/// All I/O limits, as the kernel writes them.
 pub(super) fn io_max(mounts: &Mounts) -> Option<String> {
-    // Version 1 calls the controller blkio. Version 2 calls it io, but is found without a name.
+    // This is the name of version 1. Version 2 calls the controller io, but its groups are found without a name.
     let limits: Vec<String> = groups("blkio", mounts).iter().flat_map(Group::io_max).collect();
     (!limits.is_empty()).then(|| limits.join("; "))
 }
@@ -105,7 +106,7 @@ fn least<T: PartialOrd>(groups: &[Group], limit: impl Fn(&Group) -> Option<T>) -
     groups.iter().filter_map(limit).reduce(|least, next| if next < least { next } else { least })
 }
 
-/// The groups of one controller around this process, its own first.
+/// The groups of a controller around this process, innermost first.
 fn groups(controller: &str, mounts: &Mounts) -> Vec<Group> {
     let membership = read("/proc/self/cgroup").unwrap_or_default();
     let Some((version, mount_point, folder)) = locate(&membership, mounts, controller) else {
@@ -115,10 +116,10 @@ fn groups(controller: &str, mounts: &Mounts) -> Vec<Group> {
     visible.map(|folder| Group { version, folder: folder.to_owned() }).collect()
 }
 
-/// The mount point of the hierarchy that has the controller, and this process's folder in it.
+/// Finds the hierarchy of a controller: its version, its mount point, and the folder of this process in it.
 ///
-/// `membership` has lines `id:controller,controller:/group`. Version 2 names no controllers: it has all that no
-/// hierarchy of version 1 has.
+/// `membership` has lines `id:controller,controller:/group`. The line of version 2 lists no controllers; version
+/// 2 has every controller that no hierarchy of version 1 uses.
 fn locate<'a>(
     membership: &str,
     mounts: &'a Mounts,
@@ -136,15 +137,15 @@ fn locate<'a>(
             Version::Two => mount.filesystem.kind == "cgroup2",
         })?;
         let mount_point = &mount.filesystem.mount_point;
-        // A container may mount only a part of the hierarchy (`root`), and may see its group outside of that
-        // part. Then only the group that is mounted is visible.
+        // A container may mount only a part of the hierarchy (`root`), and its group may lie outside of that
+        // part. Then only the group at the mount point is visible.
         let inside = group.strip_prefix(&mount.root).ok().filter(|inside| !inside.starts_with(".."));
         let folder = inside.map_or_else(|| mount_point.clone(), |inside| mount_point.join(inside));
         Some((version, mount_point.as_path(), folder))
     })
 }
 
-/// Processors' worth of time in `quota period`, both in microseconds; `max` and -1 are no quota.
+/// Number of processors that `quota period` (both in microseconds) allows. `max` and -1 mean no quota.
 fn cores(quota_and_period: &str) -> Option<f64> {
     let (quota, period) = quota_and_period.split_once(' ')?;
     let quota: u32 = quota.parse().ok()?;

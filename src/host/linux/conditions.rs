@@ -1,4 +1,4 @@
-//! Load, pressure, frequency and free memory: what changes while a benchmark runs.
+//! Values that change while a benchmark runs: load, pressure, frequency and free memory.
 
 use super::files::{field, read_with};
 use super::mounts::Mounts;
@@ -22,13 +22,13 @@ pub(in crate::host) fn memory_available_bytes() -> Option<u64> {
     machine.into_iter().chain(group).min()
 }
 
-/// A line of `/proc/meminfo`, in bytes.
+/// A value of `/proc/meminfo`, in bytes.
 pub(super) fn memory_field_bytes(name: &str) -> Option<u64> {
     read_with("/proc/meminfo", |meminfo| meminfo_bytes(meminfo, name))
 }
 
 fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
-    // "kB" in that file means 1024 bytes: proc_meminfo(5).
+    // "kB" means 1024 bytes here: proc_meminfo(5).
     let kibibytes: u64 = field(meminfo, name)?.strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -41,7 +41,7 @@ fn pressure(resource: &str) -> Option<f64> {
     read_with(format!("/proc/pressure/{resource}"), some_avg10)
 }
 
-/// `avg10` of the line that begins with `some`: Documentation/accounting/psi.rst of the kernel.
+/// `avg10` of the line `some`: Documentation/accounting/psi.rst of the kernel.
 fn some_avg10(pressure: &str) -> Option<f64> {
     pressure
         .lines()

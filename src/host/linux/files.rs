@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// Text of a file without surrounding white space; `None` if that leaves nothing.
+/// Reads the text of a file without surrounding white space; `None` if there is no text or no such file.
 ///
-/// Bytes that are not UTF-8 (in names of mount points) are replaced, not refused.
+/// Invalid UTF-8 (in names of mount points) is replaced, not rejected.
 pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
     let bytes = std::fs::read(path).ok()?;
     let text = String::from_utf8_lossy(&bytes);
@@ -14,27 +14,27 @@ pub(super) fn read(path: impl AsRef<Path>) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The value that `parse` finds in the text of a file.
+/// Reads a file and parses its text.
 pub(super) fn read_with<T>(path: impl AsRef<Path>, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
     parse(&read(path)?)
 }
 
-/// The only number in a file.
+/// Reads a file that holds one number.
 pub(super) fn read_number<T: FromStr>(path: impl AsRef<Path>) -> Option<T> {
     read_with(path, |text| text.parse().ok())
 }
 
-/// The only number in a file, in bytes or Hz, where the file counts in multiples of `unit`.
+/// Reads a file that holds one number, and multiplies the number by its unit.
 pub(super) fn read_scaled(path: impl AsRef<Path>, unit: u64) -> Option<u64> {
     read_number::<u64>(path)?.checked_mul(unit)
 }
 
-/// False if the only number in a file is 0.
+/// Reads a file that holds 0 (false) or another number (true).
 pub(super) fn read_flag(path: impl AsRef<Path>) -> Option<bool> {
     read_number(path).map(|flag: u8| flag != 0)
 }
 
-/// The value of the first line `name: value`.
+/// Value of the first line `name: value`.
 pub(super) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let (field, value) = line.split_once(':')?;
@@ -42,8 +42,8 @@ pub(super) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// The alternative in brackets: `none [mq-deadline] kyber` selects `mq-deadline`. A file that offers no choice has
-/// its only value without brackets.
+/// The selected alternative, which is in brackets: `mq-deadline` in `none [mq-deadline] kyber`. A single
+/// alternative may also have no brackets.
 pub(super) fn selected(alternatives: &str) -> Option<String> {
     let words = || alternatives.split_whitespace();
     let bracketed = words().find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
@@ -51,7 +51,7 @@ pub(super) fn selected(alternatives: &str) -> Option<String> {
     bracketed.or_else(only).map(str::to_owned)
 }
 
-/// Paths of the files in a folder, sorted; empty if there is no such folder.
+/// Paths of the entries of a folder, sorted; empty if the folder does not exist.
 pub(super) fn entries(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();

@@ -1,4 +1,4 @@
-//! The mounts of this process's namespace: proc_pid_mountinfo(5).
+//! Mounts in the namespace of this process: proc_pid_mountinfo(5).
 
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -12,14 +12,14 @@ use crate::host::description::Filesystem;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) id: u64,
-    /// Number that stat(2) gives the files as `st_dev`, save for subvolumes of btrfs.
+    /// Device number of the files (`st_dev` of stat(2)), except in subvolumes of btrfs.
     pub(super) number: DeviceNumber,
-    /// Which folder of the filesystem is mounted.
+    /// The mounted folder of the filesystem.
     pub(super) root: PathBuf,
     pub(super) filesystem: Filesystem,
 }
 
-/// Every mount that this process can see, in the order in which they were mounted.
+/// All visible mounts, in the order of mounting.
 #[derive(Debug, Default)]
 pub(super) struct Mounts(Vec<Mount>);
 
@@ -28,7 +28,7 @@ impl Mounts {
         Self::parse(&read("/proc/self/mountinfo").unwrap_or_default())
     }
 
-    /// Lines that are not of the form of mountinfo are left out.
+    /// Skips lines that do not have the format of mountinfo.
     pub(super) fn parse(mountinfo: &str) -> Self {
         Self(mountinfo.lines().filter_map(parse_line).collect())
     }
@@ -37,14 +37,14 @@ impl Mounts {
         &self.0
     }
 
-    /// The mount that holds `path`, which must exist and have no symbolic links in it.
+    /// The mount that holds `path`. The path must exist and must not contain symbolic links.
     pub(super) fn holding(&self, path: &Path) -> Option<&Mount> {
         mount_id(path)
             .and_then(|id| self.0.iter().find(|mount| mount.id == id))
             .or_else(|| self.under_longest_prefix(path))
     }
 
-    /// The deepest mount point above `path`; of several mounts stacked on it, the uppermost.
+    /// The mount with the deepest mount point above `path`; of several mounts on that point, the last.
     fn under_longest_prefix(&self, path: &Path) -> Option<&Mount> {
         self.0
             .iter()
@@ -53,8 +53,8 @@ impl Mounts {
     }
 }
 
-/// The kernel's own answer to which mount holds `path`: right even where a mount is hidden
-/// under a later one. `O_PATH` neither reads the file nor touches a device.
+/// Asks the kernel for the mount that holds `path`. The answer is right even if a later mount hides another one.
+/// `O_PATH` neither reads the file nor touches a device.
 fn mount_id(path: &Path) -> Option<u64> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
     read_with(format!("/proc/self/fdinfo/{}", file.as_raw_fd()), parse_mount_id)
@@ -68,7 +68,7 @@ fn parse_mount_id(fdinfo: &str) -> Option<u64> {
 fn parse_line(line: &str) -> Option<Mount> {
     let (mount, filesystem) = line.split_once(" - ")?;
     let mut mount = mount.split(' ');
-    // The source of a filesystem may be an empty word: split at every single space.
+    // The source may be an empty word, so every single space separates.
     let mut filesystem = filesystem.split(' ');
     Some(Mount {
         id: mount.next()?.parse().ok()?,
@@ -94,7 +94,7 @@ fn merged(mount_options: &str, filesystem_options: &str) -> String {
     options.join(",")
 }
 
-/// Undoes the octal escapes that the kernel writes into its lists of mounts and swap areas.
+/// Replaces the octal escapes that the kernel uses in its lists of mounts and swap areas.
 pub(super) fn unescape(field: &str) -> String {
     // The backslash comes last: one that it restores must not start another escape.
     const ESCAPES: [(&str, &str); 5] =

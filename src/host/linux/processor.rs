@@ -9,7 +9,7 @@ use super::files::{entries, field, name_of, read, read_flag, read_scaled, read_w
 use crate::host::description::Processor;
 
 const CPU: &str = "/sys/devices/system/cpu";
-/// Settings of the frequency of CPU 0, the CPU that the benchmark runs on.
+/// Frequency settings of CPU 0, the CPU that the benchmark runs on.
 const CPUFREQ: &str = "/sys/devices/system/cpu/cpu0/cpufreq";
 
 pub(in crate::host) fn processor() -> Processor {
@@ -29,7 +29,7 @@ pub(in crate::host) fn processor() -> Processor {
     }
 }
 
-/// Frequency of CPU 0 in Hz: by the driver, else by `/proc/cpuinfo`.
+/// Frequency of CPU 0 in Hz, from its driver, else from `/proc/cpuinfo`.
 pub(super) fn frequency_hz() -> Option<u64> {
     let driver = read_scaled(format!("{CPUFREQ}/scaling_cur_freq"), 1000);
     driver.or_else(|| read_with("/proc/cpuinfo", cpuinfo_frequency_hz))
@@ -44,7 +44,7 @@ pub(super) fn online_count() -> Option<u64> {
     u64::try_from(count).ok()
 }
 
-/// The base page and every size of huge page, smallest first.
+/// Sizes of the base page and of all huge pages, smallest first.
 pub(super) fn page_sizes_bytes() -> Option<Vec<u64>> {
     let base = sysconf(SysconfVar::PAGE_SIZE).ok()??;
     let mut sizes = vec![u64::try_from(base).ok()?];
@@ -66,7 +66,7 @@ fn mitigations() -> Option<BTreeMap<String, String>> {
     (!states.is_empty()).then_some(states)
 }
 
-/// intel_pstate says whether turbo is off, all other drivers whether boost is on.
+/// The file of intel_pstate is 1 if turbo is off. The file of all other drivers is 1 if boost is on.
 fn turbo() -> Option<bool> {
     let off = read_flag(format!("{CPU}/intel_pstate/no_turbo"));
     off.map(|off| !off).or_else(|| read_flag(format!("{CPU}/cpufreq/boost")))
@@ -80,7 +80,7 @@ fn cache_bytes(level: &str, kind: &str) -> Option<u64> {
     read_with(cache.join("size"), size_bytes)
 }
 
-/// A size as sysfs writes those of caches: `32K`.
+/// Parses the size of a cache, such as `32K`.
 fn size_bytes(size: &str) -> Option<u64> {
     let digits = size.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let factor = match size.strip_prefix(digits)? {
@@ -92,7 +92,7 @@ fn size_bytes(size: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Each architecture names its model in its own way; 64-bit ARM gives only numbers.
+/// The name of the field differs between architectures. 64-bit ARM has only numbers.
 fn cpuinfo_model(cpuinfo: &str) -> Option<String> {
     let named = ["model name", "cpu model", "cpu", "uarch"].iter().find_map(|name| field(cpuinfo, name));
     let numbered = || {
@@ -105,7 +105,7 @@ fn cpuinfo_model(cpuinfo: &str) -> Option<String> {
 
 fn cpuinfo_frequency_hz(cpuinfo: &str) -> Option<u64> {
     let megahertz: f64 = field(cpuinfo, "cpu MHz")?.parse().ok()?;
-    // A conversion with `as` saturates, and makes zero of what is not a number.
+    // `as` saturates, and converts NaN to 0.
     let hertz = (megahertz * 1e6).round() as u64;
     (hertz > 0).then_some(hertz)
 }

@@ -1,4 +1,4 @@
-//! Who uses a block device: mounts, swap areas, and devices that are built on it.
+//! Users of a block device: mounts, swap areas, and devices built on it.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -29,15 +29,15 @@ pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
     if users.is_empty() { claim(&device).into_iter().collect() } else { users }
 }
 
-/// `device`, and the devices below it that hold its bytes: the disk of a partition, the device behind a loop
-/// device. The devices below a device mapper or md device do not count: other volumes on the same disks use other
-/// bytes of them.
+/// `device` and the devices below it that hold the same bytes: the disk of a partition, the device behind a loop
+/// device. Devices below a device mapper or md device do not count, because other volumes on the same disks use
+/// other bytes.
 fn layers(device: &BlockDevice) -> Vec<BlockDevice> {
     let below = |device: &BlockDevice| device.disk().or_else(|| device.loop_backing());
     std::iter::successors(Some(device.clone()), below).collect()
 }
 
-/// Something that the kernel does with a device.
+/// One use of a device.
 struct Use {
     number: DeviceNumber,
     phrase: String,
@@ -59,7 +59,7 @@ impl Usage<'_> {
         own.chain(holders.flat_map(|holder| self.holder_phrases(&holder))).collect()
     }
 
-    /// A holder is a user even if it is not in use: its own contents are at stake.
+    /// A holder is a user even if it is not in use itself, because its contents can be damaged.
     fn holder_phrases(&self, holder: &BlockDevice) -> Vec<String> {
         let held = format!("is held by {}", holder.name());
         let mut clauses: Vec<String> =
@@ -79,12 +79,12 @@ fn all_uses() -> Vec<Use> {
     uses
 }
 
-/// Every block device of every mount.
+/// Uses by mounts, one per mount and device.
 fn mount_uses(mounts: &Mounts) -> Vec<Use> {
     let mut uses = Vec::new();
     for mount in mounts.all() {
         let mut numbers = vec![mount.number];
-        // btrfs mounts carry a number of their own, and one source of possibly many devices.
+        // A btrfs mount has a number that no device has, and names only one of its devices as its source.
         if mount.filesystem.kind == "btrfs" {
             numbers.extend(btrfs_members(Path::new(&mount.filesystem.device)));
         }
@@ -94,7 +94,7 @@ fn mount_uses(mounts: &Mounts) -> Vec<Use> {
     uses
 }
 
-/// The devices of the mounted btrfs that `source` belongs to: `/sys/fs/btrfs/UUID/devices`.
+/// Devices of the mounted btrfs that `source` is part of: `/sys/fs/btrfs/UUID/devices`.
 fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
     let Some(source) = node_number(source) else {
         return Vec::new();
@@ -110,20 +110,20 @@ fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
         .unwrap_or_else(|| vec![source])
 }
 
-/// Active swap areas on devices. A swap file is covered by the mount that holds it.
+/// Uses as swap. Swap files do not count here: the mount that holds them is already a use.
 fn swap_uses(swaps: &str) -> Vec<Use> {
     let numbers = swap_areas(swaps).filter_map(|path| node_number(&path));
     numbers.map(|number| Use { number, phrase: "is in use as swap".to_owned() }).collect()
 }
 
-/// First column of `/proc/swaps`, without its heading.
+/// First column of `/proc/swaps`, without the heading.
 fn swap_areas(swaps: &str) -> impl Iterator<Item = PathBuf> {
     swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(|path| unescape(path).into())
 }
 
-/// Asks the kernel whether anything has claimed the device: also mounts of other namespaces,
-/// ZFS, and programs that hold it exclusively, which no table shows. open(2): `O_EXCL` without
-/// `O_CREAT` fails with EBUSY if a block device is in use by the system.
+/// Asks the kernel if the device is claimed. Claims include users that no table shows: mounts in other
+/// namespaces, ZFS, and programs that opened the device exclusively. open(2): `O_EXCL` without `O_CREAT` fails
+/// with EBUSY if a block device is in use by the system.
 fn claim(device: &BlockDevice) -> Option<String> {
     let node = device.node();
     if node_number(&node) != device.number() {
