@@ -226,6 +226,26 @@ mod tests {
     }
 
     #[test]
+    fn links_lead_to_the_disks_below_and_the_holders_above() {
+        let sys = tempfile::tempdir().unwrap();
+        let folder = |path: &str| {
+            let folder = sys.path().join(path);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        let stacked = folder("dm-0");
+        for name in ["sda", "sdb"] {
+            let disk = folder(name);
+            std::os::unix::fs::symlink(&disk, folder("dm-0/slaves").join(name)).unwrap();
+            std::os::unix::fs::symlink(&stacked, folder(&format!("{name}/holders")).join("dm-0")).unwrap();
+        }
+        let stacked = BlockDevice::at(stacked).unwrap();
+        let disks = stacked.disks();
+        assert_eq!(disks.iter().map(BlockDevice::name).collect::<Vec<_>>(), ["sda", "sdb"]);
+        assert_eq!(disks[0].holders(), [stacked]);
+    }
+
+    #[test]
     fn a_regular_file_has_no_device_size() {
         assert_eq!(device_size_bytes(&tempfile::tempfile().unwrap()), None);
         assert_eq!(node_number(Path::new("/dev/null")), None);
