@@ -1,6 +1,6 @@
 //! `device_users` against real loop devices: needs root and util-linux.
 //!
-//! Skips, and says so, where it cannot run; fails instead if `IOBENCH_REQUIRE` contains `root`.
+//! A test that cannot run is skipped with a reason. If `IOBENCH_REQUIRE` contains `root`, it fails instead.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 
 use iobench::host;
 
-/// What must be undone, last first, also when the test fails.
+/// Commands that undo the setup. They run in reverse order, even if the test fails.
 #[derive(Default)]
 struct Undo(Vec<Vec<String>>);
 
@@ -37,7 +37,7 @@ impl Drop for Undo {
     }
 }
 
-/// Standard output of a command, or why it failed.
+/// Runs a command and returns its standard output, or the error message if it fails.
 fn run(words: &[&str]) -> Result<String, String> {
     let output =
         Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{words:?}: {error}"))?;
@@ -48,14 +48,14 @@ fn run(words: &[&str]) -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// Prints why a test does not run; panics if it was required to.
+/// Prints the reason for skipping a test; panics if the test is required.
 fn skip(reason: &str) {
     let required = std::env::var("IOBENCH_REQUIRE").is_ok_and(|list| list.contains("root"));
     assert!(!required, "required, but {reason}");
     eprintln!("SKIPPED: {reason}");
 }
 
-/// Why this machine cannot attach loop devices, if it cannot.
+/// The reason if this machine cannot attach loop devices.
 fn obstacle() -> Option<String> {
     if !nix::unistd::geteuid().is_root() {
         return Some("not root".to_owned());
@@ -164,11 +164,11 @@ fn a_partition_and_its_disk_know_of_each_other() {
     let mounted = [format!("{first} is mounted on {target}")];
     assert_eq!(users(&disk), mounted);
     assert_eq!(users(Path::new(&first)), mounted);
-    // A neighbour on the same disk is none of its business.
+    // A mount of another partition on the same disk does not count.
     assert_eq!(users(Path::new(&second)), Vec::<String>::new());
     undo.run_last();
 
-    // A filesystem on the whole disk is hurt by a write to a partition, and the reverse.
+    // A write to a partition damages a filesystem on the whole disk, and the reverse.
     run(&["mkfs.ext4", "-q", "-F", node]).unwrap();
     run(&["mount", node, target]).unwrap();
     undo.push(&["umount", target]);

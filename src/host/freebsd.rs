@@ -1,6 +1,6 @@
 //! FreeBSD: sysctl(3), statfs(2), and the text form of the GEOM tree.
 //!
-//! What FreeBSD has no counterpart for (pressure, governors, control groups ...) stays `None`.
+//! Values without a counterpart on FreeBSD (pressure, governors, control groups) are `None`.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -10,27 +10,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::{Conditions, Configuration, Confinement, Filesystem, Identity, Processor, Storage};
+use super::description::{Conditions, Confinement, Filesystem, Identity, Processor, Storage};
 
-pub(super) fn configuration(path: Option<&Path>) -> Configuration {
-    let path = path.and_then(super::existing);
-    let mounted = path.as_deref().and_then(filesystem);
-    let device = path.and_then(|path| path.metadata().ok()).and_then(|file| {
-        let mounted_from = || Some(mounted.as_ref()?.device.strip_prefix("/dev/")?.to_owned());
-        device_name(&file).or_else(mounted_from)
-    });
-    Configuration {
-        identity: identity(mounted.as_ref()),
-        processor: processor(),
-        storage: Storage {
-            mount_options: mounted.map(|mounted| mounted.options),
-            ..device.map(storage).unwrap_or_default()
-        },
-        confinement: confinement(),
-    }
-}
-
-fn identity(mounted: Option<&Filesystem>) -> Identity {
+pub(super) fn identity() -> Identity {
     Identity {
         machine: sysctl_text("hw.machine"),
         model: sysctl_text("hw.model"),
@@ -41,13 +23,11 @@ fn identity(mounted: Option<&Filesystem>) -> Identity {
         os_type: sysctl_text("kern.ostype"),
         os_release: sysctl_text("kern.osrelease"),
         kernel_ident: sysctl_text("kern.ident"),
-        filesystem_type: mounted.map(|mounted| mounted.kind.clone()),
-        filesystem_device: mounted.map(|mounted| mounted.device.clone()),
-        filesystem_path: mounted.map(|mounted| mounted.mount_point.display().to_string()),
+        ..Identity::default()
     }
 }
 
-fn processor() -> Processor {
+pub(super) fn processor() -> Processor {
     let threads = sysctl_number("kern.smp.threads_per_core");
     let levels = sysctl_text("dev.cpu.0.freq_levels");
     Processor {
@@ -60,7 +40,7 @@ fn processor() -> Processor {
     }
 }
 
-/// Those that FreeBSD 13 and later report; a number is shown as it is.
+/// Mitigations that FreeBSD 13 and later report. Numeric states are printed as numbers.
 fn mitigations() -> Option<BTreeMap<String, String>> {
     const TEXTS: [&str; 2] = ["machdep.mitigations.mds.state", "machdep.mitigations.taa.state"];
     const NUMBERS: [&str; 3] =
@@ -72,7 +52,9 @@ fn mitigations() -> Option<BTreeMap<String, String>> {
     (!states.is_empty()).then_some(states)
 }
 
-fn storage(device: String) -> Storage {
+pub(super) fn storage(path: &Path, filesystem: Option<&Filesystem>) -> Option<Storage> {
+    let mounted_from = || Some(filesystem?.device.strip_prefix("/dev/")?.to_owned());
+    let device = device_name(&path.metadata().ok()?).or_else(mounted_from)?;
     let file = File::open(Path::new("/dev").join(&device)).ok();
     let tree = geom_tree();
     let disks: Vec<String> = tree
@@ -80,16 +62,16 @@ fn storage(device: String) -> Storage {
         .filter(|provider| provider.depth == 0)
         .map(|provider| provider.name.clone())
         .collect();
-    Storage {
+    Some(Storage {
         device_disks: (!disks.is_empty()).then_some(disks),
         device_size_bytes: file.as_ref().and_then(device_size_bytes),
         device_logical_block_bytes: file.as_ref().and_then(sector_bytes),
         device_name: Some(device),
         ..Storage::default()
-    }
+    })
 }
 
-fn confinement() -> Confinement {
+pub(super) fn confinement() -> Confinement {
     let jailed = sysctl_number("security.jail.jailed");
     Confinement {
         virtualization: sysctl_text("kern.vm_guest"),
@@ -100,7 +82,7 @@ fn confinement() -> Confinement {
 
 pub(super) fn conditions() -> Conditions {
     let mut load = [0.0];
-    // SAFETY: the array has room for the one value that is asked for.
+    // SAFETY: the array has room for the one value that is requested.
     let count = unsafe { libc::getloadavg(load.as_mut_ptr(), 1) };
     let megahertz = sysctl_number("dev.cpu.0.freq");
     Conditions {
@@ -119,7 +101,7 @@ pub(super) fn memory_available_bytes() -> Option<u64> {
 }
 
 pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
-    let path = CString::new(super::existing(path)?.as_os_str().as_bytes()).ok()?;
+    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut status = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: the path ends in a zero byte, and the buffer has room for one statfs.
     if unsafe { libc::statfs(path.as_ptr(), status.as_mut_ptr()) } != 0 {
@@ -129,7 +111,7 @@ pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
     Some(described(unsafe { status.assume_init_ref() }))
 }
 
-/// Every mounted filesystem that this process may see.
+/// All mounted filesystems that are visible to this process.
 fn filesystems() -> Vec<Filesystem> {
     // SAFETY: without a buffer, getfsstat(2) only counts.
     let count = unsafe { libc::getfsstat(std::ptr::null_mut(), 0, libc::MNT_NOWAIT) };
@@ -141,7 +123,7 @@ fn filesystems() -> Vec<Filesystem> {
     // SAFETY: the buffer has room for as many bytes as are stated.
     let count = unsafe { libc::getfsstat(mounts.as_mut_ptr(), room, libc::MNT_NOWAIT) };
     let count = usize::try_from(count).unwrap_or(0).min(mounts.capacity());
-    // SAFETY: getfsstat(2) has filled so many elements, within the capacity.
+    // SAFETY: getfsstat(2) has filled `count` elements, and `count` is within the capacity.
     unsafe { mounts.set_len(count) };
     mounts.iter().map(described).collect()
 }
@@ -155,7 +137,7 @@ fn described(status: &libc::statfs) -> Filesystem {
     }
 }
 
-/// Flags of sys/mount.h that matter to an I/O, by the names that mount(8) takes.
+/// Flags of sys/mount.h that affect I/O, by their names in mount(8).
 fn mount_options(flags: u64) -> String {
     const NAMES: [(u64, &str); 8] = [
         (0x0000_0002, "sync"),
@@ -173,7 +155,7 @@ fn mount_options(flags: u64) -> String {
     std::iter::once(access).chain(names).collect::<Vec<_>>().join(",")
 }
 
-/// A text in a field of fixed size, up to its first zero byte.
+/// Text of a field of fixed size, up to its first zero byte.
 fn fixed_text(field: &[libc::c_char]) -> String {
     // c_char is signed on x86 and unsigned on ARM.
     let bytes: Vec<u8> =
@@ -181,7 +163,7 @@ fn fixed_text(field: &[libc::c_char]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Name under `/dev` of the device whose node this is. Disks are character devices.
+/// Name under `/dev` of the device behind a node. Disks are character devices.
 fn device_name(node: &Metadata) -> Option<String> {
     if !node.file_type().is_char_device() {
         return None;
@@ -239,8 +221,8 @@ fn sector_bytes(file: &File) -> Option<u64> {
     Some(bytes.into())
 }
 
-/// The kernel itself refuses to open a device for writing while a filesystem has it; this is
-/// here to say so before, and to say who.
+/// The kernel itself refuses to open a device for writing while it is mounted. This function finds the user before
+/// that, and names it.
 pub(super) fn device_users(device: &Metadata) -> Vec<String> {
     let Some(device) = device_name(device) else {
         return Vec::new();
@@ -294,7 +276,7 @@ struct Provider {
     name: String,
 }
 
-/// The providers of all disks, each above those that are made from it.
+/// The providers of all disks. Each comes before the providers that are built on it.
 struct GeomTree(Vec<Provider>);
 
 fn geom_tree() -> GeomTree {
@@ -302,7 +284,7 @@ fn geom_tree() -> GeomTree {
 }
 
 impl GeomTree {
-    /// Lines of another form are left out.
+    /// Skips lines of another format.
     fn parse(conftxt: &str) -> Self {
         let provider = |line: &str| {
             let mut words = line.split_whitespace();
@@ -311,8 +293,8 @@ impl GeomTree {
         Self(conftxt.lines().filter_map(provider).collect())
     }
 
-    /// Every place of `name` with the providers above it, up to the disk. A mirror stands below
-    /// each of its disks.
+    /// Each entry of `name`, followed by the providers that it is built on, up to the disk. A mirror has one entry
+    /// per disk.
     fn ancestry<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Provider> {
         let places = (0..self.0.len()).filter(move |&place| self.0[place].name == name);
         places.flat_map(|place| {
@@ -325,7 +307,7 @@ impl GeomTree {
         })
     }
 
-    /// `name`, the providers that it is made from, and those that are made from it.
+    /// `name`, the providers that it is built on, and the providers that are built on it.
     fn family(&self, name: &str) -> std::collections::BTreeSet<String> {
         let mut family: std::collections::BTreeSet<String> =
             self.ancestry(name).map(|above| above.name.clone()).collect();
@@ -339,18 +321,18 @@ impl GeomTree {
     }
 }
 
-/// The sizes that are not zero: the kernel fills the rest of its array with zeros.
+/// The sizes that are not zero. The kernel fills the rest of the array with zeros.
 fn page_sizes_bytes(array: &[u8]) -> Vec<u64> {
     array.chunks_exact(size_of::<libc::size_t>()).filter_map(number).filter(|&size| size != 0).collect()
 }
 
-/// The first of `freq_levels`, which are `megahertz/milliwatts`, highest first.
+/// The first entry of `freq_levels`. The entries are `megahertz/milliwatts`, highest first.
 fn highest_frequency_hz(levels: &str) -> Option<u64> {
     let megahertz: u64 = levels.split('/').next()?.trim().parse().ok()?;
     megahertz.checked_mul(1_000_000)
 }
 
-/// An integer of 4 or 8 bytes in the order of this machine. Negative ones are refused.
+/// An integer of 4 or 8 bytes in the byte order of this machine; `None` if it is negative.
 fn number(bytes: &[u8]) -> Option<u64> {
     if let Ok(bytes) = bytes.try_into() {
         return u64::try_from(i64::from_ne_bytes(bytes)).ok();
@@ -369,7 +351,7 @@ fn sysctl_text(name: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The value of a sysctl of any length.
+/// Value of a sysctl of any length.
 fn sysctl_bytes(name: &str) -> Option<Vec<u8>> {
     let name = CString::new(name).ok()?;
     grown(|buffer, length| {
@@ -378,7 +360,7 @@ fn sysctl_bytes(name: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// The value of element `index` of a sysctl that is a table.
+/// Value of element `index` of a sysctl that is a table.
 fn sysctl_element(name: &str, index: libc::c_int) -> Option<Vec<u8>> {
     let name = CString::new(name).ok()?;
     let mut mib = [0; 16];
@@ -395,8 +377,8 @@ fn sysctl_element(name: &str, index: libc::c_int) -> Option<Vec<u8>> {
     })
 }
 
-/// Asks a sysctl call for the length first, then for the value; a value that grows in between
-/// (the GEOM tree) is missing rather than cut.
+/// Calls sysctl for the length first, then for the value. A value that grows in between (the GEOM tree) is
+/// reported as missing, not truncated.
 fn grown(call: impl Fn(*mut libc::c_void, *mut libc::size_t) -> libc::c_int) -> Option<Vec<u8>> {
     let mut length = 0;
     if call(std::ptr::null_mut(), &raw mut length) != 0 {

@@ -1,4 +1,4 @@
-//! Block devices, as `/sys/dev/block` and sysfs-block(5) of the kernel's ABI describe them.
+//! Block devices in `/sys`: Documentation/ABI/stable/sysfs-block of the kernel.
 
 use std::fmt;
 use std::fs::File;
@@ -7,8 +7,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::super::Storage;
-use super::{names_in, read, read_number, selected};
+use super::files::{entries, name_of, read, read_flag, read_number, read_scaled, read_with, selected};
+use crate::host::description::Storage;
 
 /// Major and minor number of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,31 +39,26 @@ impl fmt::Display for DeviceNumber {
     }
 }
 
-/// A block device by its folder in `/sys/devices`. Two are equal if their folder is the same.
+/// A block device, identified by its folder in `/sys/devices`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BlockDevice {
     folder: PathBuf,
 }
 
 impl BlockDevice {
-    /// The block device with this number, if there is one.
+    /// The block device with this number, if it exists.
     pub(super) fn with_number(number: DeviceNumber) -> Option<Self> {
         Self::at(Path::new("/sys/dev/block").join(number.to_string()))
     }
 
-    /// The block device whose node this path is.
+    /// The block device with the node `path`.
     pub(super) fn with_node(path: &Path) -> Option<Self> {
         Self::with_number(node_number(path)?)
     }
 
-    /// The block device that the kernel calls so.
-    pub(super) fn with_kernel_name(name: &str) -> Option<Self> {
-        Self::at(Path::new("/sys/class/block").join(name))
-    }
-
-    /// Every block device of this machine: disks, partitions, and virtual ones.
-    pub(super) fn all() -> impl Iterator<Item = Self> {
-        names_in("/sys/class/block").into_iter().filter_map(|name| Self::with_kernel_name(&name))
+    /// The block devices that a folder has links to.
+    pub(super) fn linked_in(folder: impl AsRef<Path>) -> impl Iterator<Item = Self> {
+        entries(folder).into_iter().filter_map(Self::at)
     }
 
     fn at(link: PathBuf) -> Option<Self> {
@@ -71,14 +66,13 @@ impl BlockDevice {
         Some(Self { folder })
     }
 
-    fn kernel_name(&self) -> String {
-        let name = self.folder.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
+    /// Name under `/dev`. In `/sys` the kernel replaces each slash of the name with `!`.
+    pub(super) fn name(&self) -> String {
+        name_of(&self.folder).replace('!', "/")
     }
 
-    /// Name under `/dev`. The kernel writes `!` in `/sys` for a slash in it.
-    pub(super) fn name(&self) -> String {
-        self.kernel_name().replace('!', "/")
+    pub(super) fn node(&self) -> PathBuf {
+        Path::new("/dev").join(self.name())
     }
 
     pub(super) fn number(&self) -> Option<DeviceNumber> {
@@ -89,52 +83,42 @@ impl BlockDevice {
         self.folder.join("partition").exists()
     }
 
-    /// The disk whose partition this is; `None` if it is a disk itself.
+    /// The disk that this is a partition of; `None` if this is not a partition.
     pub(super) fn disk(&self) -> Option<Self> {
         let folder = self.folder.parent()?.to_owned();
         self.is_partition().then_some(Self { folder })
     }
 
     pub(super) fn partitions(&self) -> Vec<Self> {
-        names_in(&self.folder)
-            .into_iter()
-            .map(|name| Self { folder: self.folder.join(name) })
-            .filter(Self::is_partition)
-            .collect()
+        let folders = entries(&self.folder).into_iter();
+        folders.map(|folder| Self { folder }).filter(Self::is_partition).collect()
     }
 
-    /// Devices built on this one: device mapper, md, bcache ... and loop devices, which the
-    /// kernel does not list as holders.
+    /// Devices built on this one: device mapper, md, bcache, and loop devices. The kernel does not list loop
+    /// devices as holders.
     pub(super) fn holders(&self) -> Vec<Self> {
-        let listed = names_in(self.folder.join("holders"));
-        let listed = listed.iter().filter_map(|name| Self::with_kernel_name(name));
-        let loops = Self::all().filter(|device| device.loop_backing().as_ref() == Some(self));
-        listed.chain(loops).collect()
+        let listed = Self::linked_in(self.folder.join("holders"));
+        let all = Self::linked_in("/sys/class/block");
+        listed.chain(all.filter(|device| device.loop_backing().as_ref() == Some(self))).collect()
     }
 
-    /// The block device behind a loop device; `None` if that is a regular file.
+    /// The block device behind a loop device; `None` if this is not a loop device or if its backing is a file.
     pub(super) fn loop_backing(&self) -> Option<Self> {
         let path = read(self.folder.join("loop/backing_file"))?;
         Self::with_node(Path::new(&path))
     }
 
-    /// The whole disks that this device stands on.
+    /// The whole disks that this device is built on.
     fn disks(&self) -> Vec<Self> {
         if let Some(disk) = self.disk() {
             return disk.disks();
         }
-        let below: Vec<Self> = names_in(self.folder.join("slaves"))
-            .iter()
-            .filter_map(|name| Self::with_kernel_name(name))
-            .flat_map(|device| device.disks())
-            .collect();
-        if below.is_empty() {
-            return vec![self.clone()];
-        }
-        below
+        let slaves = Self::linked_in(self.folder.join("slaves"));
+        let below: Vec<Self> = slaves.flat_map(|device| device.disks()).collect();
+        if below.is_empty() { vec![self.clone()] } else { below }
     }
 
-    /// An attribute of the request queue. A partition has that of its disk.
+    /// File of an attribute of the request queue. A partition uses the queue of its disk.
     fn queue(&self, attribute: &str) -> PathBuf {
         let disk = self.disk();
         let folder = &disk.as_ref().unwrap_or(self).folder;
@@ -145,48 +129,42 @@ impl BlockDevice {
         read_number(self.queue("logical_block_size"))
     }
 
-    /// A disk has a model (SCSI, NVMe), a name (MMC), or neither (virtio).
+    /// SCSI and NVMe disks have a model, MMC cards a name, virtio disks neither.
     fn model(&self) -> Option<String> {
         let device = self.folder.join("device");
         read(device.join("model")).or_else(|| read(device.join("name")))
     }
 
     fn driver(&self) -> Option<String> {
-        let driver = self.folder.join("device/driver").canonicalize().ok()?;
-        Some(driver.file_name()?.to_string_lossy().into_owned())
+        Some(name_of(&self.folder.join("device/driver").canonicalize().ok()?))
     }
 
     pub(super) fn describe(&self) -> Storage {
         let disks = self.disks();
-        let kibibytes =
-            |attribute| read_number::<u64>(self.queue(attribute)).and_then(|kib| kib.checked_mul(1024));
-        let flag = |attribute| read_number::<u8>(self.queue(attribute)).map(|flag| flag != 0);
         Storage {
             mount_options: None,
             device_name: Some(self.name()),
             device_disks: Some(disks.iter().map(Self::name).collect()),
             device_model: disks.first().and_then(Self::model),
             device_driver: disks.first().and_then(Self::driver),
-            // In units of 512 bytes, whatever the device's own block size is.
-            device_size_bytes: read_number::<u64>(self.folder.join("size"))
-                .and_then(|sectors| sectors.checked_mul(512)),
-            device_rotational: flag("rotational"),
-            device_scheduler: read(self.queue("scheduler")).and_then(|text| selected(&text)),
+            // The kernel counts sectors of 512 bytes, independent of the block size of the device.
+            device_size_bytes: read_scaled(self.folder.join("size"), 512),
+            device_rotational: read_flag(self.queue("rotational")),
+            device_scheduler: read_with(self.queue("scheduler"), selected),
             device_logical_block_bytes: self.logical_block_bytes(),
             device_physical_block_bytes: read_number(self.queue("physical_block_size")),
-            device_read_ahead_bytes: kibibytes("read_ahead_kb"),
-            device_max_request_bytes: kibibytes("max_sectors_kb"),
+            device_read_ahead_bytes: read_scaled(self.queue("read_ahead_kb"), 1024),
+            device_max_request_bytes: read_scaled(self.queue("max_sectors_kb"), 1024),
             device_queue_requests: read_number(self.queue("nr_requests")),
             device_write_cache: read(self.queue("write_cache")),
         }
     }
 }
 
-/// Number of the block device whose node this path is.
+/// Number of the block device with the node `path`.
 pub(super) fn node_number(path: &Path) -> Option<DeviceNumber> {
-    let metadata = path.metadata().ok()?;
-    let is_block_device = metadata.file_type().is_block_device();
-    is_block_device.then(|| metadata.rdev().into())
+    let node = path.metadata().ok().filter(|node| node.file_type().is_block_device())?;
+    Some(node.rdev().into())
 }
 
 nix::ioctl_read_bad!(
@@ -196,7 +174,7 @@ nix::ioctl_read_bad!(
     u64
 );
 
-pub(in super::super) fn device_size_bytes(file: &File) -> Option<u64> {
+pub(in crate::host) fn device_size_bytes(file: &File) -> Option<u64> {
     let mut bytes = 0;
     // SAFETY: the descriptor is open as long as `file` is, and BLKGETSIZE64 writes one u64.
     unsafe { blkgetsize64(file.as_raw_fd(), &raw mut bytes) }.ok()?;
@@ -245,6 +223,26 @@ mod tests {
         assert_eq!(storage.device_read_ahead_bytes, Some(131_072));
         assert_eq!(storage.device_scheduler.as_deref(), Some("none"));
         assert_eq!(storage.device_queue_requests, None);
+    }
+
+    #[test]
+    fn links_lead_to_the_disks_below_and_the_holders_above() {
+        let sys = tempfile::tempdir().unwrap();
+        let folder = |path: &str| {
+            let folder = sys.path().join(path);
+            std::fs::create_dir_all(&folder).unwrap();
+            folder
+        };
+        let stacked = folder("dm-0");
+        for name in ["sda", "sdb"] {
+            let disk = folder(name);
+            std::os::unix::fs::symlink(&disk, folder("dm-0/slaves").join(name)).unwrap();
+            std::os::unix::fs::symlink(&stacked, folder(&format!("{name}/holders")).join("dm-0")).unwrap();
+        }
+        let stacked = BlockDevice::at(stacked).unwrap();
+        let disks = stacked.disks();
+        assert_eq!(disks.iter().map(BlockDevice::name).collect::<Vec<_>>(), ["sda", "sdb"]);
+        assert_eq!(disks[0].holders(), [stacked]);
     }
 
     #[test]

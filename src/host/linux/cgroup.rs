@@ -1,12 +1,12 @@
-//! Limits that control groups put on this process: cgroups(7), version 2 and version 1.
+//! Limits of the control groups around this process: cgroups(7), version 2 and version 1.
 //!
-//! A limit holds for all groups below it, so every function looks at each group from that of
-//! this process up to the uppermost that it can see.
+//! A limit applies to all groups below it. Every function therefore reads each group from that of this process
+//! up to the uppermost visible one.
 
 use std::path::{Path, PathBuf};
 
-use super::mounts::{Mount, Mounts};
-use super::{read, read_number};
+use super::files::{read, read_number, read_with};
+use super::mounts::Mounts;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Version {
@@ -14,63 +14,53 @@ enum Version {
     Two,
 }
 
-/// The groups of one controller around this process, its own first.
-struct Groups {
+/// A control group, identified by its folder.
+struct Group {
     version: Version,
-    folders: Vec<PathBuf>,
+    folder: PathBuf,
 }
 
-impl Groups {
-    fn of(controller: &str, mounts: &Mounts) -> Option<Self> {
-        let membership = read("/proc/self/cgroup")?;
-        let (version, mount, folder) = locate(&membership, mounts, controller)?;
-        let folders = folder
-            .ancestors()
-            .take_while(|ancestor| ancestor.starts_with(&mount.mount_point))
-            .map(Path::to_owned)
-            .collect();
-        Some(Self { version, folders })
-    }
-
-    fn least<T: PartialOrd>(&self, limit: impl Fn(&Path) -> Option<T>) -> Option<T> {
-        let limits = self.folders.iter().filter_map(|folder| limit(folder));
-        limits.reduce(|least, next| if next < least { next } else { least })
-    }
-
-    fn memory_max_bytes(&self, folder: &Path) -> Option<u64> {
+impl Group {
+    fn memory_max_bytes(&self) -> Option<u64> {
         match self.version {
-            Version::Two => read_number(folder.join("memory.max")),
-            Version::One => read_number(folder.join("memory.limit_in_bytes"))
-                // "No limit" is the largest count of whole pages that fits into 63 bits.
+            Version::Two => read_number(self.folder.join("memory.max")),
+            Version::One => read_number(self.folder.join("memory.limit_in_bytes"))
+                // "No limit" is the largest number of whole pages that fits into 63 bits.
                 .filter(|limit| *limit < 1 << 62),
         }
     }
 
-    fn memory_available_bytes(&self, folder: &Path) -> Option<u64> {
+    fn memory_available_bytes(&self) -> Option<u64> {
         let (usage, file_pages) = match self.version {
             Version::Two => ("memory.current", ["inactive_file", "active_file"]),
             Version::One => ("memory.usage_in_bytes", ["total_inactive_file", "total_active_file"]),
         };
-        let limit = self.memory_max_bytes(folder)?;
-        let used: u64 = read_number(folder.join(usage))?;
-        let statistics = read(folder.join("memory.stat")).unwrap_or_default();
-        let droppable =
-            file_pages.iter().filter_map(|field| statistic(&statistics, field)).fold(0, u64::saturating_add);
+        let limit = self.memory_max_bytes()?;
+        let used: u64 = read_number(self.folder.join(usage))?;
+        let statistics = read(self.folder.join("memory.stat")).unwrap_or_default();
+        let droppable = statistics
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(field, _)| file_pages.contains(field))
+            .filter_map(|(_, bytes)| bytes.parse().ok())
+            .fold(0, u64::saturating_add);
         Some(limit.saturating_sub(used.saturating_sub(droppable)))
     }
 
-    fn cpu_quota_cores(&self, folder: &Path) -> Option<f64> {
+    fn cpu_quota_cores(&self) -> Option<f64> {
         match self.version {
-            Version::Two => cores(&read(folder.join("cpu.max"))?),
+            Version::Two => read_with(self.folder.join("cpu.max"), cores),
             Version::One => {
-                let quota = read(folder.join("cpu.cfs_quota_us"))?;
-                let period = read(folder.join("cpu.cfs_period_us"))?;
+                let quota = read(self.folder.join("cpu.cfs_quota_us"))?;
+                let period = read(self.folder.join("cpu.cfs_period_us"))?;
                 cores(&format!("{quota} {period}"))
             }
         }
     }
 
-    fn io_max(&self, folder: &Path) -> Vec<String> {
+    /// I/O limits, one line per device. Version 1 has one file per kind of limit; there, each line starts with
+    /// the kind.
+    fn io_max(&self) -> Vec<String> {
         let files: &[&str] = match self.version {
             Version::Two => &["io.max"],
             Version::One => &[
@@ -80,103 +70,87 @@ impl Groups {
                 "blkio.throttle.write_iops_device",
             ],
         };
-        files
-            .iter()
-            .filter_map(|file| Some((*file, read(folder.join(file))?)))
-            .flat_map(|(file, limits)| io_limits(file, &limits))
-            .collect()
+        let limits = |file: &&str| {
+            let text = read(self.folder.join(file)).unwrap_or_default();
+            let kind =
+                file.strip_prefix("blkio.throttle.").map(|kind| format!("{kind} ")).unwrap_or_default();
+            text.lines().map(|line| format!("{kind}{line}")).collect::<Vec<String>>()
+        };
+        files.iter().flat_map(limits).collect()
     }
 }
 
 /// Lowest memory limit, in bytes.
 pub(super) fn memory_max_bytes(mounts: &Mounts) -> Option<u64> {
-    let groups = Groups::of("memory", mounts)?;
-    groups.least(|folder| groups.memory_max_bytes(folder))
+    least(&groups("memory", mounts), Group::memory_max_bytes)
 }
 
-/// Memory in bytes that the tightest group lets this process still take.
+/// Memory in bytes that this process can still use within its tightest group.
 pub(super) fn memory_available_bytes(mounts: &Mounts) -> Option<u64> {
-    let groups = Groups::of("memory", mounts)?;
-    groups.least(|folder| groups.memory_available_bytes(folder))
+    least(&groups("memory", mounts), Group::memory_available_bytes)
 }
 
 /// Lowest processor quota, in cores.
 pub(super) fn cpu_quota_cores(mounts: &Mounts) -> Option<f64> {
-    let groups = Groups::of("cpu", mounts)?;
-    groups.least(|folder| groups.cpu_quota_cores(folder))
+    least(&groups("cpu", mounts), Group::cpu_quota_cores)
 }
 
-/// Every I/O limit, as the kernel writes it.
+/// All I/O limits, as the kernel writes them.
 pub(super) fn io_max(mounts: &Mounts) -> Option<String> {
-    // Version 1 calls the controller blkio, version 2 io.
-    let groups = Groups::of("blkio", mounts)?;
-    let folders = groups.folders.iter();
-    let limits: Vec<String> = folders.flat_map(|folder| groups.io_max(folder)).collect();
+    // This is the name of version 1. Version 2 calls the controller io, but its groups are found without a name.
+    let limits: Vec<String> = groups("blkio", mounts).iter().flat_map(Group::io_max).collect();
     (!limits.is_empty()).then(|| limits.join("; "))
 }
 
-/// The mount of the hierarchy that has the controller, and this process's folder in it.
+fn least<T: PartialOrd>(groups: &[Group], limit: impl Fn(&Group) -> Option<T>) -> Option<T> {
+    groups.iter().filter_map(limit).reduce(|least, next| if next < least { next } else { least })
+}
+
+/// The groups of a controller around this process, innermost first.
+fn groups(controller: &str, mounts: &Mounts) -> Vec<Group> {
+    let membership = read("/proc/self/cgroup").unwrap_or_default();
+    let Some((version, mount_point, folder)) = locate(&membership, mounts, controller) else {
+        return Vec::new();
+    };
+    let visible = folder.ancestors().take_while(|ancestor| ancestor.starts_with(mount_point));
+    visible.map(|folder| Group { version, folder: folder.to_owned() }).collect()
+}
+
+/// Finds the hierarchy of a controller: its version, its mount point, and the folder of this process in it.
 ///
-/// `membership` has lines `id:controller,controller:/group`; version 2 names no controllers and
-/// has all that no hierarchy of version 1 took.
+/// `membership` has lines `id:controller,controller:/group`. The line of version 2 lists no controllers; version
+/// 2 has every controller that no hierarchy of version 1 uses.
 fn locate<'a>(
     membership: &str,
     mounts: &'a Mounts,
     controller: &str,
-) -> Option<(Version, &'a Mount, PathBuf)> {
+) -> Option<(Version, &'a Path, PathBuf)> {
     let listed = |list: &str| list.split(',').any(|word| word == controller);
-    let group = |wanted: &dyn Fn(&str) -> bool| {
-        membership.lines().find_map(|line| {
+    [Version::One, Version::Two].into_iter().find_map(|version| {
+        let group = membership.lines().find_map(|line| {
             let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-            wanted(controllers).then(|| PathBuf::from(group))
-        })
-    };
-    let mount = |wanted: &dyn Fn(&Mount) -> bool| mounts.all().iter().find(|mount| wanted(mount));
-    let one = || {
-        let group = group(&listed)?;
-        let mount = mount(&|mount| mount.kind == "cgroup" && listed(&mount.filesystem_options))?;
-        Some((Version::One, mount, folder_of(&group, mount)))
-    };
-    let two = || {
-        let group = group(&str::is_empty)?;
-        let mount = mount(&|mount| mount.kind == "cgroup2")?;
-        Some((Version::Two, mount, folder_of(&group, mount)))
-    };
-    one().or_else(two)
+            let found = if version == Version::One { listed(controllers) } else { controllers.is_empty() };
+            found.then_some(Path::new(group))
+        })?;
+        let mount = mounts.all().iter().find(|mount| match version {
+            Version::One => mount.filesystem.kind == "cgroup" && listed(&mount.filesystem.options),
+            Version::Two => mount.filesystem.kind == "cgroup2",
+        })?;
+        let mount_point = &mount.filesystem.mount_point;
+        // A container may mount only a part of the hierarchy (`root`), and its group may lie outside of that
+        // part. Then only the group at the mount point is visible.
+        let inside = group.strip_prefix(&mount.root).ok().filter(|inside| !inside.starts_with(".."));
+        let folder = inside.map_or_else(|| mount_point.clone(), |inside| mount_point.join(inside));
+        Some((version, mount_point.as_path(), folder))
+    })
 }
 
-/// Containers may mount only a part of the hierarchy (`root`), and may then see their group as
-/// outside of it; all that is left of the way up is the mount itself.
-fn folder_of(group: &Path, mount: &Mount) -> PathBuf {
-    match group.strip_prefix(&mount.root) {
-        Ok(inside) if !inside.starts_with("..") => mount.mount_point.join(inside),
-        _ => mount.mount_point.clone(),
-    }
-}
-
-/// A field of memory.stat.
-fn statistic(statistics: &str, field: &str) -> Option<u64> {
-    statistics.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(' '))?.parse().ok()
-}
-
-/// Processors' worth of time in `quota period`, both in microseconds; `max` and -1 are no quota.
+/// Number of processors that `quota period` (both in microseconds) allows. `max` and -1 mean no quota.
 fn cores(quota_and_period: &str) -> Option<f64> {
     let (quota, period) = quota_and_period.split_once(' ')?;
     let quota: u32 = quota.parse().ok()?;
     let period: u32 = period.parse().ok()?;
     (period > 0).then(|| f64::from(quota) / f64::from(period))
-}
-
-/// The lines of `file`, with its name where that says what the limit is (version 1).
-fn io_limits(file: &str, limits: &str) -> Vec<String> {
-    let kind = file.strip_prefix("blkio.throttle.");
-    limits
-        .lines()
-        .map(|line| match kind {
-            Some(kind) => format!("{kind} {line}"),
-            None => line.to_owned(),
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -231,19 +205,18 @@ mod tests {
         write(inner.join("memory.max"), "max\n");
         write(inner.join("cpu.max"), "50000 100000\n");
         write(inner.join("io.max"), "8:0 rbps=1 wbps=max\n8:16 riops=5\n");
-        let groups = Groups { version: Version::Two, folders: vec![inner.clone(), top.path().to_owned()] };
-        let memory = groups.least(|folder| groups.memory_max_bytes(folder));
-        let available = groups.least(|folder| groups.memory_available_bytes(folder));
-        let cores = groups.least(|folder| groups.cpu_quota_cores(folder));
-        assert_eq!(memory, Some(1000));
-        assert_eq!(available, Some(450));
-        assert_eq!(cores, Some(0.5));
-        assert_eq!(groups.io_max(&inner).len(), 2);
+        let groups = [inner, top.path().to_owned()].map(|folder| Group { version: Version::Two, folder });
+        assert_eq!(least(&groups, Group::memory_max_bytes), Some(1000));
+        assert_eq!(least(&groups, Group::memory_available_bytes), Some(450));
+        assert_eq!(least(&groups, Group::cpu_quota_cores), Some(0.5));
+        assert_eq!(groups[0].io_max(), ["8:0 rbps=1 wbps=max", "8:16 riops=5"]);
     }
 
     #[test]
     fn a_limit_of_version_1_says_of_which_kind_it_is() {
-        let limits = io_limits("blkio.throttle.read_bps_device", "8:0 1024");
-        assert_eq!(limits, ["read_bps_device 8:0 1024"]);
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("blkio.throttle.read_bps_device"), "8:0 1024\n").unwrap();
+        let group = Group { version: Version::One, folder: folder.path().to_owned() };
+        assert_eq!(group.io_max(), ["read_bps_device 8:0 1024"]);
     }
 }

@@ -1,12 +1,13 @@
-//! Load, pressure, frequency and free memory: what changes while a benchmark runs.
+//! Values that change while a benchmark runs: load, pressure, frequency and free memory.
 
-use super::super::Conditions;
+use super::files::{field, read_with};
 use super::mounts::Mounts;
-use super::{cgroup, processor, read};
+use super::{cgroup, processor};
+use crate::host::description::Conditions;
 
-pub(in super::super) fn conditions() -> Conditions {
+pub(in crate::host) fn conditions() -> Conditions {
     Conditions {
-        load_average_1min: read("/proc/loadavg").and_then(|text| load_average(&text)),
+        load_average_1min: read_with("/proc/loadavg", load_average),
         pressure_cpu_some_percent_avg10: pressure("cpu"),
         pressure_io_some_percent_avg10: pressure("io"),
         pressure_memory_some_percent_avg10: pressure("memory"),
@@ -15,21 +16,20 @@ pub(in super::super) fn conditions() -> Conditions {
     }
 }
 
-pub(in super::super) fn memory_available_bytes() -> Option<u64> {
+pub(in crate::host) fn memory_available_bytes() -> Option<u64> {
     let machine = memory_field_bytes("MemAvailable");
     let group = cgroup::memory_available_bytes(&Mounts::read());
     machine.into_iter().chain(group).min()
 }
 
-/// A line of `/proc/meminfo`, in bytes.
+/// A value of `/proc/meminfo`, in bytes.
 pub(super) fn memory_field_bytes(name: &str) -> Option<u64> {
-    meminfo_bytes(&read("/proc/meminfo")?, name)
+    read_with("/proc/meminfo", |meminfo| meminfo_bytes(meminfo, name))
 }
 
 fn meminfo_bytes(meminfo: &str, name: &str) -> Option<u64> {
-    let value = meminfo.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    // "kB" in that file means 1024 bytes: proc_meminfo(5).
-    let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    // "kB" means 1024 bytes here: proc_meminfo(5).
+    let kibibytes: u64 = field(meminfo, name)?.strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
 
@@ -38,10 +38,10 @@ fn load_average(loadavg: &str) -> Option<f64> {
 }
 
 fn pressure(resource: &str) -> Option<f64> {
-    some_avg10(&read(format!("/proc/pressure/{resource}"))?)
+    read_with(format!("/proc/pressure/{resource}"), some_avg10)
 }
 
-/// `avg10` of the line that begins with `some`: Documentation/accounting/psi.rst of the kernel.
+/// `avg10` of the line `some`: Documentation/accounting/psi.rst of the kernel.
 fn some_avg10(pressure: &str) -> Option<f64> {
     pressure
         .lines()

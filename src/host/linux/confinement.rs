@@ -2,22 +2,24 @@
 
 use std::path::Path;
 
-use super::super::Confinement;
+use super::cgroup;
+use super::files::{field, read};
 use super::mounts::Mounts;
-use super::{cgroup, read};
+use crate::host::description::Confinement;
 
-pub(super) fn confinement(mounts: &Mounts) -> Confinement {
+pub(in crate::host) fn confinement() -> Confinement {
+    let mounts = Mounts::read();
     Confinement {
         machine_product: machine_product(),
         virtualization: virtualization(),
         container: container(),
-        cgroup_memory_max_bytes: cgroup::memory_max_bytes(mounts),
-        cgroup_cpu_quota_cores: cgroup::cpu_quota_cores(mounts),
-        cgroup_io_max: cgroup::io_max(mounts),
+        cgroup_memory_max_bytes: cgroup::memory_max_bytes(&mounts),
+        cgroup_cpu_quota_cores: cgroup::cpu_quota_cores(&mounts),
+        cgroup_io_max: cgroup::io_max(&mounts),
     }
 }
 
-/// DMI where there is one (x86, ARM servers), else the device tree (small ARM and RISC-V boards).
+/// Vendor and product from DMI (x86, ARM servers), else from the device tree (small ARM and RISC-V boards).
 fn machine_product() -> Option<String> {
     let dmi = ["sys_vendor", "product_name"].map(|name| read(format!("/sys/class/dmi/id/{name}")));
     let words: Vec<String> = dmi.into_iter().flatten().collect();
@@ -25,8 +27,8 @@ fn machine_product() -> Option<String> {
     dmi.or_else(|| read("/proc/device-tree/model"))
 }
 
-/// The processor says it on x86; elsewhere only a paravirtual kernel interface can, so that
-/// silence proves nothing.
+/// On x86 the processor reports a hypervisor. On other processors only a paravirtual kernel interface can, and its
+/// absence proves nothing: the result is then `None`.
 fn virtualization() -> Option<String> {
     if cfg!(target_arch = "x86_64") {
         return match has_hypervisor_flag(&read("/proc/cpuinfo")?) {
@@ -39,14 +41,11 @@ fn virtualization() -> Option<String> {
 }
 
 fn has_hypervisor_flag(cpuinfo: &str) -> bool {
-    cpuinfo
-        .lines()
-        .find(|line| line.starts_with("flags"))
-        .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
+    field(cpuinfo, "flags").is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"))
 }
 
-/// The twelve characters of CPUID leaf 4000_0000h, in EBX, ECX and EDX. Intel and AMD keep this
-/// range free for hypervisors.
+/// The twelve characters of CPUID leaf 4000_0000h, in EBX, ECX and EDX. Intel and AMD reserve this range for
+/// hypervisors.
 #[cfg(target_arch = "x86_64")]
 #[allow(unused_unsafe, reason = "__cpuid became safe after the oldest supported Rust")]
 fn hypervisor_signature() -> Option<String> {
@@ -63,7 +62,7 @@ fn hypervisor_signature() -> Option<String> {
     None
 }
 
-/// The usual name for a signature; an unknown signature stands for itself. The list is that of
+/// Name of the hypervisor with this signature; an unknown signature is returned unchanged. The list is that of
 /// systemd-detect-virt(1).
 fn hypervisor_name(signature: &str) -> String {
     let name = match signature {
@@ -81,8 +80,8 @@ fn hypervisor_name(signature: &str) -> String {
     name.to_owned()
 }
 
-/// Managers leave a mark in the root folder. Machines that boot from an image made for
-/// containers have the mark too; but they run in the first namespaces of their kernel.
+/// Container managers leave a marker file. A machine that boots from a container image also has that file, but
+/// its processes run in the initial namespaces of the kernel.
 fn container() -> Option<String> {
     if in_first_namespaces()? {
         return Some("none".to_owned());
@@ -96,8 +95,8 @@ fn container() -> Option<String> {
         .or_else(|| Some("unknown".to_owned()))
 }
 
-/// Whether process ids, host name, IPC and control groups are those of the machine. The numbers
-/// are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
+/// True if this process is in the initial namespaces for process ids, host name, IPC and control groups. Their
+/// numbers are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
 fn in_first_namespaces() -> Option<bool> {
     const FIRST: [(&str, u64); 4] =
         [("ipc", 0xEFFF_FFFF), ("uts", 0xEFFF_FFFE), ("pid", 0xEFFF_FFFC), ("cgroup", 0xEFFF_FFFB)];
@@ -107,7 +106,7 @@ fn in_first_namespaces() -> Option<bool> {
     })
 }
 
-/// The number in `pid:[4026531836]`.
+/// Parses the number in `pid:[4026531836]`.
 fn namespace_number(link: &str) -> Option<u64> {
     let (_, number) = link.split_once(":[")?;
     number.strip_suffix(']')?.parse().ok()

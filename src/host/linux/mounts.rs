@@ -1,43 +1,25 @@
-//! The mounts of this process's namespace: proc_pid_mountinfo(5).
+//! Mounts in the namespace of this process: proc_pid_mountinfo(5).
 
-use std::ffi::OsString;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::block::DeviceNumber;
-use super::read;
+use super::files::{field, read, read_with};
+use crate::host::description::Filesystem;
 
 /// One line of mountinfo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) id: u64,
-    /// Number that stat(2) gives the files as `st_dev`, save for subvolumes of btrfs.
+    /// Device number of the files (`st_dev` of stat(2)), except in subvolumes of btrfs.
     pub(super) number: DeviceNumber,
-    /// Which folder of the filesystem is mounted.
+    /// The mounted folder of the filesystem.
     pub(super) root: PathBuf,
-    pub(super) mount_point: PathBuf,
-    pub(super) kind: String,
-    pub(super) source: String,
-    mount_options: String,
-    pub(super) filesystem_options: String,
+    pub(super) filesystem: Filesystem,
 }
 
-impl Mount {
-    /// Options of the mount, then those that only the filesystem has.
-    pub(super) fn options(&self) -> String {
-        let mut options: Vec<&str> = self.mount_options.split(',').collect();
-        for option in self.filesystem_options.split(',') {
-            if !options.contains(&option) {
-                options.push(option);
-            }
-        }
-        options.join(",")
-    }
-}
-
-/// Every mount that this process can see, in the order in which they were mounted.
+/// All visible mounts, in the order of mounting.
 #[derive(Debug, Default)]
 pub(super) struct Mounts(Vec<Mount>);
 
@@ -46,7 +28,7 @@ impl Mounts {
         Self::parse(&read("/proc/self/mountinfo").unwrap_or_default())
     }
 
-    /// Lines that are not of the form of mountinfo are left out.
+    /// Skips lines that do not have the format of mountinfo.
     pub(super) fn parse(mountinfo: &str) -> Self {
         Self(mountinfo.lines().filter_map(parse_line).collect())
     }
@@ -55,76 +37,69 @@ impl Mounts {
         &self.0
     }
 
-    /// The mount that holds `path`, which must exist and have no symbolic links in it.
+    /// The mount that holds `path`. The path must exist and must not contain symbolic links.
     pub(super) fn holding(&self, path: &Path) -> Option<&Mount> {
         mount_id(path)
             .and_then(|id| self.0.iter().find(|mount| mount.id == id))
             .or_else(|| self.under_longest_prefix(path))
     }
 
-    /// The deepest mount point above `path`; of several mounts stacked on it, the uppermost.
+    /// The mount with the deepest mount point above `path`; of several mounts on that point, the last.
     fn under_longest_prefix(&self, path: &Path) -> Option<&Mount> {
         self.0
             .iter()
-            .filter(|mount| path.starts_with(&mount.mount_point))
-            .max_by_key(|mount| mount.mount_point.components().count())
+            .filter(|mount| path.starts_with(&mount.filesystem.mount_point))
+            .max_by_key(|mount| mount.filesystem.mount_point.components().count())
     }
 }
 
-/// The kernel's own answer to which mount holds `path`: right even where a mount is hidden
-/// under a later one. `O_PATH` neither reads the file nor touches a device.
+/// Asks the kernel for the mount that holds `path`. The answer is right even if a later mount hides another one.
+/// `O_PATH` neither reads the file nor touches a device.
 fn mount_id(path: &Path) -> Option<u64> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
-    parse_mount_id(&read(format!("/proc/self/fdinfo/{}", file.as_raw_fd()))?)
+    read_with(format!("/proc/self/fdinfo/{}", file.as_raw_fd()), parse_mount_id)
 }
 
 fn parse_mount_id(fdinfo: &str) -> Option<u64> {
-    fdinfo.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
+    field(fdinfo, "mnt_id")?.parse().ok()
 }
 
 /// Parses `id parent major:minor root mount_point options tag... - type source super_options`.
 fn parse_line(line: &str) -> Option<Mount> {
     let (mount, filesystem) = line.split_once(" - ")?;
     let mut mount = mount.split(' ');
-    // The source of a filesystem may be an empty word: split at every single space.
+    // The source may be an empty word, so every single space separates.
     let mut filesystem = filesystem.split(' ');
     Some(Mount {
         id: mount.next()?.parse().ok()?,
         number: mount.nth(1)?.parse().ok()?,
         root: unescape(mount.next()?).into(),
-        mount_point: unescape(mount.next()?).into(),
-        mount_options: mount.next()?.to_owned(),
-        kind: unescape_text(filesystem.next()?),
-        source: unescape_text(filesystem.next()?),
-        filesystem_options: filesystem.next().unwrap_or_default().to_owned(),
+        filesystem: Filesystem {
+            mount_point: unescape(mount.next()?).into(),
+            kind: unescape(filesystem.next()?),
+            device: unescape(filesystem.next()?),
+            options: merged(mount.next()?, filesystem.next().unwrap_or_default()),
+        },
     })
 }
 
-fn unescape_text(field: &str) -> String {
-    unescape(field).to_string_lossy().into_owned()
-}
-
-/// Undoes the `\ooo` that the kernel writes for space, tab, newline and backslash.
-pub(super) fn unescape(field: &str) -> OsString {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = (first == b'\\').then(|| octal_byte(after)).flatten();
-        plain.push(escaped.unwrap_or(first));
-        rest = match escaped {
-            Some(_) => &after[3..],
-            None => after,
-        };
+/// Options of the mount, then those that only the filesystem has.
+fn merged(mount_options: &str, filesystem_options: &str) -> String {
+    let mut options: Vec<&str> = mount_options.split(',').collect();
+    for option in filesystem_options.split(',') {
+        if !options.contains(&option) {
+            options.push(option);
+        }
     }
-    OsString::from_vec(plain)
+    options.join(",")
 }
 
-/// The byte that the first three characters write in octal.
-fn octal_byte(digits: &[u8]) -> Option<u8> {
-    let value = digits.get(..3)?.iter().try_fold(0_u16, |value, digit| {
-        (b'0'..=b'7').contains(digit).then(|| value * 8 + u16::from(digit - b'0'))
-    })?;
-    u8::try_from(value).ok()
+/// Replaces the octal escapes that the kernel uses in its lists of mounts and swap areas.
+pub(super) fn unescape(field: &str) -> String {
+    // The backslash comes last: one that it restores must not start another escape.
+    const ESCAPES: [(&str, &str); 5] =
+        [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\043", "#"), ("\\134", "\\")];
+    ESCAPES.iter().fold(field.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
 
 #[cfg(test)]
@@ -138,11 +113,11 @@ mod tests {
 41 27 0:44 /@home /home rw - btrfs /dev/sdb2 rw,subvol=/@home
 50 27 0:50 / /mnt/twice rw - tmpfs first rw
 51 50 0:51 / /mnt/twice rw - tmpfs second rw
-52 27 0:52 / /mnt/empty rw - tmpfs  rw";
+52 27 0:52 / /mnt/empty rw - tmpfs  rw,inode64";
 
     fn source(path: &str) -> String {
         let mounts = Mounts::parse(MOUNTINFO);
-        mounts.under_longest_prefix(Path::new(path)).unwrap().source.clone()
+        mounts.under_longest_prefix(Path::new(path)).unwrap().filesystem.device.clone()
     }
 
     #[test]
@@ -153,12 +128,12 @@ mod tests {
         assert_eq!(mount.id, 40);
         assert_eq!(mount.number, "8:1".parse().unwrap());
         assert_eq!(mount.root, Path::new("/sub"));
-        assert_eq!(mount.mount_point, Path::new("/mnt/with space"));
-        assert_eq!(mount.kind, "xfs");
-        assert_eq!(mount.options(), "ro,nosuid,rw,noquota");
-        assert_eq!(mounts.all()[1].options(), "rw,relatime,discard");
-        assert_eq!(mounts.all()[6].source, "");
-        assert_eq!(mounts.all()[6].filesystem_options, "rw");
+        assert_eq!(mount.filesystem.mount_point, Path::new("/mnt/with space"));
+        assert_eq!(mount.filesystem.kind, "xfs");
+        assert_eq!(mount.filesystem.options, "ro,nosuid,rw,noquota");
+        assert_eq!(mounts.all()[1].filesystem.options, "rw,relatime,discard");
+        assert_eq!(mounts.all()[6].filesystem.device, "");
+        assert_eq!(mounts.all()[6].filesystem.options, "rw,inode64");
     }
 
     #[test]
@@ -189,6 +164,7 @@ mod tests {
     #[test]
     fn escapes_are_undone_and_half_escapes_kept() {
         assert_eq!(unescape("a\\040b\\134c\\011"), "a b\\c\t");
+        assert_eq!(unescape("\\134040\\012\\043"), "\\040\n#");
         assert_eq!(unescape("\\04"), "\\04");
         assert_eq!(unescape("\\777\\"), "\\777\\");
         assert_eq!(unescape("ä\\040ß"), "ä ß");

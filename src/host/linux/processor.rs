@@ -1,43 +1,42 @@
 //! Processor, clock and memory settings.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::super::Processor;
-use super::{names_in, read, read_number, selected};
+use super::files::{entries, field, name_of, read, read_flag, read_scaled, read_with, selected};
+use crate::host::description::Processor;
 
 const CPU: &str = "/sys/devices/system/cpu";
-/// The benchmark pins itself to this processor.
-const CPU0: &str = "/sys/devices/system/cpu/cpu0";
+/// Frequency settings of CPU 0, the CPU that the benchmark runs on.
+const CPUFREQ: &str = "/sys/devices/system/cpu/cpu0/cpufreq";
 
-pub(super) fn processor() -> Processor {
-    let cpu0 = Path::new(CPU0);
+pub(in crate::host) fn processor() -> Processor {
     Processor {
         cpu_mitigations: mitigations(),
-        cpu_governor: read(cpu0.join("cpufreq/scaling_governor")),
-        cpu_frequency_driver: read(cpu0.join("cpufreq/scaling_driver")),
-        cpu_max_frequency_hz: kilohertz("cpuinfo_max_freq"),
+        cpu_governor: read(format!("{CPUFREQ}/scaling_governor")),
+        cpu_frequency_driver: read(format!("{CPUFREQ}/scaling_driver")),
+        cpu_max_frequency_hz: read_scaled(format!("{CPUFREQ}/cpuinfo_max_freq"), 1000),
         cpu_turbo: turbo(),
-        cpu_smt: read(Path::new(CPU).join("smt/control")),
+        cpu_smt: read(format!("{CPU}/smt/control")),
         cpu_cache_l1d_bytes: cache_bytes("1", "Data"),
         cpu_cache_l1i_bytes: cache_bytes("1", "Instruction"),
         cpu_cache_l2_bytes: cache_bytes("2", "Unified"),
         cpu_cache_l3_bytes: cache_bytes("3", "Unified"),
         clock_source: read("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
-        transparent_hugepage: read("/sys/kernel/mm/transparent_hugepage/enabled")
-            .and_then(|text| selected(&text)),
+        transparent_hugepage: read_with("/sys/kernel/mm/transparent_hugepage/enabled", selected),
     }
 }
 
-/// Frequency of CPU 0 in Hz: by the driver, else by `/proc/cpuinfo`.
+/// Frequency of CPU 0 in Hz, from its driver, else from `/proc/cpuinfo`.
 pub(super) fn frequency_hz() -> Option<u64> {
-    kilohertz("scaling_cur_freq").or_else(|| cpuinfo_frequency_hz(&read("/proc/cpuinfo")?))
+    let driver = read_scaled(format!("{CPUFREQ}/scaling_cur_freq"), 1000);
+    driver.or_else(|| read_with("/proc/cpuinfo", cpuinfo_frequency_hz))
 }
 
 pub(super) fn model() -> Option<String> {
-    cpuinfo_model(&read("/proc/cpuinfo")?)
+    read_with("/proc/cpuinfo", cpuinfo_model)
 }
 
 pub(super) fn online_count() -> Option<u64> {
@@ -45,12 +44,12 @@ pub(super) fn online_count() -> Option<u64> {
     u64::try_from(count).ok()
 }
 
-/// The base page and every size of huge page, smallest first.
+/// Sizes of the base page and of all huge pages, smallest first.
 pub(super) fn page_sizes_bytes() -> Option<Vec<u64>> {
     let base = sysconf(SysconfVar::PAGE_SIZE).ok()??;
     let mut sizes = vec![u64::try_from(base).ok()?];
-    let huge = names_in("/sys/kernel/mm/hugepages");
-    sizes.extend(huge.iter().filter_map(|name| huge_page_bytes(name)));
+    let huge = entries("/sys/kernel/mm/hugepages");
+    sizes.extend(huge.iter().filter_map(|folder| huge_page_bytes(&name_of(folder))));
     sizes.sort_unstable();
     Some(sizes)
 }
@@ -61,39 +60,27 @@ fn huge_page_bytes(folder_name: &str) -> Option<u64> {
 }
 
 fn mitigations() -> Option<BTreeMap<String, String>> {
-    let folder = Path::new(CPU).join("vulnerabilities");
-    let states: BTreeMap<String, String> = names_in(&folder)
-        .into_iter()
-        .filter_map(|name| read(folder.join(&name)).map(|state| (name, state)))
-        .collect();
+    let files = entries(format!("{CPU}/vulnerabilities")).into_iter();
+    let states: BTreeMap<String, String> =
+        files.filter_map(|file| Some((name_of(&file), read(&file)?))).collect();
     (!states.is_empty()).then_some(states)
 }
 
-/// An attribute of cpufreq, in Hz.
-fn kilohertz(attribute: &str) -> Option<u64> {
-    let kilohertz: u64 = read_number(Path::new(CPU0).join("cpufreq").join(attribute))?;
-    kilohertz.checked_mul(1000)
-}
-
-/// intel_pstate says whether turbo is off, all other drivers whether boost is on.
+/// The file of intel_pstate is 1 if turbo is off. The file of all other drivers is 1 if boost is on.
 fn turbo() -> Option<bool> {
-    let off = read_number::<u8>(Path::new(CPU).join("intel_pstate/no_turbo"));
-    let on = || read_number::<u8>(Path::new(CPU).join("cpufreq/boost"));
-    off.map(|off| off == 0).or_else(|| on().map(|on| on != 0))
+    let off = read_flag(format!("{CPU}/intel_pstate/no_turbo"));
+    off.map(|off| !off).or_else(|| read_flag(format!("{CPU}/cpufreq/boost")))
 }
 
 fn cache_bytes(level: &str, kind: &str) -> Option<u64> {
-    let folder = Path::new(CPU0).join("cache");
-    let is =
-        |index: &Path, file: &str, wanted: &str| read(index.join(file)).is_some_and(|value| value == wanted);
-    names_in(&folder)
-        .iter()
-        .map(|name| folder.join(name))
-        .find(|index| is(index, "level", level) && is(index, "type", kind))
-        .and_then(|index| size_bytes(&read(index.join("size"))?))
+    let has = |file: PathBuf, value: &str| read(file).is_some_and(|text| text == value);
+    let cache = entries(format!("{CPU}/cpu0/cache"))
+        .into_iter()
+        .find(|cache| has(cache.join("level"), level) && has(cache.join("type"), kind))?;
+    read_with(cache.join("size"), size_bytes)
 }
 
-/// A size as sysfs writes those of caches: `32K`.
+/// Parses the size of a cache, such as `32K`.
 fn size_bytes(size: &str) -> Option<u64> {
     let digits = size.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
     let factor = match size.strip_prefix(digits)? {
@@ -105,29 +92,20 @@ fn size_bytes(size: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-/// Value of the first line of `/proc/cpuinfo` with this name: that of CPU 0.
-fn cpuinfo_field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
-    cpuinfo.lines().find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        (field.trim() == name).then(|| value.trim())
-    })
-}
-
-/// Each architecture names its model in its own way; 64-bit ARM gives only numbers.
+/// The name of the field differs between architectures. 64-bit ARM has only numbers.
 fn cpuinfo_model(cpuinfo: &str) -> Option<String> {
-    let field = |name| cpuinfo_field(cpuinfo, name);
-    let named = ["model name", "cpu model", "cpu", "uarch"].into_iter().find_map(field);
+    let named = ["model name", "cpu model", "cpu", "uarch"].iter().find_map(|name| field(cpuinfo, name));
     let numbered = || {
-        let implementer = field("CPU implementer")?;
-        let part = field("CPU part")?;
+        let implementer = field(cpuinfo, "CPU implementer")?;
+        let part = field(cpuinfo, "CPU part")?;
         Some(format!("CPU implementer {implementer} part {part}"))
     };
     named.map(str::to_owned).or_else(numbered)
 }
 
 fn cpuinfo_frequency_hz(cpuinfo: &str) -> Option<u64> {
-    let megahertz: f64 = cpuinfo_field(cpuinfo, "cpu MHz")?.parse().ok()?;
-    // A conversion with `as` saturates, and makes zero of what is not a number.
+    let megahertz: f64 = field(cpuinfo, "cpu MHz")?.parse().ok()?;
+    // `as` saturates, and converts NaN to 0.
     let hertz = (megahertz * 1e6).round() as u64;
     (hertz > 0).then_some(hertz)
 }

@@ -1,101 +1,75 @@
-//! Who uses a block device: mounts, swap areas, and devices that are built on it.
+//! Users of a block device: mounts, swap areas, and devices built on it.
 
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::block::{BlockDevice, DeviceNumber, node_number};
+use super::files::{entries, read};
 use super::mounts::{Mounts, unescape};
-use super::{names_in, read};
 
-pub(in super::super) fn device_users(device: &Metadata) -> Vec<String> {
+pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
     let number = device.rdev().into();
+    let uses = all_uses();
     let Some(device) = BlockDevice::with_number(number) else {
-        return users_without_sysfs(number);
+        // Without /sys, partitions and holders are unknown. The mounts still count.
+        let own = uses.iter().filter(|it| it.number == number);
+        return own.map(|it| format!("device {number} {}", it.phrase)).collect();
     };
-    let below = devices_below(&device);
-    let usage = Usage::read(&device, &below);
+    let layers = layers(&device);
+    let usage = Usage { uses, layers: &layers };
     let partitions = device.partitions();
-    let users: Vec<String> = std::iter::once(&device)
-        .chain(&partitions)
-        .chain(&below)
+    let shared = std::iter::once(&device).chain(&partitions).chain(&layers[1..]);
+    let users: Vec<String> = shared
         .flat_map(|device| {
-            let name = device.name();
-            let phrases = usage.phrases(device).into_iter();
-            phrases.map(move |phrase| format!("/dev/{name} {phrase}"))
+            let node = device.node();
+            usage.phrases(device).into_iter().map(move |phrase| format!("{} {phrase}", node.display()))
         })
         .collect();
-    if users.is_empty() {
-        return claim(&device).into_iter().collect();
-    }
-    users
+    if users.is_empty() { claim(&device).into_iter().collect() } else { users }
 }
 
-/// Where `/sys` is not mounted, nothing tells partitions and holders; the mounts still count.
-fn users_without_sysfs(number: DeviceNumber) -> Vec<String> {
-    all_uses()
-        .into_iter()
-        .filter(|held| held.number == number)
-        .map(|held| format!("device {number} {}", held.phrase))
-        .collect()
-}
-
-/// Devices whose bytes `device` shares from below: the disk of a partition, the device behind a
-/// loop device. Not those below a device mapper or md device: other volumes on the same disks
-/// use other bytes of them.
-fn devices_below(device: &BlockDevice) -> Vec<BlockDevice> {
+/// `device` and the devices below it that hold the same bytes: the disk of a partition, the device behind a loop
+/// device. Devices below a device mapper or md device do not count, because other volumes on the same disks use
+/// other bytes.
+fn layers(device: &BlockDevice) -> Vec<BlockDevice> {
     let below = |device: &BlockDevice| device.disk().or_else(|| device.loop_backing());
-    std::iter::successors(below(device), below).collect()
+    std::iter::successors(Some(device.clone()), below).collect()
 }
 
-/// Something that the kernel does with a device.
+/// One use of a device.
 struct Use {
     number: DeviceNumber,
     phrase: String,
 }
 
-/// The tables that tell who uses a device, read once.
-struct Usage {
+/// The uses of all devices, read once.
+struct Usage<'a> {
     uses: Vec<Use>,
-    /// Not to be reported as holders: the device that is asked about, and those below it.
-    subjects: Vec<BlockDevice>,
+    /// The device in question and those below it. They are not reported as holders of each other.
+    layers: &'a [BlockDevice],
 }
 
-impl Usage {
-    fn read(device: &BlockDevice, below: &[BlockDevice]) -> Self {
-        let mut subjects = below.to_vec();
-        subjects.push(device.clone());
-        Self { uses: all_uses(), subjects }
-    }
-
-    /// What is done with `device` itself and, in relative clauses, with what is built on it.
+impl Usage<'_> {
+    /// The uses of `device` itself and, in relative clauses, of the devices built on it.
     fn phrases(&self, device: &BlockDevice) -> Vec<String> {
         let number = device.number();
-        let direct = self.uses.iter().filter(|held| Some(held.number) == number);
-        let mut phrases: Vec<String> = direct.map(|held| held.phrase.clone()).collect();
-        for holder in device.holders() {
-            if !self.subjects.contains(&holder) {
-                phrases.extend(self.holder_phrases(&holder));
-            }
-        }
-        phrases
+        let own = self.uses.iter().filter(|it| Some(it.number) == number).map(|it| it.phrase.clone());
+        let holders = device.holders().into_iter().filter(|holder| !self.layers.contains(holder));
+        own.chain(holders.flat_map(|holder| self.holder_phrases(&holder))).collect()
     }
 
-    /// A holder is a user even if nothing is mounted on it: its own contents are at stake.
+    /// A holder is a user even if it is not in use itself, because its contents can be damaged.
     fn holder_phrases(&self, holder: &BlockDevice) -> Vec<String> {
-        let name = holder.name();
+        let held = format!("is held by {}", holder.name());
         let mut clauses: Vec<String> =
-            self.phrases(holder).iter().map(|phrase| format!("is held by {name}, which {phrase}")).collect();
+            self.phrases(holder).iter().map(|phrase| format!("{held}, which {phrase}")).collect();
         for partition in holder.partitions() {
-            let part = partition.name();
+            let name = partition.name();
             let phrases = self.phrases(&partition).into_iter();
-            clauses
-                .extend(phrases.map(|phrase| format!("is held by {name}, whose partition {part} {phrase}")));
+            clauses.extend(phrases.map(|phrase| format!("{held}, whose partition {name} {phrase}")));
         }
-        if clauses.is_empty() {
-            clauses.push(format!("is held by {name}"));
-        }
-        clauses
+        if clauses.is_empty() { vec![held] } else { clauses }
     }
 }
 
@@ -105,71 +79,60 @@ fn all_uses() -> Vec<Use> {
     uses
 }
 
-/// Every block device of every mount.
+/// Uses by mounts, one per mount and device.
 fn mount_uses(mounts: &Mounts) -> Vec<Use> {
     let mut uses = Vec::new();
     for mount in mounts.all() {
         let mut numbers = vec![mount.number];
-        // btrfs mounts carry a number of their own, and one source of possibly many devices.
-        if mount.kind == "btrfs" {
-            numbers.extend(btrfs_members(Path::new(&mount.source)));
+        // A btrfs mount has a number that no device has, and names only one of its devices as its source.
+        if mount.filesystem.kind == "btrfs" {
+            numbers.extend(btrfs_members(Path::new(&mount.filesystem.device)));
         }
-        let phrase = format!("is mounted on {}", mount.mount_point.display());
+        let phrase = format!("is mounted on {}", mount.filesystem.mount_point.display());
         uses.extend(numbers.into_iter().map(|number| Use { number, phrase: phrase.clone() }));
     }
     uses
 }
 
-/// The devices of the mounted btrfs that `source` belongs to: `/sys/fs/btrfs/UUID/devices`.
+/// Devices of the mounted btrfs that `source` is part of: `/sys/fs/btrfs/UUID/devices`.
 fn btrfs_members(source: &Path) -> Vec<DeviceNumber> {
     let Some(source) = node_number(source) else {
         return Vec::new();
     };
-    let members = |filesystem: &String| -> Vec<DeviceNumber> {
-        let folder = Path::new("/sys/fs/btrfs").join(filesystem).join("devices");
-        let devices = names_in(folder);
-        let devices = devices.iter().filter_map(|name| BlockDevice::with_kernel_name(name));
+    let members = |filesystem: PathBuf| -> Vec<DeviceNumber> {
+        let devices = BlockDevice::linked_in(filesystem.join("devices"));
         devices.filter_map(|device| device.number()).collect()
     };
-    names_in("/sys/fs/btrfs")
-        .iter()
+    entries("/sys/fs/btrfs")
+        .into_iter()
         .map(members)
         .find(|members| members.contains(&source))
         .unwrap_or_else(|| vec![source])
 }
 
-/// Active swap areas on devices. A swap file is covered by the mount that holds it.
+/// Uses as swap. Swap files do not count here: the mount that holds them is already a use.
 fn swap_uses(swaps: &str) -> Vec<Use> {
-    let number = |path: PathBuf| node_number(&path);
-    swap_areas(swaps)
-        .filter_map(number)
-        .map(|number| Use { number, phrase: "is in use as swap".to_owned() })
-        .collect()
+    let numbers = swap_areas(swaps).filter_map(|path| node_number(&path));
+    numbers.map(|number| Use { number, phrase: "is in use as swap".to_owned() }).collect()
 }
 
-/// First column of `/proc/swaps`, without its heading.
+/// First column of `/proc/swaps`, without the heading.
 fn swap_areas(swaps: &str) -> impl Iterator<Item = PathBuf> {
     swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).map(|path| unescape(path).into())
 }
 
-/// Asks the kernel whether anything has claimed the device: also mounts of other namespaces,
-/// ZFS, and programs that hold it exclusively, which no table shows. open(2): `O_EXCL` without
-/// `O_CREAT` fails with EBUSY if a block device is in use by the system.
+/// Asks the kernel if the device is claimed. Claims include users that no table shows: mounts in other
+/// namespaces, ZFS, and programs that opened the device exclusively. open(2): `O_EXCL` without `O_CREAT` fails
+/// with EBUSY if a block device is in use by the system.
 fn claim(device: &BlockDevice) -> Option<String> {
-    let node = Path::new("/dev").join(device.name());
+    let node = device.node();
     if node_number(&node) != device.number() {
         return None;
     }
-    let error = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_EXCL | libc::O_NONBLOCK)
-        .open(&node)
-        .err()?;
-    let is_busy = error.raw_os_error() == Some(libc::EBUSY);
-    is_busy.then(|| {
-        let node = node.display();
-        format!("{node} is claimed by another mount namespace, a driver or a program")
-    })
+    let mut options = File::options();
+    let error = options.read(true).custom_flags(libc::O_EXCL | libc::O_NONBLOCK).open(&node).err()?;
+    (error.raw_os_error() == Some(libc::EBUSY))
+        .then(|| format!("{} is claimed by another mount namespace, a driver or a program", node.display()))
 }
 
 #[cfg(test)]
