@@ -383,13 +383,13 @@ pub(crate) fn parse_nested(arguments: &[OsString]) -> Result<Option<RunArgs>, Er
     match matches.and_then(|matches| NestedRun::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed.run)),
         Err(error) if !error.use_stderr() => error.print().map(|()| None).map_err(Error::output),
-        Err(error) => Err(usage_error(&error)),
+        Err(error) => Err(usage_error(&error, "behind --: ")),
     }
 }
 
 /// The error of a command line that clap does not take, in one sentence: the flag and the reason for a bad value, else
-/// the error with its tips.
-pub(crate) fn usage_error(error: &clap::Error) -> Error {
+/// the error with its tips, behind the `place` that it is about.
+pub(crate) fn usage_error(error: &clap::Error, place: &str) -> Error {
     if let (ErrorKind::ValueValidation, Some(reason), Some(ContextValue::String(argument))) =
         (error.kind(), error.source(), error.get(ContextKind::InvalidArg))
     {
@@ -400,7 +400,8 @@ pub(crate) fn usage_error(error: &clap::Error) -> Error {
     let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
     let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
     let clauses: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    Error::usage(format!("{}; see iobench --help", clauses.join("; ").trim_start_matches("error: ")))
+    let problem = clauses.join("; ");
+    Error::usage(format!("{place}{}; see iobench --help", problem.trim_start_matches("error: ")))
 }
 
 /// The help text that `iobench` prints without arguments.
@@ -426,7 +427,7 @@ mod tests {
     fn a_bad_value_gets_the_same_sentence_in_every_command() {
         let sentence = |words: &str| {
             let parsed = parse(&words.split(' ').map(OsString::from).collect::<Vec<_>>());
-            parsed.map_err(|error| usage_error(&error).to_string()).unwrap_err()
+            parsed.map_err(|error| usage_error(&error, "").to_string()).unwrap_err()
         };
         let nested = |words: &str| {
             let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();

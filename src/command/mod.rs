@@ -62,7 +62,7 @@ pub(crate) fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
         return exit(error.print().map(|()| ExitCode::SUCCESS).map_err(Error::output));
     }
     let json = argv.iter().any(|word| cli::asks_for_json(word));
-    Output::json_or_text(json).conclude(None::<Document>, Err(cli::usage_error(error)))
+    Output::json_or_text(json).conclude(None::<Document>, Err(cli::usage_error(error, "")))
 }
 
 fn benchmark(args: &RunArgs, context: &Context) -> ExitCode {
