@@ -64,7 +64,7 @@ impl Estimate {
 /// Each resample draws from every group as many values as it has, with replacement, and gives the
 /// drawn groups to `statistic` in the order of `groups`; a resample for which it is `None` does
 /// not count. `None` where no resample counts or the confidence is not between 0 and 1.
-pub fn bootstrap_interval(
+pub(super) fn bootstrap_interval(
     groups: &[&[f64]],
     statistic: impl FnMut(&[Vec<f64>]) -> Option<f64>,
     how: &Resampling,

@@ -18,7 +18,7 @@ pub struct Correlation {
 /// n - 2 degrees of freedom (Kendall & Stuart, "The Advanced Theory of Statistics", volume 2,
 /// chapter 31), as in `scipy.stats.spearmanr`: good from n = 10 on. `None` for fewer than three
 /// pairs, different lengths, or where either is constant or holds a value that is not a number.
-pub fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
+fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
     if x.len() != y.len() || x.len() < 3 || x.iter().chain(y).any(|value| value.is_nan()) {
         return None;
     }

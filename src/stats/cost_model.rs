@@ -16,7 +16,7 @@ pub struct CostPoint<'a> {
 
 /// The fitted model.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CostModel {
+pub struct FittedCostModel {
     /// Seconds a call, never negative.
     pub per_call_seconds: Estimate,
     /// Seconds a byte, never negative.
@@ -24,13 +24,6 @@ pub struct CostModel {
     /// How far the model lies off the median of a point, as a part of it: the mean over the points.
     /// The intervals hold if the model does; where this is large, it does not.
     pub relative_error: f64,
-}
-
-impl CostModel {
-    /// What the model expects of so much work, in seconds.
-    pub fn expected_seconds(&self, calls: u64, bytes: u64) -> f64 {
-        calls as f64 * self.per_call_seconds.value + bytes as f64 * self.per_byte_seconds.value
-    }
 }
 
 /// Fits the model to the medians of `points`: the costs, not negative, with the least sum of
@@ -43,7 +36,7 @@ impl CostModel {
 ///
 /// Points with five samples or fewer, without calls or bytes, or whose times are not positive and
 /// finite, are left out. `None` where fewer than three points are left, or all have the same bytes a call.
-pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<CostModel> {
+pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<FittedCostModel> {
     let points: Vec<&CostPoint> = points.iter().filter(|point| is_usable(point)).collect();
     let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
     let alike = points.windows(2).all(|pair| block_bytes(pair[0]) == block_bytes(pair[1]));
@@ -60,7 +53,7 @@ pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<CostMode
     let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
     let fits = replicates(&samples, |drawn| fit(medians(drawn)?), how);
     let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, how.confidence);
-    Some(CostModel {
+    Some(FittedCostModel {
         per_call_seconds: estimate(per_call, fits.iter().map(|fit| fit.0).collect())?,
         per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,
         relative_error,
@@ -123,7 +116,7 @@ mod tests {
             Self((0..=24).map(point).collect())
         }
 
-        fn fit(&self) -> Option<CostModel> {
+        fn fit(&self) -> Option<FittedCostModel> {
             let point = |(calls, bytes, seconds)| CostPoint { calls, bytes, seconds };
             let points = self.0.iter().map(|(calls, bytes, seconds)| point((*calls, *bytes, seconds)));
             fit_cost_model(&points.collect::<Vec<_>>(), &QUICK)
@@ -141,7 +134,8 @@ mod tests {
         assert_near(model.per_call_seconds, PER_CALL, 1e-9);
         assert_near(model.per_byte_seconds, PER_BYTE, 1e-9);
         assert!(model.relative_error < 1e-9);
-        assert!((model.expected_seconds(1_000, 1 << 20) / 0.000_214_991_616 - 1.0).abs() < 1e-9);
+        let expected = 1e3 * model.per_call_seconds.value + 1_048_576.0 * model.per_byte_seconds.value;
+        assert!((expected / 0.000_214_991_616 - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub struct Knee {
 /// unexplained. The intervals are percentile bootstrap intervals, by resampling the samples
 /// within every point, for that number of knees: they hold if the segments do.
 ///
-/// The cost of calls and bytes ([`super::CostModel`]) bends gently over many sizes. That is no
+/// The cost of calls and bytes ([`super::fit_cost_model`]) bends gently over many sizes. That is no
 /// knee, but straight lines through it meet somewhere: give the bandwidths divided by those that
 /// the model expects, to find only what it does not explain.
 ///

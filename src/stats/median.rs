@@ -45,7 +45,7 @@ pub fn median_interval(values: &[f64]) -> Option<(f64, f64)> {
 /// The number of values below the median is binomial (n, 1/2), so the l-th smallest and the l-th
 /// largest of n values hold the median between them with the probability that this number lies
 /// in l ..= n - l. David & Nagaraja, "Order Statistics", 3rd edition, 2003, section 7.1.
-pub fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
+fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
     let total: f64 = symmetric_weights(n).map(|(_, weight)| weight).sum();
     let mut covered = 0.0;
     symmetric_weights(n).take_while(|&(successes, _)| successes > 0).find_map(|(successes, weight)| {

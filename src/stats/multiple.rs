@@ -6,7 +6,7 @@
 /// one false rejection at alpha or below, however the tests depend on each other. Holm, "A Simple
 /// Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6(2), 1979;
 /// what R's `p.adjust` does unless told otherwise. A value that is not a number counts as 1.
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+pub(super) fn holm(p_values: &[f64]) -> Vec<f64> {
     let known = |index: usize| if p_values[index].is_nan() { 1.0 } else { p_values[index] };
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| known(a).total_cmp(&known(b)));

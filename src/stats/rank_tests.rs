@@ -17,7 +17,7 @@ const LARGEST_EXACT_PAIRED: usize = 200;
 /// approximation with corrections for ties and continuity. Mann & Whitney, Annals of Mathematical
 /// Statistics 18(1), 1947; Lehmann, "Nonparametrics", 1975, sections 1.2 to 1.4. `None` where a
 /// set is empty or a value is not a number.
-pub fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
+pub(super) fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
     let both = [a, b].concat();
     if a.is_empty() || b.is_empty() || both.iter().any(|value| value.is_nan()) {
         return None;
@@ -42,7 +42,7 @@ pub fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
 /// included; above, the normal approximation with corrections for ties and continuity. Wilcoxon,
 /// Biometrics Bulletin 1(6), 1945; Lehmann, "Nonparametrics", 1975, section 3.2. 1 where no pair
 /// differs, `None` without pairs or where a value is not a number.
-pub fn signed_rank_p(differences: &[f64]) -> Option<f64> {
+pub(super) fn signed_rank_p(differences: &[f64]) -> Option<f64> {
     if differences.is_empty() || differences.iter().any(|value| value.is_nan()) {
         return None;
     }
