@@ -67,18 +67,18 @@ impl Estimate {
 pub(super) fn bootstrap_interval(
     groups: &[&[f64]],
     statistic: impl FnMut(&[Vec<f64>]) -> Option<f64>,
-    how: &Resampling,
+    resampling: &Resampling,
 ) -> Option<(f64, f64)> {
-    percentile_interval(&replicates(groups, statistic, how), how.confidence)
+    percentile_interval(&replicates(groups, statistic, resampling), resampling.confidence)
 }
 
 /// What `statistic` says of each resample, in the order drawn; for statistics of several numbers.
 pub(super) fn replicates<T>(
     groups: &[&[f64]],
     mut statistic: impl FnMut(&[Vec<f64>]) -> Option<T>,
-    how: &Resampling,
+    resampling: &Resampling,
 ) -> Vec<T> {
-    let mut random = Random::new(how.seed);
+    let mut random = Random::new(resampling.seed);
     let mut drawn: Vec<Vec<f64>> = groups.iter().map(|group| group.to_vec()).collect();
     let mut resample = || {
         for (group, drawn) in groups.iter().zip(&mut drawn) {
@@ -86,7 +86,7 @@ pub(super) fn replicates<T>(
         }
         statistic(&drawn)
     };
-    (0..how.resamples).filter_map(|_| resample()).collect()
+    (0..resampling.resamples).filter_map(|_| resample()).collect()
 }
 
 fn percentile_interval(replicates: &[f64], confidence: f64) -> Option<(f64, f64)> {
@@ -110,8 +110,8 @@ mod tests {
     /// the divisor n (Efron & Tibshirani, chapter 5).
     #[test]
     fn standard_error_of_the_mean_is_the_exact_one() {
-        let how = Resampling { resamples: 20_000, ..Resampling::default() };
-        let means = replicates(&[&MICE], |drawn| Some(mean(&drawn[0])), &how);
+        let resampling = Resampling { resamples: 20_000, ..Resampling::default() };
+        let means = replicates(&[&MICE], |drawn| Some(mean(&drawn[0])), &resampling);
         let centre = mean(&means);
         let variance = means.iter().map(|m| (m - centre).powi(2)).sum::<f64>() / means.len() as f64;
         assert!((variance.sqrt() - 23.36).abs() < 0.4, "{}", variance.sqrt());
@@ -122,16 +122,16 @@ mod tests {
     /// probability 0.0102, 23 with 0.1083, 99 with 0.8917, 141 with 0.9898).
     #[test]
     fn interval_of_the_median_is_the_ideal_one() {
-        let how = Resampling { confidence: 0.84, ..Resampling::default() };
-        let interval = bootstrap_interval(&[&MICE], |drawn| median(&drawn[0]), &how);
+        let resampling = Resampling { confidence: 0.84, ..Resampling::default() };
+        let interval = bootstrap_interval(&[&MICE], |drawn| median(&drawn[0]), &resampling);
         assert_eq!(interval, Some((23.0, 141.0)));
     }
 
     #[test]
     fn a_seed_repeats_the_interval_and_another_does_not() {
         let interval = |seed| {
-            let how = Resampling { seed, ..Resampling::default() };
-            bootstrap_interval(&[&MICE], |drawn| Some(mean(&drawn[0])), &how)
+            let resampling = Resampling { seed, ..Resampling::default() };
+            bootstrap_interval(&[&MICE], |drawn| Some(mean(&drawn[0])), &resampling)
         };
         assert_eq!(interval(7), interval(7));
         assert_ne!(interval(7), interval(8));
@@ -150,8 +150,8 @@ mod tests {
     #[test]
     fn nothing_to_draw_has_no_interval() {
         let none = |confidence, values: &[f64]| {
-            let how = Resampling { confidence, ..Resampling::default() };
-            bootstrap_interval(&[values], |drawn| median(&drawn[0]), &how)
+            let resampling = Resampling { confidence, ..Resampling::default() };
+            bootstrap_interval(&[values], |drawn| median(&drawn[0]), &resampling)
         };
         assert_eq!(none(0.95, &[]), None);
         assert_eq!(none(1.5, &MICE), None);

@@ -29,13 +29,13 @@ pub struct Ratio {
 ///
 /// The p-value is that of the Mann-Whitney test. `None` where a set is empty or a value is not
 /// positive and finite.
-pub fn ratio_of_medians(old: &[f64], new: &[f64], how: &Resampling) -> Option<Ratio> {
+pub fn ratio_of_medians(old: &[f64], new: &[f64], resampling: &Resampling) -> Option<Ratio> {
     let ratio = |old: &[f64], new: &[f64]| Some(median(new)? / median(old)?);
     if !all_positive(old) || !all_positive(new) {
         return None;
     }
     let enough = old.len().min(new.len()) >= LEAST_SAMPLES;
-    let interval = || bootstrap_interval(&[old, new], |drawn| ratio(&drawn[0], &drawn[1]), how);
+    let interval = || bootstrap_interval(&[old, new], |drawn| ratio(&drawn[0], &drawn[1]), resampling);
     Some(Ratio {
         ratio: ratio(old, new)?,
         interval: enough.then(interval).flatten(),
@@ -138,8 +138,8 @@ mod tests {
     /// all 184,756 ways to share out the ranks.
     #[test]
     fn ratio_of_medians_matches_scipy() {
-        let how = Resampling { resamples: 20_000, ..Resampling::default() };
-        let got = ratio_of_medians(&OLD, &NEW, &how).unwrap();
+        let resampling = Resampling { resamples: 20_000, ..Resampling::default() };
+        let got = ratio_of_medians(&OLD, &NEW, &resampling).unwrap();
         assert_ratio(got, 1.108_108_108_108_108_1, (1.075_426, 1.142_145), 0.001_050_033_557_773_496);
     }
 

@@ -36,7 +36,7 @@ pub struct FittedCostModel {
 ///
 /// Points with five samples or fewer, without calls or bytes, or whose times are not positive and
 /// finite, are left out. `None` where fewer than three points are left, or all have the same bytes a call.
-pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<FittedCostModel> {
+pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<FittedCostModel> {
     let points: Vec<&CostPoint> = points.iter().filter(|point| is_usable(point)).collect();
     let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
     let alike = points.windows(2).all(|pair| block_bytes(pair[0]) == block_bytes(pair[1]));
@@ -51,8 +51,8 @@ pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<FittedCo
         )
     };
     let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
-    let fits = replicates(&samples, |drawn| fit(medians(drawn)?), how);
-    let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, how.confidence);
+    let fits = replicates(&samples, |drawn| fit(medians(drawn)?), resampling);
+    let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, resampling.confidence);
     Some(FittedCostModel {
         per_call_seconds: estimate(per_call, fits.iter().map(|fit| fit.0).collect())?,
         per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,

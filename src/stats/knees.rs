@@ -29,7 +29,7 @@ pub struct CurvePoint<'a> {
 
 /// A change of slope; slope 1: bandwidth grows with the block size, 0: it does not.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Knee {
+pub struct FittedKnee {
     /// Block size at the knee, in bytes, with its interval.
     pub block_bytes: Estimate,
     /// Slope below it.
@@ -55,7 +55,7 @@ pub struct Knee {
 ///
 /// Points with five samples or fewer, or with values that are not positive and finite, are left
 /// out. `None` where fewer than three points are left, or two have the same size.
-pub fn find_knees(points: &[CurvePoint], how: &Resampling) -> Option<Vec<Knee>> {
+pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<FittedKnee>> {
     let mut points: Vec<&CurvePoint> = points.iter().filter(|point| is_usable(point)).collect();
     points.sort_by_key(|point| point.block_bytes);
     let twice = points.windows(2).any(|pair| pair[0].block_bytes == pair[1].block_bytes);
@@ -73,7 +73,7 @@ pub fn find_knees(points: &[CurvePoint], how: &Resampling) -> Option<Vec<Knee>> 
     }
     let starts = placements(&x, chosen.knees.len());
     let refit = |drawn: &[Vec<f64>]| Some(best_fit(&x, &log_medians(drawn)?, &starts)?.knees);
-    chosen.with_intervals(&replicates(&samples, refit, how), how.confidence)
+    chosen.with_intervals(&replicates(&samples, refit, resampling), resampling.confidence)
 }
 
 /// The constants (name, bytes) within the interval of a knee, both ends included: a suggestion of
@@ -104,14 +104,14 @@ struct Fit {
 }
 
 impl Fit {
-    fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<Knee>> {
+    fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<FittedKnee>> {
         let estimate = |index: usize, knee: f64| {
             let sizes: Vec<f64> = replicates.iter().map(|knees| knees[index].exp2()).collect();
             Estimate::new(knee.exp2(), &sizes, confidence)
         };
         let slopes = self.slopes.windows(2);
         let knees = self.knees.iter().enumerate().zip(slopes).map(|((index, &knee), slopes)| {
-            Some(Knee {
+            Some(FittedKnee {
                 block_bytes: estimate(index, knee)?,
                 slope_before: slopes[0],
                 slope_after: slopes[1],
@@ -243,7 +243,7 @@ mod tests {
     }
 
     /// The knees of that curve at the 25 powers of two of the lab, ten samples each with noise `sigma`.
-    fn knees_of(random: &mut Random, knees: &[f64], slopes: &[f64], sigma: f64) -> Vec<Knee> {
+    fn knees_of(random: &mut Random, knees: &[f64], slopes: &[f64], sigma: f64) -> Vec<FittedKnee> {
         let samples = |x: u32| random.lognormal(10, curve(f64::from(x), knees, slopes).exp2(), sigma);
         let samples: Vec<Vec<f64>> = (0..=24).map(samples).collect();
         let points = samples.iter().zip(0..);
@@ -251,7 +251,7 @@ mod tests {
         find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
     }
 
-    fn assert_recovered(found: &[Knee], knees: &[f64], slopes: &[f64]) {
+    fn assert_recovered(found: &[FittedKnee], knees: &[f64], slopes: &[f64]) {
         assert_eq!(found.len(), knees.len(), "{found:?}");
         for ((found, knee), slopes) in found.iter().zip(knees).zip(slopes.windows(2)) {
             let Estimate { low, high, .. } = found.block_bytes;

@@ -22,7 +22,7 @@ pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
 pub use correlation::drift;
 pub use cost_model::{CostPoint, fit_cost_model};
 pub use disturbance::{disturbed, hardly_left_alone, self_inflicted};
-pub use knees::{CurvePoint, Knee, candidates, find_knees};
+pub use knees::{CurvePoint, FittedKnee, candidates, find_knees};
 pub use median::{median, median_interval, quantile};
 pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
 pub use warmup::warmup_length;
