@@ -14,7 +14,6 @@ const BATCHES: usize = 10;
 
 /// The medians of ten batches of consecutive `samples`, as equal in length as may be; below twenty
 /// samples each is a batch of its own.
-#[must_use]
 pub fn batch_medians(samples: &[f64]) -> Vec<f64> {
     if samples.len() < 2 * BATCHES {
         return samples.to_vec();

@@ -13,24 +13,17 @@ use crate::random::Random;
 
 /// The fewest samples from which a spread is estimated: with five, no interval of the median
 /// reaches 95 % either.
-pub(super) const LEAST_SAMPLES: usize = 6;
+pub(super) const MIN_SAMPLES: usize = 6;
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Resampling {
-    /// How many times.
+    /// Number of resamples: Efron & Tibshirani recommend 1,000 or more for percentiles.
     pub resamples: usize,
     /// Seed: the same one gives the same interval.
     pub seed: u64,
     /// Confidence of the interval, between 0 and 1.
     pub confidence: f64,
-}
-
-impl Default for Resampling {
-    /// 2,000 resamples for 95 %: Efron & Tibshirani want 1,000 or more for percentiles.
-    fn default() -> Self {
-        Self { resamples: 2_000, seed: 1, confidence: 0.95 }
-    }
 }
 
 /// A value with its bootstrap interval, in the unit of the value.
@@ -47,7 +40,6 @@ pub struct Estimate {
 
 impl Estimate {
     /// The same in a unit that is `factor` times smaller.
-    #[must_use]
     pub fn scaled(self, factor: f64) -> Estimate {
         Estimate { value: self.value * factor, low: self.low * factor, high: self.high * factor }
     }
@@ -57,6 +49,16 @@ impl Estimate {
         let (low, high) = percentile_interval(replicates, confidence)?;
         Some(Self { value, low, high })
     }
+}
+
+/// True if there are enough `samples` to resample, and all of them are positive and finite.
+pub(super) fn is_resamplable(samples: &[f64]) -> bool {
+    samples.len() >= MIN_SAMPLES && all_positive(samples)
+}
+
+/// True if all `values` are positive and finite.
+pub(super) fn all_positive(values: &[f64]) -> bool {
+    values.iter().all(|&value| value > 0.0 && value.is_finite())
 }
 
 /// The percentile interval of `statistic` over independent `groups` of samples.
@@ -103,6 +105,8 @@ mod tests {
         values.iter().sum::<f64>() / values.len() as f64
     }
 
+    const RESAMPLING: Resampling = Resampling { resamples: 2_000, seed: 1, confidence: 0.95 };
+
     /// Treated mice of Efron & Tibshirani 1993, table 2.1.
     const MICE: [f64; 7] = [94.0, 197.0, 16.0, 38.0, 99.0, 141.0, 23.0];
 
@@ -110,7 +114,7 @@ mod tests {
     /// the divisor n (Efron & Tibshirani, chapter 5).
     #[test]
     fn standard_error_of_the_mean_is_the_exact_one() {
-        let resampling = Resampling { resamples: 20_000, ..Resampling::default() };
+        let resampling = Resampling { resamples: 20_000, ..RESAMPLING };
         let means = replicates(&[&MICE], |drawn| Some(mean(&drawn[0])), &resampling);
         let centre = mean(&means);
         let variance = means.iter().map(|m| (m - centre).powi(2)).sum::<f64>() / means.len() as f64;
@@ -122,7 +126,7 @@ mod tests {
     /// probability 0.0102, 23 with 0.1083, 99 with 0.8917, 141 with 0.9898).
     #[test]
     fn interval_of_the_median_is_the_ideal_one() {
-        let resampling = Resampling { confidence: 0.84, ..Resampling::default() };
+        let resampling = Resampling { confidence: 0.84, ..RESAMPLING };
         let interval = bootstrap_interval(&[&MICE], |drawn| median(&drawn[0]), &resampling);
         assert_eq!(interval, Some((23.0, 141.0)));
     }
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn a_seed_repeats_the_interval_and_another_does_not() {
         let interval = |seed| {
-            let resampling = Resampling { seed, ..Resampling::default() };
+            let resampling = Resampling { seed, ..RESAMPLING };
             bootstrap_interval(&[&MICE], |drawn| Some(mean(&drawn[0])), &resampling)
         };
         assert_eq!(interval(7), interval(7));
@@ -144,13 +148,13 @@ mod tests {
             let apart = groups[0].iter().all(|x| a.contains(x)) && groups[1].iter().all(|x| b.contains(x));
             (apart && groups[0].len() == 3 && groups[1].len() == 2).then_some(())
         };
-        assert_eq!(replicates(&[&a, &b], drawn, &Resampling::default()).len(), 2_000);
+        assert_eq!(replicates(&[&a, &b], drawn, &RESAMPLING).len(), 2_000);
     }
 
     #[test]
     fn nothing_to_draw_has_no_interval() {
         let none = |confidence, values: &[f64]| {
-            let resampling = Resampling { confidence, ..Resampling::default() };
+            let resampling = Resampling { confidence, ..RESAMPLING };
             bootstrap_interval(&[values], |drawn| median(&drawn[0]), &resampling)
         };
         assert_eq!(none(0.95, &[]), None);

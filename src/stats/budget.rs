@@ -4,7 +4,6 @@
 ///
 /// Smith, "Various optimizers for single-stage production", Naval Research Logistics Quarterly 3, 1956: in the order of
 /// their length, jobs are done at the earliest on average, and at any moment most of them.
-#[must_use]
 pub fn affordable(costs: &[f64], budget: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]));

@@ -9,7 +9,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{LEAST_SAMPLES, Resampling, bootstrap_interval};
+use super::bootstrap::{MIN_SAMPLES, Resampling, all_positive, bootstrap_interval};
 use super::median::{median, median_interval};
 use super::multiple::holm;
 use super::rank_tests::{mann_whitney_p, signed_rank_p};
@@ -34,7 +34,7 @@ pub fn ratio_of_medians(old: &[f64], new: &[f64], resampling: &Resampling) -> Op
     if !all_positive(old) || !all_positive(new) {
         return None;
     }
-    let enough = old.len().min(new.len()) >= LEAST_SAMPLES;
+    let enough = old.len().min(new.len()) >= MIN_SAMPLES;
     let interval = || bootstrap_interval(&[old, new], |drawn| ratio(&drawn[0], &drawn[1]), resampling);
     Some(Ratio {
         ratio: ratio(old, new)?,
@@ -58,10 +58,6 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
     let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
     let p_value = signed_rank_p(&logarithms)?;
     Some(Ratio { ratio: median(&ratios)?, interval: median_interval(&ratios), p_value })
-}
-
-fn all_positive(values: &[f64]) -> bool {
-    values.iter().all(|&value| value > 0.0 && value.is_finite())
 }
 
 /// Result of a comparison of times.
@@ -95,25 +91,19 @@ pub enum Verdict {
 /// alarms back, not all.
 pub fn verdicts(time_ratios: &[Ratio], machine: &[Ratio], threshold: f64, alpha: f64) -> Vec<Verdict> {
     let p_values: Vec<f64> = time_ratios.iter().map(|ratio| ratio.p_value).collect();
-    let explained = explained(machine);
-    let judge = |(ratio, p): (&Ratio, f64)| verdict(ratio, p <= alpha, threshold, explained);
-    time_ratios.iter().zip(holm(&p_values)).map(judge).collect()
-}
-
-/// The least and the largest ratio that a change of the machine itself may explain; 1 among them.
-fn explained(machine: &[Ratio]) -> (f64, f64) {
-    let intervals = machine.iter().filter_map(|ratio| ratio.interval);
-    intervals.fold((1.0, 1.0), |(least, most), (low, high)| (low.min(least), high.max(most)))
-}
-
-fn verdict(time: &Ratio, significant: bool, threshold: f64, explained: (f64, f64)) -> Verdict {
+    // The range of ratios that a change of the machine may explain; it contains 1.
+    let (machine_low, machine_high) = machine
+        .iter()
+        .filter_map(|control| control.interval)
+        .fold((1.0, 1.0), |range: (f64, f64), (low, high)| (range.0.min(low), range.1.max(high)));
     let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
-    match time.interval {
+    let verdict = |(time_ratio, adjusted_p): (&Ratio, f64)| match time_ratio.interval {
         Some((low, high)) if least <= low && high <= most => Verdict::Same,
-        Some((low, _)) if significant && low > most * explained.1 => Verdict::Slower,
-        Some((_, high)) if significant && high < least * explained.0 => Verdict::Faster,
+        Some((low, _)) if adjusted_p <= alpha && low > most * machine_high => Verdict::Slower,
+        Some((_, high)) if adjusted_p <= alpha && high < least * machine_low => Verdict::Faster,
         _ => Verdict::Inconclusive,
-    }
+    };
+    time_ratios.iter().zip(holm(&p_values)).map(verdict).collect()
 }
 
 #[cfg(test)]
@@ -138,7 +128,7 @@ mod tests {
     /// all 184,756 ways to share out the ranks.
     #[test]
     fn ratio_of_medians_matches_scipy() {
-        let resampling = Resampling { resamples: 20_000, ..Resampling::default() };
+        let resampling = Resampling { resamples: 20_000, ..QUICK };
         let got = ratio_of_medians(&OLD, &NEW, &resampling).unwrap();
         assert_ratio(got, 1.108_108_108_108_108_1, (1.075_426, 1.142_145), 0.001_050_033_557_773_496);
     }

@@ -1,6 +1,6 @@
 //! What a call costs and what a byte costs: time = calls x per-call + bytes x per-byte.
 
-use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::bootstrap::{Estimate, Resampling, is_resamplable, replicates};
 use super::median::median;
 
 /// A point of the curve: the same work, timed again and again.
@@ -37,7 +37,8 @@ pub struct FittedCostModel {
 /// Points with five samples or fewer, without calls or bytes, or whose times are not positive and
 /// finite, are left out. `None` where fewer than three points are left, or all have the same bytes a call.
 pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<FittedCostModel> {
-    let points: Vec<&CostPoint> = points.iter().filter(|point| is_usable(point)).collect();
+    let is_usable = |point: &&CostPoint| point.calls > 0 && point.bytes > 0 && is_resamplable(point.seconds);
+    let points: Vec<&CostPoint> = points.iter().filter(is_usable).collect();
     let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
     let alike = points.windows(2).all(|pair| block_bytes(pair[0]) == block_bytes(pair[1]));
     if points.len() < 3 || alike {
@@ -58,11 +59,6 @@ pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<F
         per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,
         relative_error,
     })
-}
-
-fn is_usable(point: &CostPoint) -> bool {
-    let timed = point.seconds.iter().all(|&time| time > 0.0 && time.is_finite());
-    point.calls > 0 && point.bytes > 0 && point.seconds.len() >= LEAST_SAMPLES && timed
 }
 
 fn medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {

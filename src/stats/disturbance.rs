@@ -16,7 +16,6 @@ const EXCESS: f64 = 1.1;
 /// is disturbed where it took a tenth longer. The readings are of work of their own, so samples are told
 /// apart by a covariate and never by their own value. As far as the disturbance does not depend on what is
 /// measured, the median of the rest is that of a processor left alone: see [`self_inflicted`].
-#[must_use]
 pub fn disturbed(readings: &[f64]) -> Vec<bool> {
     let limit = quantile(readings, QUIET_SHARE).map_or(f64::INFINITY, |quiet| EXCESS * quiet);
     readings.iter().map(|&reading| reading > limit).collect()
@@ -27,7 +26,6 @@ pub fn disturbed(readings: &[f64]) -> Vec<bool> {
 ///
 /// An I/O path that sleeps leaves a slower clock behind, and one that has the kernel work elsewhere
 /// leaves that work. It is part of such a path and no disturbance of it.
-#[must_use]
 pub fn self_inflicted(point: &[bool], all: &[bool]) -> bool {
     let quiet = |slowed: &[bool]| {
         let count = slowed.iter().filter(|slowed| !**slowed).count();
@@ -38,7 +36,6 @@ pub fn self_inflicted(point: &[bool], all: &[bool]) -> bool {
 
 /// Whether a processor was left alone for less than a twentieth of `readings`, though for some: then none of
 /// them is known to be disturbed.
-#[must_use]
 pub fn hardly_left_alone(readings: &[f64]) -> bool {
     let fastest = quantile(readings, 0.0).zip(quantile(readings, QUIET_SHARE));
     fastest.is_some_and(|(fastest, quiet)| quiet > EXCESS * fastest)

@@ -1,16 +1,16 @@
 //! Knees of a curve of bandwidth over block size: where, on logarithmic axes, its slope changes.
 
-use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::bootstrap::{Estimate, Resampling, is_resamplable, replicates};
 use super::median::median;
 
 /// More knees than these are not looked for.
-const MOST_KNEES: usize = 3;
+const MAX_KNEES: usize = 3;
 
 /// The fewest points of a segment.
-const LEAST_POINTS: usize = 3;
+const MIN_POINTS: usize = 3;
 
 /// Unknowns of the largest fit: height, first slope, and the change at each knee.
-const MOST_UNKNOWNS: usize = 2 + MOST_KNEES;
+const MAX_UNKNOWNS: usize = 2 + MAX_KNEES;
 
 /// Deviations below 1 % are not explained by a knee: log2(1.01).
 const NEGLIGIBLE: f64 = 0.014_355_292_977_070_055;
@@ -56,16 +56,17 @@ pub struct FittedKnee {
 /// Points with five samples or fewer, or with values that are not positive and finite, are left
 /// out. `None` where fewer than three points are left, or two have the same size.
 pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<FittedKnee>> {
-    let mut points: Vec<&CurvePoint> = points.iter().filter(|point| is_usable(point)).collect();
+    let is_usable = |point: &&CurvePoint| point.block_bytes > 0 && is_resamplable(point.bandwidths);
+    let mut points: Vec<&CurvePoint> = points.iter().filter(is_usable).collect();
     points.sort_by_key(|point| point.block_bytes);
     let twice = points.windows(2).any(|pair| pair[0].block_bytes == pair[1].block_bytes);
-    if points.len() < LEAST_POINTS || twice {
+    if points.len() < MIN_POINTS || twice {
         return None;
     }
     let x: Vec<f64> = points.iter().map(|point| (point.block_bytes as f64).log2()).collect();
     let samples: Vec<&[f64]> = points.iter().map(|point| point.bandwidths).collect();
     let y = log_medians(&samples)?;
-    let fits = (0..=MOST_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
+    let fits = (0..=MAX_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
     let criterion = |fit: &Fit| information_criterion(fit, x.len());
     let chosen = fits.min_by(|a, b| criterion(a).total_cmp(&criterion(b)))?;
     if chosen.knees.is_empty() {
@@ -81,11 +82,6 @@ pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<
 pub fn candidates<'a, N>(block_bytes: &Estimate, constants: &'a [(N, u64)]) -> Vec<&'a (N, u64)> {
     let within = |bytes: u64| (block_bytes.low..=block_bytes.high).contains(&(bytes as f64));
     constants.iter().filter(|constant| within(constant.1)).collect()
-}
-
-fn is_usable(point: &CurvePoint) -> bool {
-    let positive = point.bandwidths.iter().all(|&value| value > 0.0 && value.is_finite());
-    point.block_bytes > 0 && point.bandwidths.len() >= LEAST_SAMPLES && positive
 }
 
 fn log_medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
@@ -105,19 +101,15 @@ struct Fit {
 
 impl Fit {
     fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<FittedKnee>> {
-        let estimate = |index: usize, knee: f64| {
+        let fitted_knee = |index: usize| {
             let sizes: Vec<f64> = replicates.iter().map(|knees| knees[index].exp2()).collect();
-            Estimate::new(knee.exp2(), &sizes, confidence)
-        };
-        let slopes = self.slopes.windows(2);
-        let knees = self.knees.iter().enumerate().zip(slopes).map(|((index, &knee), slopes)| {
             Some(FittedKnee {
-                block_bytes: estimate(index, knee)?,
-                slope_before: slopes[0],
-                slope_after: slopes[1],
+                block_bytes: Estimate::new(self.knees[index].exp2(), &sizes, confidence)?,
+                slope_before: self.slopes[index],
+                slope_after: self.slopes[index + 1],
             })
-        });
-        knees.collect()
+        };
+        (0..self.knees.len()).map(fitted_knee).collect()
     }
 }
 
@@ -144,7 +136,7 @@ fn has_long_segments(x: &[f64], knees: &[f64]) -> bool {
     let below = |end: f64| x.partition_point(|&x| x < end);
     let ends = knees.iter().map(|&knee| below(knee)).chain([x.len()]);
     let starts = [0].into_iter().chain(knees.iter().map(|&knee| below(knee)));
-    starts.zip(ends).all(|(start, end)| end >= start + LEAST_POINTS)
+    starts.zip(ends).all(|(start, end)| end >= start + MIN_POINTS)
 }
 
 /// The best of `starts`, with its knees shifted to where they fit best.
@@ -183,33 +175,29 @@ fn least_squares(x: &[f64], y: &[f64], knees: &[f64]) -> Option<Fit> {
     let unknowns = 2 + knees.len();
     // 1, x, and for each knee how far x lies beyond it.
     let terms = |x: f64| {
-        let mut terms = [0.0; MOST_UNKNOWNS];
+        let mut terms = [0.0; MAX_UNKNOWNS];
         (terms[0], terms[1]) = (1.0, x - origin);
         terms[2..].iter_mut().zip(knees).for_each(|(term, knee)| *term = (x - knee).max(0.0));
         terms
     };
-    let mut equations = [[0.0; MOST_UNKNOWNS + 1]; MOST_UNKNOWNS];
+    let mut equations = [[0.0; MAX_UNKNOWNS + 1]; MAX_UNKNOWNS];
     for (&x, &y) in x.iter().zip(y) {
         let terms = terms(x);
         for (equation, &left) in equations.iter_mut().zip(&terms[..unknowns]) {
             equation.iter_mut().zip(&terms[..unknowns]).for_each(|(sum, right)| *sum += left * right);
-            equation[MOST_UNKNOWNS] += left * y;
+            equation[MAX_UNKNOWNS] += left * y;
         }
     }
     let solution = solve(&mut equations[..unknowns])?;
     let fitted = |x: f64| terms(x).iter().zip(&solution).map(|(term, factor)| term * factor).sum::<f64>();
     let squares = x.iter().zip(y).map(|(&x, &y)| (y - fitted(x)).powi(2)).sum();
-    let mut slope = 0.0;
-    let slopes = solution[1..unknowns].iter().map(|change| {
-        slope += change;
-        slope
-    });
-    Some(Fit { knees: knees.to_vec(), slopes: slopes.collect(), squares })
+    let slopes = (2..=unknowns).map(|end| solution[1..end].iter().sum()).collect();
+    Some(Fit { knees: knees.to_vec(), slopes, squares })
 }
 
 /// Gauss-Jordan elimination of the normal equations, which are symmetric and positive definite,
 /// so that no pivoting is needed; the right-hand side stands in the last column. `None` if singular.
-fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOWNS]> {
+fn solve(equations: &mut [[f64; MAX_UNKNOWNS + 1]]) -> Option<[f64; MAX_UNKNOWNS]> {
     for column in 0..equations.len() {
         let pivot_row = equations[column];
         let pivot = pivot_row[column];
@@ -222,9 +210,9 @@ fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOW
             equation.iter_mut().zip(&pivot_row).for_each(|(value, above)| *value -= factor * above);
         }
     }
-    let mut solution = [0.0; MOST_UNKNOWNS];
+    let mut solution = [0.0; MAX_UNKNOWNS];
     for (index, equation) in equations.iter().enumerate() {
-        solution[index] = equation[MOST_UNKNOWNS] / equation[index];
+        solution[index] = equation[MAX_UNKNOWNS] / equation[index];
     }
     Some(solution)
 }

@@ -1,7 +1,5 @@
 //! The median, its distribution-free interval, and quantiles.
 
-use std::iter;
-
 /// The least confidence that an interval of the median must have.
 const CONFIDENCE: f64 = 0.95;
 
@@ -59,7 +57,7 @@ fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
 /// Relative to the weight of the middle, so that nothing overflows at any n; only the ratio of
 /// neighbours is needed for that, and the tail ends where it no longer counts.
 fn symmetric_weights(n: usize) -> impl Iterator<Item = (usize, f64)> {
-    iter::successors(Some((n / 2, 1.0)), move |&(k, weight)| {
+    std::iter::successors(Some((n / 2, 1.0)), move |&(k, weight)| {
         (k > 0).then(|| (k - 1, weight * k as f64 / (n - k + 1) as f64))
     })
     .take_while(|&(_, weight)| weight > NEGLIGIBLE_WEIGHT)

@@ -63,8 +63,7 @@ pub fn foreseen_look(samples: &[f64], next_look: usize, precision: f64, largest_
 
 /// 10 x 1.5^k, rounded down.
 fn looks() -> impl Iterator<Item = usize> {
-    let look = |k| Some(FIRST_LOOK.checked_mul(3_usize.checked_pow(k)?)? >> k);
-    (0..usize::BITS).map_while(look)
+    (0..usize::BITS).map_while(|k| Some(FIRST_LOOK.checked_mul(3_usize.checked_pow(k)?)? >> k))
 }
 
 /// Half the interval of the median by the median; `None` without an interval or with a median of 0.
