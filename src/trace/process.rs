@@ -21,10 +21,10 @@ use crate::process::ProcessGroup;
 
 /// How often to look whether a tracer has attached or ended.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// A tracer that is not attached by then never will be; a probe on every system call takes six seconds.
-const ATTACH_LIMIT: Duration = Duration::from_secs(60);
-/// Removing a probe on every system call takes half a minute.
-const STOP_LIMIT: Duration = Duration::from_secs(90);
+/// Time limit for attaching; a probe on every system call takes six seconds.
+pub const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+/// Time limit for exiting; removing a probe on every system call takes half a minute.
+pub const STOP_LIMIT: Duration = Duration::from_secs(90);
 
 /// What goes through the `cat` of a tracer.
 const READY: &str = "iobench: the tracer is attached";
@@ -35,8 +35,8 @@ pub struct Tracer {
     name: &'static str,
     group: ProcessGroup,
     lines: Receiver<String>,
-    output: String,
-    readers: Vec<JoinHandle<String>>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
 }
 
 /// What a tracer left behind.
@@ -64,14 +64,9 @@ impl Tracer {
         })?;
         let child = group.child();
         let (sender, lines) = channel();
-        let mut readers = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.push(forward(stdout, sender.clone()));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            readers.push(forward(stderr, sender));
-        }
-        Ok(Tracer { name, group, lines, output: String::new(), readers })
+        let stdout = child.stdout.take().map(|stream| forward(stream, sender.clone()));
+        let stderr = child.stderr.take().map(|stream| forward(stream, sender));
+        Ok(Tracer { name, group, lines, stdout, stderr })
     }
 
     /// Waits until the tracer is attached: until the line through its `cat` comes back, or it
@@ -79,37 +74,30 @@ impl Tracer {
     ///
     /// # Errors
     /// A system error with what the tracer printed, if it ends or takes too long; an interruption after a signal.
-    pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
-        self.wait_attached_within(sign, ATTACH_LIMIT)
-    }
-
-    fn wait_attached_within(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
+    pub fn wait_attached(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
         if let Some(cat) = &mut self.group.child().stdin {
             // A tracer that is gone already is found out below.
             let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
         }
         let sign = sign.unwrap_or(READY);
+        let mut printed = String::new();
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             interrupt::check()?;
             match self.lines.recv_timeout(LOOK_INTERVAL) {
                 Ok(line) if line.contains(sign) => return Ok(()),
-                Ok(line) => self.output += &line,
+                Ok(line) => printed += &line,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let reason = format!("it did not attach: {}", last_words(&self.output));
+        let reason = format!("it did not attach: {}", last_words(&printed));
         let remedy = "see iobench trace --print-script, or use another tracer (--with)";
         Err(Error::unavailable(self.name, reason, remedy))
     }
 
     /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
-    pub fn stop(self, signal: Option<Signal>) -> Finished {
-        self.stop_within(signal, STOP_LIMIT)
-    }
-
-    fn stop_within(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
+    pub fn stop(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
         let exited = self.group.ended();
         drop(self.group.child().stdin.take());
         if let Some(signal) = signal {
@@ -118,19 +106,17 @@ impl Tracer {
         }
         let Ok(status) = self.group.wait_within(limit, || Ok::<(), Infallible>(()));
         self.group.kill();
-        let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
-        let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
-        let messages = streams.next().unwrap_or_default();
-        drop(streams);
+        let text = |reader: Option<JoinHandle<_>>| reader.and_then(|reader| reader.join().ok());
+        let output = text(self.stdout).unwrap_or_default().replace(&format!("{READY}\n"), "");
+        let messages = text(self.stderr).unwrap_or_default();
+        let (name, last_words) = (self.name, last_words(&messages));
         let problem = match (exited, status) {
-            (Some(status), _) => Some(format!(
-                "{} ended before the benchmark did ({status}): {}",
-                self.name,
-                last_words(&messages)
-            )),
-            (None, None) => Some(format!("{} did not end when asked to and was killed", self.name)),
+            (Some(status), _) => {
+                Some(format!("{name} ended before the benchmark did ({status}): {last_words}"))
+            }
+            (None, None) => Some(format!("{name} did not end when asked to and was killed")),
             (None, Some(status)) if signal.is_none() && !status.success() => {
-                Some(format!("{} failed at its end ({status}): {}", self.name, last_words(&messages)))
+                Some(format!("{name} failed at its end ({status}): {last_words}"))
             }
             (None, Some(_)) => None,
         };
@@ -155,10 +141,10 @@ fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) -> JoinHa
 /// The last lines that a tracer printed, as one clause.
 fn last_words(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.is_empty() {
-        true => "it said nothing".to_owned(),
-        false => lines[lines.len().saturating_sub(3)..].join(" / "),
+    if lines.is_empty() {
+        return "it said nothing".to_owned();
     }
+    lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 
 #[cfg(test)]
@@ -173,8 +159,8 @@ mod tests {
     #[test]
     fn one_that_echoes_is_attached_and_ends_with_its_input() {
         let mut tracer = tracer("echo before; echo aside >&2; cat; echo after; echo complaint >&2");
-        tracer.wait_attached(None).unwrap();
-        let finished = tracer.stop(None);
+        tracer.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let finished = tracer.stop(None, STOP_LIMIT);
         assert_eq!(finished.output, "before\nafter\n", "the line of attachment is not its own");
         assert_eq!(finished.messages, "aside\ncomplaint\n");
         assert_eq!(finished.problem, None);
@@ -183,13 +169,14 @@ mod tests {
     #[test]
     fn one_that_says_so_is_attached_and_ends_by_a_signal() {
         let mut tracer = tracer("echo 'process 7 attached' >&2; while :; do sleep 0.02; done");
-        tracer.wait_attached(Some("attached")).unwrap();
-        assert_eq!(tracer.stop(Some(Signal::SIGTERM)).problem, None);
+        tracer.wait_attached(Some("attached"), ATTACH_LIMIT).unwrap();
+        assert_eq!(tracer.stop(Some(Signal::SIGTERM), STOP_LIMIT).problem, None);
     }
 
     #[test]
     fn one_that_ends_before_it_is_attached_is_quoted() {
-        let refused = tracer("echo one; echo two; echo three >&2; echo four; exit 1").wait_attached(None);
+        let refused =
+            tracer("echo one; echo two; echo three >&2; echo four; exit 1").wait_attached(None, ATTACH_LIMIT);
         let message = refused.unwrap_err().to_string();
         assert!(message.starts_with("fake failed: it did not attach: "), "{message}");
         assert_eq!(message.matches(" / ").count(), 2, "the last three lines: {message}");
@@ -200,7 +187,7 @@ mod tests {
         let mut hanging = tracer("sleep 1000 & exec sleep 1000");
         let started = Instant::now();
         let group = hanging.group.child().id() as i32;
-        let refused = hanging.wait_attached_within(None, Duration::from_millis(200));
+        let refused = hanging.wait_attached(None, Duration::from_millis(200));
         assert!(refused.unwrap_err().to_string().contains("it did not attach: it said nothing"));
         drop(hanging);
         assert!(started.elapsed() < Duration::from_secs(5));
@@ -216,25 +203,25 @@ mod tests {
     #[test]
     fn one_that_does_not_end_is_killed_and_reported() {
         let mut tracer = tracer("head -n 1; sleep 1000 & sleep 1000");
-        tracer.wait_attached(None).unwrap();
-        let finished = tracer.stop_within(None, Duration::from_millis(200));
+        tracer.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let finished = tracer.stop(None, Duration::from_millis(200));
         assert_eq!(finished.problem.as_deref(), Some("fake did not end when asked to and was killed"));
     }
 
     #[test]
     fn one_that_dies_or_fails_is_reported_with_its_words() {
         let mut dead = tracer("head -n 1; echo out of memory >&2; kill -9 $$");
-        dead.wait_attached(None).unwrap();
+        dead.wait_attached(None, ATTACH_LIMIT).unwrap();
         while dead.group.ended().is_none() {
             std::thread::sleep(LOOK_INTERVAL);
         }
-        let problem = dead.stop(None).problem.unwrap();
+        let problem = dead.stop(None, STOP_LIMIT).problem.unwrap();
         assert!(problem.starts_with("fake ended before the benchmark did (signal: 9"), "{problem}");
         assert!(problem.ends_with(": out of memory"), "{problem}");
 
         let mut failing = tracer("cat; exit 3");
-        failing.wait_attached(None).unwrap();
-        let problem = failing.stop(None).problem;
+        failing.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let problem = failing.stop(None, STOP_LIMIT).problem;
         assert_eq!(problem.as_deref(), Some("fake failed at its end (exit status: 3): it said nothing"));
     }
 

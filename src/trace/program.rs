@@ -10,7 +10,7 @@ use nix::unistd::geteuid;
 use tempfile::TempPath;
 
 use super::bpftrace::{self, Counts, Watched};
-use super::process::{Finished, Tracer};
+use super::process::{ATTACH_LIMIT, Finished, STOP_LIMIT, Tracer};
 use super::record::{KernelRecord, TraceRecord};
 use super::show::{Show, TracerName};
 use super::{dtrace, strace};
@@ -80,7 +80,7 @@ impl Program {
     pub fn start(&self) -> Result<Tracer, Error> {
         let sign = (self.tracer == TracerName::Strace).then_some(strace::ATTACHED);
         let mut tracer = Tracer::start(self.tracer.name(), &mut self.command()?)?;
-        tracer.wait_attached(sign)?;
+        tracer.wait_attached(sign, ATTACH_LIMIT)?;
         Ok(tracer)
     }
 
@@ -124,7 +124,8 @@ impl Program {
         samples: usize,
         cut_short: bool,
     ) -> (Vec<KernelRecord>, TraceRecord) {
-        let finished = tracer.stop((self.tracer == TracerName::Strace).then_some(Signal::SIGINT));
+        let signal = (self.tracer == TracerName::Strace).then_some(Signal::SIGINT);
+        let finished = tracer.stop(signal, STOP_LIMIT);
         let (mut records, clock_calls_seen, lost_events) =
             if self.own { (Vec::new(), 0, 0) } else { self.read(&finished, samples) };
         // Of a sample whose brackets it did not see, it says nothing, and not that nothing happened.
