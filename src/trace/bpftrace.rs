@@ -15,8 +15,8 @@ use nix::unistd::{SysconfVar, sysconf};
 use serde_json::Value;
 use syscalls::Sysno;
 
-use super::names::call_name;
-use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, SchedRecord, UringRecord};
+use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, Observation};
+use super::record::{SchedRecord, UringRecord, call_name};
 use super::show::Show;
 
 /// The process and the disks that a program watches.
@@ -164,101 +164,78 @@ fn uring(pid: u32) -> String {
     )
 }
 
-/// What a program counted.
-#[derive(Debug, Default)]
-pub struct Counts {
-    maps: BTreeMap<String, Value>,
-    /// Clock calls seen.
-    pub clock_calls: u64,
-    /// Events lost.
-    pub lost_events: u64,
+/// Reads the output of `bpftrace -f json`: one object per line.
+pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
+    let mut maps = serde_json::Map::new();
+    let mut lost_events = 0;
+    for line in output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if line["type"] == "lost_events" {
+            lost_events += line["data"]["events"].as_u64().unwrap_or(0);
+        } else if let Some(data) = line["data"].as_object() {
+            maps.extend(data.clone());
+        }
+    }
+    let maps = Value::Object(maps);
+    let records = (1..=samples).map(|number| record(&maps, number, show)).collect();
+    Observation { records, clock_calls: maps["@clocks"].as_u64().unwrap_or(0), lost_events }
 }
 
-impl Counts {
-    /// Reads the output of `bpftrace -f json`: one object a line.
-    pub fn parse(output: &str) -> Counts {
-        let mut counts = Counts::default();
-        for line in output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            if line["type"] == "lost_events" {
-                counts.lost_events += line["data"]["events"].as_u64().unwrap_or(0);
-            }
-            if let Some(maps) = line["data"].as_object().filter(|_| line["type"] != "printf") {
-                counts.maps.extend(maps.iter().map(|(name, value)| (name.clone(), value.clone())));
-            }
-        }
-        counts.clock_calls = counts.maps.get("@clocks").and_then(Value::as_u64).unwrap_or(0);
-        counts
-    }
-
-    /// The record of sample `number`, counted from 1.
-    pub fn sample(&self, number: u64, show: &BTreeSet<Show>) -> KernelRecord {
-        let key = number.to_string();
-        let of = |map: &str, key: &str| self.value(map, key).and_then(Value::as_u64).unwrap_or(0);
-        KernelRecord {
-            syscalls: show.contains(&Show::Syscalls).then(|| {
-                let count = |value: &Value| value.as_u64();
-                self.by_call("@syscalls", number, count)
-            }),
-            asked_bytes: show.contains(&Show::Syscalls).then(|| of("@asked", &key)),
-            latency_ns: show.contains(&Show::Latency).then(|| {
-                let histogram = |value: &Value| Some(buckets(value));
-                self.by_call("@latency", number, histogram)
-            }),
-            block: show.contains(&Show::Block).then(|| BlockRecord {
-                read_requests: of("@requests", &format!("{number},1")),
-                read_bytes: of("@bytes", &format!("{number},1")),
-                write_requests: of("@requests", &format!("{number},0")),
-                write_bytes: of("@bytes", &format!("{number},0")),
-                own_bytes: of("@own_bytes", &key),
-                request_bytes: self.value("@request_bytes", &key).map(buckets).unwrap_or_default(),
-            }),
-            faults: show
-                .contains(&Show::Faults)
-                .then(|| FaultRecord { user: of("@faults_user", &key), kernel: of("@faults_kernel", &key) }),
-            cache: show.contains(&Show::Cache).then(|| CacheRecord {
-                insertions: of("@insertions", &key),
-                inserted_bytes: of("@inserted_bytes", &key),
-                readahead_sync: of("@readahead_sync", &key),
-                readahead_async: of("@readahead_async", &key),
-            }),
-            sched: show.contains(&Show::Sched).then(|| SchedRecord {
-                voluntary_switches: of("@voluntary", &key),
-                involuntary_switches: of("@involuntary", &key),
-                off_cpu_ns: of("@off_cpu_ns", &key),
-            }),
-            uring: show.contains(&Show::Uring).then(|| UringRecord {
-                submitted: of("@submitted", &key),
-                completed: of("@completed", &key),
-                completed_bytes: of("@completed_bytes", &key),
-                punted: of("@punted", &key),
-            }),
-        }
-    }
-
-    fn value(&self, map: &str, key: &str) -> Option<&Value> {
-        self.maps.get(map)?.get(key)
-    }
-
-    /// The entries of a map with keys "sample,number of a call", by the call's name.
-    fn by_call<T>(&self, map: &str, number: u64, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
-        let Some(Value::Object(entries)) = self.maps.get(map) else { return BTreeMap::new() };
-        let of_sample = |(key, value): (&String, &Value)| {
-            let (sample, call) = key.split_once(',')?;
-            let value = read(value)?;
-            (sample.parse() == Ok(number)).then(|| (call_name(call), value))
-        };
-        entries.iter().filter_map(of_sample).collect()
+/// The record of sample `number`, counted from 1.
+fn record(maps: &Value, number: usize, show: &BTreeSet<Show>) -> KernelRecord {
+    let (sample, reads, writes) = (number.to_string(), format!("{number},1"), format!("{number},0"));
+    let shows = |part| show.contains(&part);
+    let count_at = |map: &str, key: &str| maps[map][key].as_u64().unwrap_or(0);
+    let count = |map: &str| count_at(map, &sample);
+    KernelRecord {
+        syscalls: shows(Show::Syscalls).then(|| by_call(&maps["@syscalls"], number, Value::as_u64)),
+        asked_bytes: shows(Show::Syscalls).then(|| count("@asked")),
+        latency_ns: shows(Show::Latency).then(|| by_call(&maps["@latency"], number, buckets)),
+        block: shows(Show::Block).then(|| BlockRecord {
+            read_requests: count_at("@requests", &reads),
+            read_bytes: count_at("@bytes", &reads),
+            write_requests: count_at("@requests", &writes),
+            write_bytes: count_at("@bytes", &writes),
+            own_bytes: count("@own_bytes"),
+            request_bytes: buckets(&maps["@request_bytes"][&sample]).unwrap_or_default(),
+        }),
+        faults: shows(Show::Faults)
+            .then(|| FaultRecord { user: count("@faults_user"), kernel: count("@faults_kernel") }),
+        cache: shows(Show::Cache).then(|| CacheRecord {
+            insertions: count("@insertions"),
+            inserted_bytes: count("@inserted_bytes"),
+            readahead_sync: count("@readahead_sync"),
+            readahead_async: count("@readahead_async"),
+        }),
+        sched: shows(Show::Sched).then(|| SchedRecord {
+            voluntary_switches: count("@voluntary"),
+            involuntary_switches: count("@involuntary"),
+            off_cpu_ns: count("@off_cpu_ns"),
+        }),
+        uring: shows(Show::Uring).then(|| UringRecord {
+            submitted: count("@submitted"),
+            completed: count("@completed"),
+            completed_bytes: count("@completed_bytes"),
+            punted: count("@punted"),
+        }),
     }
 }
 
-fn buckets(value: &Value) -> Vec<Bucket> {
+/// The entries of sample `number` in a map with keys "sample,number of a call", by the call's name.
+fn by_call<T>(map: &Value, number: usize, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
+    let sample = format!("{number},");
+    let entry = |(key, value): (&String, &Value)| Some((call_name(key.strip_prefix(&sample)?), read(value)?));
+    map.as_object().into_iter().flatten().filter_map(entry).collect()
+}
+
+/// The buckets of a histogram that are not empty.
+fn buckets(histogram: &Value) -> Option<Vec<Bucket>> {
     let bucket = |entry: &Value| {
         let count = entry["count"].as_u64().filter(|count| *count > 0)?;
-        // The lowest bucket has no min, the highest none that is known to be reached.
+        // The lowest bucket has no min, and the highest one no max.
         let min = entry["min"].as_u64().unwrap_or(0);
         Some(Bucket { min, max: entry["max"].as_u64().unwrap_or(u64::MAX), count })
     };
-    value.as_array().map(|entries| entries.iter().filter_map(bucket).collect()).unwrap_or_default()
+    Some(histogram.as_array()?.iter().filter_map(bucket).collect())
 }
 
 #[cfg(test)]
@@ -359,10 +336,10 @@ iobench: the tracer is attached
 
     #[test]
     fn what_bpftrace_prints_becomes_records() {
-        let counts = Counts::parse(&OUTPUT.replace("READ", &Sysno::read.id().to_string()));
-        assert_eq!((counts.clock_calls, counts.lost_events), (4, 7));
         let show = [Show::Syscalls, Show::Latency, Show::Block].into();
-        let first = counts.sample(1, &show);
+        let seen = parse(&OUTPUT.replace("READ", &Sysno::read.id().to_string()), 2, &show);
+        assert_eq!((seen.clock_calls, seen.lost_events), (4, 7));
+        let [first, second] = seen.records.try_into().unwrap();
         assert_eq!(first.syscalls, Some([("read".to_owned(), 256)].into()));
         assert_eq!(first.asked_bytes, Some(1_048_576));
         let read =
@@ -371,7 +348,6 @@ iobench: the tracer is attached
         let block = first.block.unwrap();
         assert_eq!((block.read_requests, block.write_requests, block.read_bytes), (7, 1, 0));
         assert_eq!((first.faults, first.cache, first.sched, first.uring), (None, None, None, None));
-        let second = counts.sample(2, &show);
         let calls = [("read".to_owned(), 2), ("syscall_9999".to_owned(), 1)];
         assert_eq!(second.syscalls, Some(calls.into()), "12 is not 2");
         let lowest = second.latency_ns.unwrap()["io_uring_enter"].clone();
@@ -381,9 +357,9 @@ iobench: the tracer is attached
     #[test]
     fn of_nothing_nothing_is_read() {
         for output in ["", "\n", "ERROR: no\n", "[1, 2]\n3\n{}\n{\"data\": 7}\n"] {
-            let counts = Counts::parse(output);
-            assert_eq!((counts.clock_calls, counts.lost_events), (0, 0), "{output:?}");
-            assert_eq!(counts.sample(1, &[Show::Syscalls].into()).syscalls, Some(BTreeMap::new()));
+            let seen = parse(output, 1, &[Show::Syscalls].into());
+            assert_eq!((seen.clock_calls, seen.lost_events), (0, 0), "{output:?}");
+            assert_eq!(seen.records[0].syscalls, Some(BTreeMap::new()));
         }
     }
 }

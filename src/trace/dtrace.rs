@@ -7,14 +7,13 @@
 //!
 //! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use syscalls::Sysno;
 
-use super::names::call_name;
-use super::record::{Bucket, KernelRecord};
+use super::record::{Bucket, KernelRecord, Observation, call_name};
 use super::show::Show;
 
 /// How a DTrace sees every system call.
@@ -66,7 +65,7 @@ pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
 fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
     let Dialect { entry, exit, call, clock, kind, format, thread } = dialect;
     let ours = format!("pid == {pid}{thread}");
-    let other = clock.map_or(String::new(), |clock| format!(" && {call} != {}", clock.id()));
+    let other = clock.map(|clock| format!(" && {call} != {}", clock.id())).unwrap_or_default();
     let mut text = format!(
         "#pragma D option quiet\n\
          int clocks; int sample; {kind} call; uint64_t entered;\n\
@@ -115,42 +114,46 @@ pub fn command(dtrace: &Path, path: &Path) -> Command {
     command
 }
 
-/// The records of `samples` samples, and the number of clock calls.
-pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
-    let empty = KernelRecord {
-        syscalls: show.contains(&Show::Syscalls).then(BTreeMap::new),
-        latency_ns: show.contains(&Show::Latency).then(BTreeMap::new),
-        ..KernelRecord::default()
-    };
-    let mut records = vec![empty; samples];
+/// Reads standard output and standard error of a program: the parts that `show` asks for, per sample.
+pub fn parse(output: &str, messages: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
+    let mut records = vec![KernelRecord::without_calls(show); samples];
     let mut clock_calls = 0;
-    let mut table: Option<(usize, String)> = None;
+    // Sample and call of the histogram whose lines follow.
+    let mut histogram: Option<(&str, &str)> = None;
     for line in output.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
+        match *words.as_slice() {
             ["clocks", count] => clock_calls = count.parse().unwrap_or(0),
             ["calls", sample, call, count] => {
-                let calls = index(sample).and_then(|at| records.get_mut(at)?.syscalls.as_mut());
+                let calls = of_sample(&mut records, sample).and_then(|record| record.syscalls.as_mut());
                 if let (Some(calls), Ok(count)) = (calls, count.parse()) {
                     calls.insert(call_name(call), count);
                 }
             }
-            ["latency", sample, call] => table = index(sample).map(|at| (at, call_name(call))),
+            ["latency", sample, call] => histogram = Some((sample, call)),
             _ => {
-                let place = table.as_ref().and_then(|(at, call)| Some((records.get_mut(*at)?, call)));
-                if let (Some((record, call)), Some(bucket)) = (place, bucket(line)) {
+                if let Some((sample, call)) = histogram
+                    && let Some(record) = of_sample(&mut records, sample)
+                    && let Some(bucket) = bucket(line)
+                {
                     let latency = record.latency_ns.get_or_insert_default();
-                    latency.entry(call.clone()).or_default().push(bucket);
+                    latency.entry(call_name(call)).or_default().push(bucket);
                 }
             }
         }
     }
-    (records, clock_calls)
+    Observation { records, clock_calls, lost_events: drops(messages) }
 }
 
-/// Samples count from 1.
-fn index(sample: &str) -> Option<usize> {
-    sample.parse::<usize>().ok()?.checked_sub(1)
+/// The record of a sample, counted from 1.
+fn of_sample<'a>(records: &'a mut [KernelRecord], sample: &str) -> Option<&'a mut KernelRecord> {
+    records.get_mut(sample.parse::<usize>().ok()?.checked_sub(1)?)
+}
+
+/// Sum of messages such as `dtrace: 17 drops on CPU 0` and `... aggregation drops ...`.
+fn drops(messages: &str) -> u64 {
+    let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
+    drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
 }
 
 /// A line of quantize()'s table, such as `512 |@@@@@@@@    2702`.
@@ -164,6 +167,8 @@ fn bucket(line: &str) -> Option<Bucket> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -175,7 +180,7 @@ mod tests {
                       1024 |@@@@@@@@@@@@@                            1353     \n\n";
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
         let output = output.replace("READ", &Sysno::read.id().to_string());
-        let (records, clock_calls) = parse(&output, 2, &show);
+        let Observation { records, clock_calls, .. } = parse(&output, "", 2, &show);
         assert_eq!(clock_calls, 4);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 4096)])));
         assert_eq!(records[0].latency_ns, Some(BTreeMap::new()));
@@ -194,16 +199,24 @@ mod tests {
         assert!(!freebsd.contains("rawtp") && !freebsd.contains("tid"), "{freebsd}");
         let bracket = |text: &str| text.find("syscall::clock_gettime:entry") < text.find("syscall:::entry");
         assert!(bracket(&freebsd), "the clause of the clock stands first: {freebsd}");
-        let (records, _) = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", 1, &show);
+        let Observation { records, .. } = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", "", 1, &show);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 3)])));
         assert!(records[0].latency_ns.as_ref().unwrap().contains_key("read"));
     }
 
     #[test]
     fn what_is_not_ours_is_passed_over() {
-        let (records, clock_calls) =
-            parse("calls 9 0 1\ncalls x 0 1\nnoise | 3\n", 1, &BTreeSet::from([Show::Syscalls]));
+        let output = "calls 9 0 1\ncalls x 0 1\nnoise | 3\n";
+        let Observation { records, clock_calls, .. } =
+            parse(output, "", 1, &BTreeSet::from([Show::Syscalls]));
         assert_eq!((records.len(), clock_calls), (1, 0));
         assert_eq!(records[0].syscalls, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn drops_of_dtrace_add_up() {
+        let messages = "dtrace: 17 drops on CPU 0\nwhat else it says\ndtrace: 5 aggregation drops on CPU 1\n";
+        assert_eq!(drops(messages), 22);
+        assert_eq!(drops("dtrace: script 'x' matched 4 probes\n"), 0);
     }
 }

@@ -5,7 +5,6 @@
 
 pub mod bpftrace;
 pub mod dtrace;
-pub mod names;
 pub mod process;
 pub mod program;
 pub mod record;

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use tempfile::TempPath;
 
-use super::bpftrace::{self, Counts, Watched};
+use super::bpftrace::{self, Watched};
 use super::process::{ATTACH_LIMIT, Finished, STOP_LIMIT, Tracer};
-use super::record::{KernelRecord, TraceRecord};
+use super::record::{KernelRecord, Observation, TraceRecord};
 use super::show::{Show, TracerName};
 use super::{dtrace, strace};
 use crate::error::Error;
@@ -85,29 +85,23 @@ impl Program {
     }
 
     fn command(&self) -> Result<Command, Error> {
+        let name = self.tracer.name();
         if !cfg!(target_os = "linux") && self.tracer != TracerName::Dtrace {
-            return Err(Error::unavailable(
-                self.tracer.name(),
-                "it exists on Linux only",
-                "use --with dtrace",
-            ));
+            return Err(Error::unavailable(name, "it exists on Linux only", "use --with dtrace"));
+        }
+        if self.tracer != TracerName::Strace {
+            check_kernel(name)?;
         }
         match self.tracer {
             TracerName::Bpftrace => {
-                check_kernel("bpftrace")?;
                 let format: &[&str] = if self.own { &[] } else { &["-f", "json"] };
                 Ok(bpftrace::command(format, &self.file))
             }
             TracerName::Dtrace => {
-                check_kernel("dtrace")?;
-                let found: PathBuf = dtrace::find().ok_or_else(|| {
-                    Error::unavailable(
-                        "dtrace",
-                        "there is no dtrace here",
-                        "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace",
-                    )
-                })?;
-                Ok(dtrace::command(&found, &self.file))
+                let remedy = "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace";
+                let dtrace = dtrace::find()
+                    .ok_or_else(|| Error::unavailable(name, "there is no dtrace here", remedy))?;
+                Ok(dtrace::command(&dtrace, &self.file))
             }
             TracerName::Strace => {
                 strace::allow_attaching();
@@ -126,19 +120,19 @@ impl Program {
     ) -> (Vec<KernelRecord>, TraceRecord) {
         let signal = (self.tracer == TracerName::Strace).then_some(Signal::SIGINT);
         let finished = tracer.stop(signal, STOP_LIMIT);
-        let (mut records, clock_calls_seen, lost_events) =
-            if self.own { (Vec::new(), 0, 0) } else { self.read(&finished, samples) };
-        // Of a sample whose brackets it did not see, it says nothing, and not that nothing happened.
-        records.truncate(usize::try_from(clock_calls_seen / 2).unwrap_or(samples));
-        let mut problems: Vec<String> = finished.problem.iter().cloned().collect();
-        problems.extend(complaints(self.tracer.name(), lost_events, &finished));
+        let Observation { mut records, clock_calls, lost_events } = self.observation(&finished, samples);
+        // A sample whose brackets were not seen gets no record, rather than one of zeros.
+        records.truncate(clock_calls as usize / 2);
+        let name = self.tracer.name();
+        let mut problems = Vec::from_iter(finished.problem.clone());
+        problems.extend(complaints(name, lost_events, &finished));
         if !self.own && problems.is_empty() {
-            problems.extend(missed(self.tracer.name(), samples, cut_short, clock_calls_seen));
+            problems.extend(missed(name, samples, cut_short, clock_calls));
         }
         let trace = TraceRecord {
-            tracer: self.tracer.name().to_owned(),
+            tracer: name.to_owned(),
             shown: self.show.iter().copied().collect(),
-            clock_calls_seen,
+            clock_calls_seen: clock_calls,
             lost_events,
             complete: problems.is_empty(),
             problems,
@@ -147,30 +141,18 @@ impl Program {
         (records, trace)
     }
 
-    fn read(&self, finished: &Finished, samples: usize) -> (Vec<KernelRecord>, u64, u64) {
+    fn observation(&self, finished: &Finished, samples: usize) -> Observation {
+        if self.own {
+            return Observation::default();
+        }
         match self.tracer {
-            TracerName::Bpftrace => {
-                let counts = Counts::parse(&finished.output);
-                let records = (1..=samples as u64).map(|number| counts.sample(number, &self.show)).collect();
-                (records, counts.clock_calls, counts.lost_events)
-            }
-            TracerName::Dtrace => {
-                let (records, clock_calls) = dtrace::parse(&finished.output, samples, &self.show);
-                (records, clock_calls, dtrace_drops(&finished.messages))
-            }
+            TracerName::Bpftrace => bpftrace::parse(&finished.output, samples, &self.show),
+            TracerName::Dtrace => dtrace::parse(&finished.output, &finished.messages, samples, &self.show),
             TracerName::Strace => {
-                let log = std::fs::read_to_string(&self.file).unwrap_or_default();
-                let (records, clock_calls) = strace::parse(&log, &self.show);
-                (records, clock_calls, 0)
+                strace::parse(&std::fs::read_to_string(&self.file).unwrap_or_default(), &self.show)
             }
         }
     }
-}
-
-/// `dtrace: 17 drops on CPU 0` and `... aggregation drops ...` on standard error.
-fn dtrace_drops(messages: &str) -> u64 {
-    let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
-    drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
 }
 
 fn file_with(text: &str) -> Result<TempPath, Error> {
@@ -208,29 +190,21 @@ const WITHOUT_ROOT: &str =
 
 /// Says in one sentence what a tracer would say in many lines.
 fn check_kernel(tracer: &'static str) -> Result<(), Error> {
-    if !geteuid().is_root() {
-        return Err(Error::unavailable(tracer, "only root may trace the kernel", WITHOUT_ROOT));
-    }
-    // What follows is what the tracers of Linux need; on FreeBSD dtrace loads its own modules.
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
     let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
-    if !events.iter().any(|folder| Path::new(folder).is_dir()) {
-        return Err(Error::unavailable(
-            tracer,
-            "no tracing events are mounted",
-            "mount them: mount -t debugfs debugfs /sys/kernel/debug",
-        ));
-    }
-    if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
-        return Err(Error::unavailable(
-            tracer,
-            "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace",
-        ));
-    }
-    Ok(())
+    let (reason, remedy) = if !geteuid().is_root() {
+        ("only root may trace the kernel", WITHOUT_ROOT)
+    } else if !cfg!(target_os = "linux") {
+        // On FreeBSD dtrace loads its own modules; the rest is what the tracers of Linux need.
+        return Ok(());
+    } else if !events.iter().any(|folder| Path::new(folder).is_dir()) {
+        ("no tracing events are mounted", "mount them: mount -t debugfs debugfs /sys/kernel/debug")
+    } else if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
+        let remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace";
+        ("the kernel has no BTF (/sys/kernel/btf/vmlinux)", remedy)
+    } else {
+        return Ok(());
+    };
+    Err(Error::unavailable(tracer, reason, remedy))
 }
 
 #[cfg(test)]
@@ -253,12 +227,5 @@ mod tests {
             let missed = missed("x", samples, cut_short, clock_calls);
             assert_eq!(missed.is_none(), whole, "{samples} samples, {clock_calls} calls: {missed:?}");
         }
-    }
-
-    #[test]
-    fn drops_of_dtrace_add_up() {
-        let messages = "dtrace: 17 drops on CPU 0\nwhat else it says\ndtrace: 5 aggregation drops on CPU 1\n";
-        assert_eq!(dtrace_drops(messages), 22);
-        assert_eq!(dtrace_drops("dtrace: script 'x' matched 4 probes\n"), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What a tracer saw, as it goes into the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,17 @@ pub struct TraceRecord {
     pub problems: Vec<String>,
     /// What the user's own script printed (--script); null without one.
     pub script_output: Option<String>,
+}
+
+/// What a tracer saw of a run.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// A record per sample.
+    pub records: Vec<KernelRecord>,
+    /// Number of clock_gettime calls.
+    pub clock_calls: u64,
+    /// Number of events that the tracer reports as lost.
+    pub lost_events: u64,
 }
 
 /// What tracing costs: samples with and without the tracer, in pairs.
@@ -63,6 +74,25 @@ pub struct KernelRecord {
     pub sched: Option<SchedRecord>,
     /// Operations of io_uring.
     pub uring: Option<UringRecord>,
+}
+
+impl KernelRecord {
+    /// A record of no system calls, with those of its two tables that `show` asks for.
+    pub fn without_calls(show: &BTreeSet<Show>) -> KernelRecord {
+        KernelRecord {
+            syscalls: show.contains(&Show::Syscalls).then(BTreeMap::new),
+            latency_ns: show.contains(&Show::Latency).then(BTreeMap::new),
+            ..KernelRecord::default()
+        }
+    }
+}
+
+/// The name of a system call from what a tracer prints: either a name or a number of Linux. A number
+/// that is not known becomes `syscall_N`.
+pub fn call_name(call: &str) -> String {
+    let call = call.trim();
+    let Ok(number) = call.parse() else { return call.to_owned() };
+    syscalls::Sysno::new(number).map_or_else(|| format!("syscall_{number}"), |call| call.name().to_owned())
 }
 
 /// A bucket of a histogram, both ends included.

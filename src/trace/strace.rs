@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use super::record::{Bucket, KernelRecord};
+use super::record::{Bucket, KernelRecord, Observation};
 use super::show::Show;
 
 /// What strace prints on standard error once it sees every call.
@@ -27,31 +27,26 @@ pub fn allow_attaching() {
     };
 }
 
-/// The parts asked for of the samples in a log, and the number of clock calls in it.
-pub fn parse(log: &str, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
-    let mut samples = Vec::new();
-    let mut open: Option<KernelRecord> = None;
-    let mut clock_calls = 0;
+/// Reads a log: the parts that `show` asks for, per sample. The last sample may lack its closing bracket.
+pub fn parse(log: &str, show: &BTreeSet<Show>) -> Observation {
+    let mut seen = Observation::default();
     for (name, elapsed_ns) in log.lines().filter_map(call) {
+        let in_sample = seen.clock_calls % 2 == 1;
         if name == "clock_gettime" {
-            clock_calls += 1;
-            match open.take() {
-                Some(record) => samples.push(record),
-                None => open = Some(KernelRecord::default()),
+            seen.clock_calls += 1;
+            if !in_sample {
+                seen.records.push(KernelRecord::without_calls(show));
             }
-        } else if let Some(record) = &mut open {
-            let syscalls = record.syscalls.get_or_insert_default();
-            *syscalls.entry(name.to_owned()).or_default() += 1;
-            let latency = record.latency_ns.get_or_insert_default();
-            count_into(latency.entry(name.to_owned()).or_default(), elapsed_ns);
+        } else if in_sample && let Some(record) = seen.records.last_mut() {
+            if let Some(calls) = &mut record.syscalls {
+                *calls.entry(name.to_owned()).or_default() += 1;
+            }
+            if let Some(latency) = &mut record.latency_ns {
+                count_into(latency.entry(name.to_owned()).or_default(), elapsed_ns);
+            }
         }
     }
-    for sample in &mut samples {
-        sample.syscalls = show.contains(&Show::Syscalls).then(|| sample.syscalls.take().unwrap_or_default());
-        sample.latency_ns =
-            show.contains(&Show::Latency).then(|| sample.latency_ns.take().unwrap_or_default());
-    }
-    (samples, clock_calls)
+    seen
 }
 
 /// Name of the call that a line begins with, behind the thread that `-f` puts first.
@@ -63,9 +58,8 @@ pub fn name(line: &str) -> Option<&str> {
 
 /// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`.
 fn call(line: &str) -> Option<(&str, u64)> {
-    let (name, rest) = (name(line)?, line);
-    let seconds: f64 = rest.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
-    Some((name, (seconds * 1e9) as u64))
+    let seconds: f64 = line.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
+    Some((name(line)?, (seconds * 1e9) as u64))
 }
 
 /// Counts a value into a histogram of powers of two.
@@ -96,11 +90,11 @@ mod tests {
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    exit_group(0) = ?\n";
-        let (samples, clock_calls) = parse(log, &BTreeSet::from([Show::Syscalls]));
+        let Observation { records, clock_calls, .. } = parse(log, &BTreeSet::from([Show::Syscalls]));
         assert_eq!(clock_calls, 4);
-        assert_eq!(samples.len(), 2);
-        assert_eq!(samples[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
-        assert_eq!(samples[1].syscalls, Some(BTreeMap::new()));
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
+        assert_eq!(records[1].syscalls, Some(BTreeMap::new()));
     }
 
     #[test]
