@@ -51,48 +51,33 @@ fn cat() -> PathBuf {
 
 /// The program that shows these parts.
 pub fn program(show: &BTreeSet<Show>, watched: &Watched) -> String {
-    let pid = watched.pid;
-    let mut text = String::new();
-    for part in show {
-        text += &match part {
-            Show::Block => block(watched),
-            Show::Faults => faults(pid),
-            Show::Cache => cache(pid),
-            Show::Sched => sched(pid),
-            Show::Uring => uring(pid),
-            Show::Syscalls | Show::Latency | Show::All => String::new(),
-        };
-    }
+    let probes: String = show.iter().map(|part| probes(*part, watched)).collect();
     // The bracket stands last: probes are attached and removed in this order.
     let every_call = show.contains(&Show::Syscalls) || show.contains(&Show::Latency);
-    text += &if every_call { bracket_and_calls(pid, show) } else { bracket(pid) };
-    text
+    probes + &if every_call { bracket_and_calls(watched.pid, show) } else { bracket(watched.pid) }
 }
 
 fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
     let clock = Sysno::clock_gettime.id();
-    let count = match show.contains(&Show::Syscalls) {
-        true => format!(
+    let (mut on_entry, mut on_exit) = (String::new(), "");
+    if show.contains(&Show::Syscalls) {
+        let is_sized = SIZED_CALLS.map(|call| format!("args->id == {}", call.id())).join(" || ");
+        on_entry += &format!(
             "        @syscalls[@sample, args->id] = count();\n        \
-             if ({}) {{ @asked[@sample] = sum(args->args[2]); }}\n",
-            SIZED_CALLS.map(|call| format!("args->id == {}", call.id())).join(" || ")
-        ),
-        false => String::new(),
-    };
-    let (enter, exit) = match show.contains(&Show::Latency) {
-        true => (
-            "        @entered = nsecs;\n",
-            "    else if (@sample && @entered) {\n        \
-             @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n",
-        ),
-        false => ("", ""),
-    };
+             if ({is_sized}) {{ @asked[@sample] = sum(args->args[2]); }}\n"
+        );
+    }
+    if show.contains(&Show::Latency) {
+        on_entry += "        @entered = nsecs;\n";
+        on_exit = "    else if (@sample && @entered) {\n        \
+                   @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n";
+    }
     format!(
         "tracepoint:raw_syscalls:sys_exit /tid == {pid}/ {{\n    \
-             if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{exit}}}\n\
+             if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{on_exit}}}\n\
          tracepoint:raw_syscalls:sys_enter /tid == {pid}/ {{\n    \
              if (args->id == {clock}) {{\n        @clocks++;\n        @sample = 0;\n    }}\n    \
-             else if (@sample) {{\n{count}{enter}    }}\n}}\n"
+             else if (@sample) {{\n{on_entry}    }}\n}}\n"
     )
 }
 
@@ -104,14 +89,51 @@ fn bracket(pid: u32) -> String {
     )
 }
 
-fn block(watched: &Watched) -> String {
-    let Watched { pid, disks } = watched;
+/// The probes of one part.
+fn probes(part: Show, watched: &Watched) -> String {
+    let pid = watched.pid;
+    let ours = format!("/pid == {pid} && @sample/");
+    match part {
+        // These share their probes with the bracket.
+        Show::Syscalls | Show::Latency | Show::All => String::new(),
+        Show::Block => block(&watched.disks, &ours),
+        Show::Faults => format!(
+            "tracepoint:exceptions:page_fault_user {ours} {{ @faults_user[@sample] = count(); }}\n\
+             tracepoint:exceptions:page_fault_kernel {ours} {{ @faults_kernel[@sample] = count(); }}\n"
+        ),
+        Show::Cache => format!(
+            "tracepoint:filemap:mm_filemap_add_to_page_cache {ours} {{\n    \
+                 @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({} << args->order);\n}}\n\
+             tracepoint:readahead:page_cache_sync_ra {ours} {{ @readahead_sync[@sample] = count(); }}\n\
+             tracepoint:readahead:page_cache_async_ra {ours} {{ @readahead_async[@sample] = count(); }}\n",
+            // 4096, or 16384 on a Raspberry Pi 5.
+            sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
+        ),
+        // A thread that is preempted has no bit of sleep set in the low byte of its state.
+        Show::Sched => format!(
+            "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
+                 @left = nsecs;\n    \
+                 if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} \
+                 else {{ @involuntary[@sample] = count(); }}\n}}\n\
+             tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
+                 @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
+        ),
+        Show::Uring => format!(
+            "tracepoint:io_uring:io_uring_submit_req {ours} {{ @submitted[@sample] = count(); }}\n\
+             tracepoint:io_uring:io_uring_complete {ours} {{\n    \
+                 @completed[@sample] = count();\n    \
+                 if (args->res > 0) {{ @completed_bytes[@sample] = sum(args->res); }}\n}}\n\
+             tracepoint:io_uring:io_uring_queue_async_work {ours} {{ @punted[@sample] = count(); }}\n"
+        ),
+    }
+}
+
+/// Requests to the disks, or to all disks where none is known, and what the process itself submits.
+fn block(disks: &[(u64, u64)], ours: &str) -> String {
     // The tracepoint's dev_t is the kernel's own: major << 20 | minor (linux/kdev_t.h).
     let of_disk = |(major, minor): &(u64, u64)| format!("args->dev == {}", major << 20 | minor);
-    let filter = match disks.is_empty() {
-        true => "@sample".to_owned(),
-        false => format!("@sample && ({})", disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ")),
-    };
+    let of_disks = disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ");
+    let filter = if disks.is_empty() { "@sample".to_owned() } else { format!("@sample && ({of_disks})") };
     // Each field is read once, at the top: LLVM would else fold two reads into an access that the
     // verifier of the kernel refuses.
     format!(
@@ -121,46 +143,7 @@ fn block(watched: &Watched) -> String {
              @requests[@sample, $read] = count();\n    \
              @bytes[@sample, $read] = sum($bytes);\n    \
              @request_bytes[@sample] = hist($bytes);\n}}\n\
-         tracepoint:block:block_bio_queue /pid == {pid} && @sample/ {{ @own_bytes[@sample] = sum(args->nr_sector * 512); }}\n"
-    )
-}
-
-fn faults(pid: u32) -> String {
-    format!(
-        "tracepoint:exceptions:page_fault_user /pid == {pid} && @sample/ {{ @faults_user[@sample] = count(); }}\n\
-         tracepoint:exceptions:page_fault_kernel /pid == {pid} && @sample/ {{ @faults_kernel[@sample] = count(); }}\n"
-    )
-}
-
-fn cache(pid: u32) -> String {
-    // 4096, or 16384 on a Raspberry Pi 5.
-    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
-    format!(
-        "tracepoint:filemap:mm_filemap_add_to_page_cache /pid == {pid} && @sample/ {{\n    \
-             @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({page_bytes} << args->order);\n}}\n\
-         tracepoint:readahead:page_cache_sync_ra /pid == {pid} && @sample/ {{ @readahead_sync[@sample] = count(); }}\n\
-         tracepoint:readahead:page_cache_async_ra /pid == {pid} && @sample/ {{ @readahead_async[@sample] = count(); }}\n"
-    )
-}
-
-fn sched(pid: u32) -> String {
-    // A thread that is preempted has no bit of sleep set in the low byte of its state.
-    format!(
-        "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
-             @left = nsecs;\n    \
-             if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} else {{ @involuntary[@sample] = count(); }}\n}}\n\
-         tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
-             @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
-    )
-}
-
-fn uring(pid: u32) -> String {
-    format!(
-        "tracepoint:io_uring:io_uring_submit_req /pid == {pid} && @sample/ {{ @submitted[@sample] = count(); }}\n\
-         tracepoint:io_uring:io_uring_complete /pid == {pid} && @sample/ {{\n    \
-             @completed[@sample] = count();\n    \
-             if (args->res > 0) {{ @completed_bytes[@sample] = sum(args->res); }}\n}}\n\
-         tracepoint:io_uring:io_uring_queue_async_work /pid == {pid} && @sample/ {{ @punted[@sample] = count(); }}\n"
+         tracepoint:block:block_bio_queue {ours} {{ @own_bytes[@sample] = sum(args->nr_sector * 512); }}\n"
     )
 }
 

@@ -35,17 +35,16 @@ impl Program {
     /// # Errors
     /// [`Error::Usage`] if this tracer cannot see them, [`Error::System`] without a place for files.
     pub fn showing(tracer: TracerName, show: BTreeSet<Show>, watched: &Watched) -> Result<Program, Error> {
-        let blind = show.iter().find(|part| !matches!(part, Show::Syscalls | Show::Latency));
-        let text = match (tracer, blind) {
-            (TracerName::Bpftrace, _) => bpftrace::program(&show, watched),
-            (TracerName::Dtrace, None) => dtrace::program(&show, watched.pid),
-            (TracerName::Strace, None) => String::new(),
-            (_, Some(_)) => {
-                return Err(Error::usage(format!(
-                    "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
-                    tracer.name()
-                )));
-            }
+        if !show.iter().all(|part| tracer.sees(*part)) {
+            return Err(Error::usage(format!(
+                "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
+                tracer.name()
+            )));
+        }
+        let text = match tracer {
+            TracerName::Bpftrace => bpftrace::program(&show, watched),
+            TracerName::Dtrace => dtrace::program(&show, watched.pid),
+            TracerName::Strace => String::new(),
         };
         let file = file_with(&text)?;
         Ok(Program { tracer, show, text, file, own: false })

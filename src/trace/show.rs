@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A tracer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lowercase")]
 pub enum TracerName {
     /// Everything, as root.
@@ -30,11 +31,16 @@ impl TracerName {
             TracerName::Strace => "strace",
         }
     }
+
+    /// True if the tracer sees this part.
+    pub fn sees(self, part: Show) -> bool {
+        self == TracerName::Bpftrace || matches!(part, Show::Syscalls | Show::Latency)
+    }
 }
 
 /// A part of a kernel record.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Show {
@@ -59,11 +65,11 @@ pub enum Show {
 impl Show {
     /// The parts that a list stands for: `all` is every one that the tracer can see.
     pub fn expand(list: &[Show], tracer: TracerName) -> BTreeSet<Show> {
-        use Show::{All, Block, Cache, Faults, Latency, Sched, Syscalls, Uring};
-        match (list.contains(&All), tracer) {
-            (false, _) => list.iter().copied().collect(),
-            (true, TracerName::Bpftrace) => [Syscalls, Latency, Block, Faults, Cache, Sched, Uring].into(),
-            (true, _) => [Syscalls, Latency].into(),
+        let is_seen = |part: &&Show| **part != Show::All && tracer.sees(**part);
+        if list.contains(&Show::All) {
+            Show::value_variants().iter().filter(is_seen).copied().collect()
+        } else {
+            list.iter().copied().collect()
         }
     }
 }
