@@ -1,9 +1,9 @@
-//! Programs for bpftrace, and what they print.
+//! Programs for bpftrace, and the parser of their output.
 //!
-//! The programs count in maps inside the kernel and print once at the end, so that nothing is
-//! lost and nothing is written while a bracket is open. `@sample` is the number of the open
-//! sample, 0 outside a bracket: it becomes n at the *return* of the n-th opening call and 0 at the
-//! *entry* of the closing one. `@clocks` counts the clock calls.
+//! The programs count in maps inside the kernel and print once at the end, so that no event is lost and
+//! nothing is written while a bracket is open. `@sample` is the number of the open sample, or 0 outside a
+//! bracket: it becomes n at the *return* of the n-th opening call and 0 at the *entry* of the closing call.
+//! `@clocks` counts the clock calls.
 //!
 //! Sources: bpftrace's reference guide; the kernel's `events/*/format` files.
 
@@ -22,41 +22,42 @@ use super::show::Show;
 /// The process and the disks that a program watches.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// The process.
+    /// Process ID.
     pub pid: u32,
-    /// Disks that carry the file: major and minor number.
+    /// Major and minor numbers of the disks that carry the file.
     pub disks: Vec<(u64, u64)>,
 }
 
-/// Maps hold this many keys; a key is a sample and a system call.
+/// Maximum number of keys per map. A key consists of a sample and a system call.
 const MAP_KEYS: &str = "65536";
 
-/// Calls whose third argument is a number of bytes: read, write, pread64, pwrite64.
+/// System calls whose third argument is a number of bytes.
 const SIZED_CALLS: [Sysno; 4] = [Sysno::read, Sysno::write, Sysno::pread64, Sysno::pwrite64];
 
-/// bpftrace running the script at `path`; it starts `cat` when its probes are in place. Options go
-/// before the script: what follows it belongs to the script.
+/// The command that runs the script at `path` with bpftrace. bpftrace starts `cat` when all probes are
+/// attached. Options precede the script: anything behind it is passed to the script.
 pub fn command(options: &[&str], path: &Path) -> Command {
     let mut command = Command::new("bpftrace");
     command.env("BPFTRACE_MAP_KEYS_MAX", MAP_KEYS).args(options).arg("-c").arg(cat()).arg(path);
     command
 }
 
-/// The whole path: bpftrace refuses a name that it finds in two folders of the path.
+/// Full path of `cat`: bpftrace rejects a name that is in two folders of `PATH`.
 fn cat() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join("cat")).filter(|cat| cat.is_file());
     found.next().unwrap_or_else(|| PathBuf::from("/bin/cat"))
 }
 
-/// The program that shows these parts.
+/// The program that records the parts in `show`.
 pub fn program(show: &BTreeSet<Show>, watched: &Watched) -> String {
     let probes: String = show.iter().map(|part| probes(*part, watched)).collect();
-    // The bracket stands last: probes are attached and removed in this order.
+    // The bracket comes last: probes are attached and removed in this order.
     let every_call = show.contains(&Show::Syscalls) || show.contains(&Show::Latency);
     probes + &if every_call { bracket_and_calls(watched.pid, show) } else { bracket(watched.pid) }
 }
 
+/// The bracket and the record of system calls, which share their probes.
 fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
     let clock = Sysno::clock_gettime.id();
     let (mut on_entry, mut on_exit) = (String::new(), "");
@@ -81,7 +82,7 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
     )
 }
 
-/// The bracket alone: probes on its own call, so that the other calls are not slowed down.
+/// The bracket alone. Only clock_gettime has probes, so that other calls are not slowed down.
 fn bracket(pid: u32) -> String {
     format!(
         "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ {{ @sample = (@clocks + 1) / 2; }}\n\
@@ -94,7 +95,7 @@ fn probes(part: Show, watched: &Watched) -> String {
     let pid = watched.pid;
     let ours = format!("/pid == {pid} && @sample/");
     match part {
-        // These share their probes with the bracket.
+        // They share their probes with the bracket.
         Show::Syscalls | Show::Latency | Show::All => String::new(),
         Show::Block => block(&watched.disks, &ours),
         Show::Faults => format!(
@@ -109,7 +110,7 @@ fn probes(part: Show, watched: &Watched) -> String {
             // 4096, or 16384 on a Raspberry Pi 5.
             sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
         ),
-        // A thread that is preempted has no bit of sleep set in the low byte of its state.
+        // A preempted thread has no sleep bit in the low byte of its state.
         Show::Sched => format!(
             "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
                  @left = nsecs;\n    \
@@ -128,14 +129,14 @@ fn probes(part: Show, watched: &Watched) -> String {
     }
 }
 
-/// Requests to the disks, or to all disks where none is known, and what the process itself submits.
+/// Requests to the watched disks, or to any disk if none is known, and bytes that the process itself submits.
 fn block(disks: &[(u64, u64)], ours: &str) -> String {
     // The tracepoint's dev_t is the kernel's own: major << 20 | minor (linux/kdev_t.h).
     let of_disk = |(major, minor): &(u64, u64)| format!("args->dev == {}", major << 20 | minor);
     let of_disks = disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ");
     let filter = if disks.is_empty() { "@sample".to_owned() } else { format!("@sample && ({of_disks})") };
-    // Each field is read once, at the top: LLVM would else fold two reads into an access that the
-    // verifier of the kernel refuses.
+    // Each field is read once, at the top: LLVM could otherwise merge two reads into an access that the
+    // kernel's verifier rejects.
     format!(
         "tracepoint:block:block_rq_issue /{filter}/ {{\n    \
              $bytes = args->bytes;\n    \
@@ -147,7 +148,7 @@ fn block(disks: &[(u64, u64)], ours: &str) -> String {
     )
 }
 
-/// Reads the output of `bpftrace -f json`: one object per line.
+/// Parses the output of `bpftrace -f json`, one object per line, and returns the parts in `show` per sample.
 pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
     let mut maps = serde_json::Map::new();
     let mut lost_events = 0;
@@ -203,7 +204,7 @@ fn record(maps: &Value, number: usize, show: &BTreeSet<Show>) -> KernelRecord {
     }
 }
 
-/// The entries of sample `number` in a map with keys "sample,number of a call", by the call's name.
+/// The entries of sample `number` by name of the system call, from a map with keys "sample,system call".
 fn by_call<T>(map: &Value, number: usize, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
     let sample = format!("{number},");
     let entry = |(key, value): (&String, &Value)| Some((call_name(key.strip_prefix(&sample)?), read(value)?));
@@ -230,14 +231,14 @@ mod tests {
         program(&parts.iter().copied().collect(), &watched)
     }
 
-    /// Probes of a program, in their order.
+    /// Names of the probes of a program, in order.
     fn probes(text: &str) -> Vec<&str> {
         let names = text.lines().filter_map(|line| line.strip_prefix("tracepoint:"));
         names.filter_map(|line| line.split(' ').next()).collect()
     }
 
     #[test]
-    fn each_part_has_its_probes_and_the_bracket_stands_last() {
+    fn each_part_has_its_probes_before_the_bracket() {
         let named = ["syscalls:sys_exit_clock_gettime", "syscalls:sys_enter_clock_gettime"];
         let every = ["raw_syscalls:sys_exit", "raw_syscalls:sys_enter"];
         let parts: [(Show, &[&str], [&str; 2]); 7] = [
@@ -288,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_or_timed_as_asked() {
+    fn system_calls_are_counted_or_timed_as_requested() {
         let clock = Sysno::clock_gettime.id();
         for parts in [&[Show::Syscalls][..], &[Show::Latency], &[Show::Syscalls, Show::Latency]] {
             let text = text(parts);
@@ -301,7 +302,7 @@ mod tests {
         }
     }
 
-    /// As bpftrace 0.17 prints it, among lines that are none of its maps; READ is the number of read(2).
+    /// Output of bpftrace 0.17 among lines that are not maps; READ stands for the number of read(2).
     const OUTPUT: &str = r#"{"type": "attached_probes", "data": {"probes": 4}}
 
 iobench: the tracer is attached
@@ -318,7 +319,7 @@ iobench: the tracer is attached
 "#;
 
     #[test]
-    fn what_bpftrace_prints_becomes_records() {
+    fn output_becomes_records() {
         let show = [Show::Syscalls, Show::Latency, Show::Block].into();
         let seen = parse(&OUTPUT.replace("READ", &Sysno::read.id().to_string()), 2, &show);
         assert_eq!((seen.clock_calls, seen.lost_events), (4, 7));
@@ -338,7 +339,7 @@ iobench: the tracer is attached
     }
 
     #[test]
-    fn of_nothing_nothing_is_read() {
+    fn empty_and_foreign_output_gives_empty_records() {
         for output in ["", "\n", "ERROR: no\n", "[1, 2]\n3\n{}\n{\"data\": 7}\n"] {
             let seen = parse(output, 1, &[Show::Syscalls].into());
             assert_eq!((seen.clock_calls, seen.lost_events), (0, 0), "{output:?}");

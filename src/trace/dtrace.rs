@@ -1,9 +1,8 @@
-//! Programs for DTrace, and what they print.
+//! Programs for DTrace, and the parser of their output.
 //!
-//! On Linux two probes of the `rawtp` provider see every system call by number; a probe for each call
-//! by name takes half a minute to remove again. FreeBSD, where probes by name cost nothing to remove,
-//! has no `rawtp`. `sample` is the number of the open sample, 0 outside a bracket, as in the programs
-//! for bpftrace.
+//! On Linux, two probes of the `rawtp` provider see every system call by number; removing one probe per call
+//! by name would take half a minute. FreeBSD has no `rawtp`, but removing probes by name takes no time there.
+//! `sample` is the number of the open sample, or 0 outside a bracket, as in the programs for bpftrace.
 //!
 //! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
 
@@ -16,21 +15,21 @@ use syscalls::Sysno;
 use super::record::{Bucket, KernelRecord, Observation, call_name};
 use super::show::Show;
 
-/// How a DTrace sees every system call.
+/// The parts of a D program that differ between systems.
 struct Dialect {
-    /// The probe at the entry of each.
+    /// Probe at the entry of every system call.
     entry: &'static str,
-    /// The probe at its return.
+    /// Probe at the return of every system call.
     exit: &'static str,
-    /// What tells one call from another at its entry.
+    /// Expression that identifies the system call at its entry.
     call: &'static str,
-    /// The clock's call, where that probe may fire before the one by the clock's name.
+    /// The system call of the clock, if the probe at every entry may fire before the probe by its name.
     clock: Option<Sysno>,
-    /// Its type.
+    /// Type of the expression.
     kind: &'static str,
-    /// How it is printed.
+    /// Format of the expression in printa().
     format: &'static str,
-    /// What only the benchmark's thread fulfils, beside the number of its process.
+    /// Condition that selects the benchmark's thread within its process.
     thread: &'static str,
 }
 
@@ -44,8 +43,9 @@ const LINUX: Dialect = Dialect {
     thread: " && tid == pid",
 };
 
-/// Two clauses of one probe run in their order, so the clock's call has ended the sample before it
-/// could be counted. Threads are numbered apart from processes; those beside the benchmark's sleep.
+/// Clauses of one probe run in the order of the program, so the clause of clock_gettime closes the sample
+/// before the call could be counted. Thread IDs are unrelated to process IDs, and the other threads of the
+/// benchmark sleep.
 const FREEBSD: Dialect = Dialect {
     entry: "syscall:::entry",
     exit: "syscall:::return",
@@ -56,7 +56,7 @@ const FREEBSD: Dialect = Dialect {
     thread: "",
 };
 
-/// The program that shows these parts of the process `pid`.
+/// The program that records the parts in `show` of the process `pid`.
 pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
     let dialect = if cfg!(target_os = "linux") { &LINUX } else { &FREEBSD };
     program_in(dialect, show, pid)
@@ -89,8 +89,8 @@ fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
     text
 }
 
-/// The `dtrace` command: `IOBENCH_DTRACE`, the one on the path, or the one that
-/// `docs/tracing/fetch-dtrace.sh` leaves in the user's cache.
+/// Path of the `dtrace` command: `IOBENCH_DTRACE`, a command in `PATH`, or the one that
+/// `docs/tracing/fetch-dtrace.sh` puts into the cache folder of the user.
 pub fn find() -> Option<PathBuf> {
     let named = std::env::var_os("IOBENCH_DTRACE").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
@@ -98,27 +98,27 @@ pub fn find() -> Option<PathBuf> {
     let fetched = cache.map(|cache| cache.join("iobench/dtrace/dtrace"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join("dtrace"));
-    // SystemTap installs a script of the same name, which is no DTrace.
-    let installed = installed.filter(|candidate| is_program(candidate));
+    // SystemTap installs a script of the same name that is not DTrace.
+    let installed = installed.filter(|candidate| is_elf_file(candidate));
     named.into_iter().chain(installed).chain(fetched).find(|candidate| candidate.is_file())
 }
 
-fn is_program(path: &Path) -> bool {
+fn is_elf_file(path: &Path) -> bool {
     std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
 }
 
-/// DTrace running the script at `path`; it starts `cat` when its probes are in place.
+/// The command that runs the script at `path` with DTrace. DTrace starts `cat` when all probes are attached.
 pub fn command(dtrace: &Path, path: &Path) -> Command {
     let mut command = Command::new(dtrace);
     command.arg("-s").arg(path).args(["-c", "cat"]);
     command
 }
 
-/// Reads standard output and standard error of a program: the parts that `show` asks for, per sample.
+/// Parses the standard output and standard error of a program and returns the parts in `show` per sample.
 pub fn parse(output: &str, messages: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
     let mut records = vec![KernelRecord::without_calls(show); samples];
     let mut clock_calls = 0;
-    // Sample and call of the histogram whose lines follow.
+    // Sample and system call of the histogram whose lines follow.
     let mut histogram: Option<(&str, &str)> = None;
     for line in output.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -145,18 +145,18 @@ pub fn parse(output: &str, messages: &str, samples: usize, show: &BTreeSet<Show>
     Observation { records, clock_calls, lost_events: drops(messages) }
 }
 
-/// The record of a sample, counted from 1.
+/// The record of a sample. Samples are counted from 1.
 fn of_sample<'a>(records: &'a mut [KernelRecord], sample: &str) -> Option<&'a mut KernelRecord> {
     records.get_mut(sample.parse::<usize>().ok()?.checked_sub(1)?)
 }
 
-/// Sum of messages such as `dtrace: 17 drops on CPU 0` and `... aggregation drops ...`.
+/// The number of events in messages such as `dtrace: 17 drops on CPU 0` and `... aggregation drops ...`.
 fn drops(messages: &str) -> u64 {
     let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
     drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
 }
 
-/// A line of quantize()'s table, such as `512 |@@@@@@@@    2702`.
+/// Parses a line of a quantize() table, such as `512 |@@@@@@@@    2702`. Empty buckets are ignored.
 fn bucket(line: &str) -> Option<Bucket> {
     let (value, rest) = line.split_once('|')?;
     let min: u64 = value.trim().parse().ok()?;
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn output_of_dtrace_2_is_understood() {
+    fn output_of_dtrace_2_becomes_records() {
         let output = "clocks 4\ncalls 1 READ 4096\ncalls 2 426 1\nlatency 2 READ\n           \
                       value  ------------- Distribution ------------- count    \n             \
                       256 |                                         0        \n             \
@@ -191,21 +191,21 @@ mod tests {
     }
 
     #[test]
-    fn each_system_is_asked_in_its_own_words() {
+    fn each_system_gets_its_own_dialect() {
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
         let (linux, freebsd) = (program_in(&LINUX, &show, 7), program_in(&FREEBSD, &show, 7));
         assert!(linux.contains("rawtp:::sys_enter /pid == 7 && tid == pid && sample && (int)arg1 != "));
         assert!(freebsd.contains("syscall:::entry /pid == 7 && sample/\n{ @calls[sample, probefunc]"));
         assert!(!freebsd.contains("rawtp") && !freebsd.contains("tid"), "{freebsd}");
         let bracket = |text: &str| text.find("syscall::clock_gettime:entry") < text.find("syscall:::entry");
-        assert!(bracket(&freebsd), "the clause of the clock stands first: {freebsd}");
+        assert!(bracket(&freebsd), "the clause of the clock comes first: {freebsd}");
         let Observation { records, .. } = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", "", 1, &show);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 3)])));
         assert!(records[0].latency_ns.as_ref().unwrap().contains_key("read"));
     }
 
     #[test]
-    fn what_is_not_ours_is_passed_over() {
+    fn unrelated_lines_are_ignored() {
         let output = "calls 9 0 1\ncalls x 0 1\nnoise | 3\n";
         let Observation { records, clock_calls, .. } =
             parse(output, "", 1, &BTreeSet::from([Show::Syscalls]));
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn drops_of_dtrace_add_up() {
-        let messages = "dtrace: 17 drops on CPU 0\nwhat else it says\ndtrace: 5 aggregation drops on CPU 1\n";
+        let messages = "dtrace: 17 drops on CPU 0\nanother message\ndtrace: 5 aggregation drops on CPU 1\n";
         assert_eq!(drops(messages), 22);
         assert_eq!(drops("dtrace: script 'x' matched 4 probes\n"), 0);
     }

@@ -1,4 +1,4 @@
-//! What is run beside a benchmark: a tracer with a program of ours, or with a script of the user's.
+//! The tracer that runs beside a benchmark, with a program of iobench or with the user's script.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,28 +16,28 @@ use super::show::{Show, TracerName};
 use super::{dtrace, strace};
 use crate::error::Error;
 
-/// A tracer and what it will do.
+/// A tracer and its program.
 #[derive(Debug)]
 pub struct Program {
     tracer: TracerName,
     show: BTreeSet<Show>,
-    /// The script, for tracers that take one.
+    /// Text of the script; empty for strace.
     text: String,
-    /// The script as a file, or strace's log.
+    /// File with the script, or the log of strace.
     file: TempPath,
-    /// Whether the script is the user's.
+    /// True if the script is the user's.
     own: bool,
 }
 
 impl Program {
-    /// A program of ours that shows these parts of what `watched` does.
+    /// A program of iobench that records the parts in `show` of the activity of `watched`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if this tracer cannot see them, [`Error::System`] without a place for files.
+    /// A usage error if the tracer cannot record a part; a system error if no temporary file can be written.
     pub fn showing(tracer: TracerName, show: BTreeSet<Show>, watched: &Watched) -> Result<Program, Error> {
         if !show.iter().all(|part| tracer.sees(*part)) {
             return Err(Error::usage(format!(
-                "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
+                "--show: {} records only syscalls and latency; use --with bpftrace for the other parts",
                 tracer.name()
             )));
         }
@@ -53,7 +53,7 @@ impl Program {
     /// The user's script at `path`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for strace, which takes none; [`Error::Open`] if it cannot be read.
+    /// A usage error for strace, which takes no scripts; an error of opening if the script cannot be read.
     pub fn own(tracer: TracerName, path: &Path) -> Result<Program, Error> {
         if tracer == TracerName::Strace {
             return Err(Error::usage("--script: strace takes no scripts; use --with bpftrace"));
@@ -64,7 +64,7 @@ impl Program {
         Ok(Program { tracer, show: BTreeSet::new(), text, file, own: true })
     }
 
-    /// What would be run, to learn from and to edit.
+    /// The script, or the command of strace, for reading and editing.
     pub fn text(&self) -> String {
         match self.tracer {
             TracerName::Strace => format!("{:?}\n", strace::command(std::process::id(), Path::new("LOG"))),
@@ -75,7 +75,7 @@ impl Program {
     /// Starts the tracer and waits until it is attached.
     ///
     /// # Errors
-    /// [`Error::System`] with reason and remedy if it cannot run here, or does not attach.
+    /// A system error with reason and remedy if the tracer cannot run here or does not attach.
     pub fn start(&self) -> Result<Tracer, Error> {
         let sign = (self.tracer == TracerName::Strace).then_some(strace::ATTACHED);
         let mut tracer = Tracer::start(self.tracer.name(), &mut self.command()?)?;
@@ -99,7 +99,7 @@ impl Program {
             TracerName::Dtrace => {
                 let remedy = "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace";
                 let dtrace = dtrace::find()
-                    .ok_or_else(|| Error::unavailable(name, "there is no dtrace here", remedy))?;
+                    .ok_or_else(|| Error::unavailable(name, "dtrace is not installed", remedy))?;
                 Ok(dtrace::command(&dtrace, &self.file))
             }
             TracerName::Strace => {
@@ -109,8 +109,8 @@ impl Program {
         }
     }
 
-    /// Ends the tracer and reads what it saw of `samples` samples. A run that was cut short has one
-    /// more, opened and perhaps closed, that is not reported.
+    /// Stops the tracer and returns its records of `samples` samples. A run that was cut short has one more
+    /// sample, opened and perhaps closed, that is not reported.
     pub fn finish(
         &self,
         tracer: Tracer,
@@ -124,7 +124,7 @@ impl Program {
         records.truncate(clock_calls as usize / 2);
         let name = self.tracer.name();
         let mut problems = Vec::from_iter(finished.problem.clone());
-        problems.extend(complaints(name, lost_events, &finished));
+        problems.extend(lost(name, lost_events, &finished));
         if !self.own && problems.is_empty() {
             problems.extend(missed(name, samples, cut_short, clock_calls));
         }
@@ -154,6 +154,7 @@ impl Program {
     }
 }
 
+/// A temporary file that contains `text`.
 fn file_with(text: &str) -> Result<TempPath, Error> {
     let write = || {
         let mut file = tempfile::NamedTempFile::new()?;
@@ -161,42 +162,43 @@ fn file_with(text: &str) -> Result<TempPath, Error> {
         Ok(file.into_temp_path())
     };
     write().map_err(|error: std::io::Error| {
-        Error::unavailable("mkstemp", error, "set TMPDIR to a folder that can be written to")
+        Error::unavailable("mkstemp", error, "set TMPDIR to a writable folder")
     })
 }
 
-/// What the tracer says that it lost.
-fn complaints(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
+/// The message of the tracer about lost events, if there is one.
+fn lost(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
     if lost_events > 0 {
         return Some(format!("{name} lost {lost_events} events"));
     }
-    // Only what concerns events: bpftrace also calls harmless things errors, such as a memlock
-    // limit that a newer kernel does not look at.
-    let complaint = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
-    complaint.map(|line| format!("{name} complained: {}", line.trim()))
+    // Other messages may be harmless: bpftrace calls it an error if it cannot set a memlock limit that newer
+    // kernels ignore.
+    let message = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
+    message.map(|line| format!("{name} reported: {}", line.trim()))
 }
 
-/// What the figures show that the tracer did not see.
+/// A message if the number of clock calls does not match the number of samples.
 fn missed(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
     let expected = 2 * samples as u64;
     let at_most = if cut_short { expected + 2 } else { expected };
     (!(expected..=at_most).contains(&clock_calls))
-        .then(|| format!("{name} saw {clock_calls} clock calls where {samples} samples make {expected}"))
+        .then(|| format!("{name} saw {clock_calls} clock calls; {samples} samples make {expected}"))
 }
 
 const WITHOUT_ROOT: &str =
     if cfg!(target_os = "linux") { "run as root (sudo), or use --with strace" } else { "run as root" };
 
-/// Says in one sentence what a tracer would say in many lines.
+/// Checks that the kernel can be traced, and reports in one sentence what a tracer would report in many
+/// lines.
 fn check_kernel(tracer: &'static str) -> Result<(), Error> {
     let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
     let (reason, remedy) = if !geteuid().is_root() {
         ("only root may trace the kernel", WITHOUT_ROOT)
     } else if !cfg!(target_os = "linux") {
-        // On FreeBSD dtrace loads its own modules; the rest is what the tracers of Linux need.
+        // On FreeBSD, dtrace loads its modules itself. Tracers of Linux need tracefs and BTF.
         return Ok(());
     } else if !events.iter().any(|folder| Path::new(folder).is_dir()) {
-        ("no tracing events are mounted", "mount them: mount -t debugfs debugfs /sys/kernel/debug")
+        ("tracefs is not mounted", "mount it: mount -t debugfs debugfs /sys/kernel/debug")
     } else if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
         let remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace";
         ("the kernel has no BTF (/sys/kernel/btf/vmlinux)", remedy)
@@ -211,8 +213,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_clock_calls_a_sample_are_the_whole_and_a_cut_run_has_up_to_two_more() {
-        for (samples, cut_short, clock_calls, whole) in [
+    fn a_sample_has_two_clock_calls_and_a_run_cut_short_up_to_two_more() {
+        for (samples, cut_short, clock_calls, complete) in [
             (3, false, 6, true),
             (3, false, 5, false),
             (3, false, 7, false),
@@ -224,7 +226,7 @@ mod tests {
             (0, true, 1, true),
         ] {
             let missed = missed("x", samples, cut_short, clock_calls);
-            assert_eq!(missed.is_none(), whole, "{samples} samples, {clock_calls} calls: {missed:?}");
+            assert_eq!(missed.is_none(), complete, "{samples} samples, {clock_calls} calls: {missed:?}");
         }
     }
 }

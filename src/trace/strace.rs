@@ -1,5 +1,5 @@
-//! strace(1): no root, no BPF, and every system call stops the program twice; for learning, and
-//! where nothing else runs.
+//! strace(1) needs neither root nor BPF, but stops the program twice per system call. It is meant for
+//! learning, and for systems where no other tracer runs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,26 +8,26 @@ use std::process::Command;
 use super::record::{Bucket, KernelRecord, Observation};
 use super::show::Show;
 
-/// What strace prints on standard error once it sees every call.
+/// Part of the line that strace prints on standard error once it is attached.
 pub const ATTACHED: &str = "attached";
 
-/// strace on the thread `pid`, writing to `log`.
+/// The command that traces the thread `pid` and writes to `log`.
 pub fn command(pid: u32, log: &Path) -> Command {
     let mut command = Command::new("strace");
     command.args(["-e", "trace=all", "-e", "signal=none", "-T", "-p", &pid.to_string(), "-o"]).arg(log);
     command
 }
 
-/// Lets a child process attach to this one where the Yama module would not (prctl(2)).
+/// Lets a child process attach to this one even if the Yama module restricts attaching (prctl(2)).
 pub fn allow_attaching() {
-    // SAFETY: the option takes one integer. Without Yama it fails, and is not needed.
+    // SAFETY: the option takes one integer. Without Yama the call fails, but is not needed either.
     #[cfg(target_os = "linux")]
     unsafe {
         libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY)
     };
 }
 
-/// Reads a log: the parts that `show` asks for, per sample. The last sample may lack its closing bracket.
+/// Parses a log and returns the parts in `show` per sample. The last sample may lack its closing bracket.
 pub fn parse(log: &str, show: &BTreeSet<Show>) -> Observation {
     let mut seen = Observation::default();
     for (name, elapsed_ns) in log.lines().filter_map(call) {
@@ -49,7 +49,7 @@ pub fn parse(log: &str, show: &BTreeSet<Show>) -> Observation {
     seen
 }
 
-/// Name of the call that a line begins with, behind the thread that `-f` puts first.
+/// Name of the system call at the start of a line. With `-f`, the thread ID precedes it.
 pub fn name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('(')?;
     let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -62,7 +62,7 @@ fn call(line: &str) -> Option<(&str, u64)> {
     Some((name(line)?, (seconds * 1e9) as u64))
 }
 
-/// Counts a value into a histogram of powers of two.
+/// Counts `value` in a histogram of powers of two.
 fn count_into(histogram: &mut Vec<Bucket>, value: u64) {
     let bits = 64 - (value | 1).leading_zeros();
     let max = u64::MAX >> (64 - bits);
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_lies_between_the_brackets_is_counted() {
+    fn only_calls_between_the_brackets_are_counted() {
         let log = "openat(AT_FDCWD, \"x\") = 3 <0.000010>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    read(3, \"(\", 1) = 1 <0.000003>\n\
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn values_fall_into_powers_of_two() {
+    fn values_are_counted_in_powers_of_two() {
         let mut histogram = Vec::new();
         for value in [0, 1, 2, 3, 4, 7, 8, 1000] {
             count_into(&mut histogram, value);
