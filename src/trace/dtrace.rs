@@ -23,7 +23,7 @@ struct Dialect {
     exit: &'static str,
     /// Expression that identifies the system call at its entry.
     call: &'static str,
-    /// The system call of the clock, if the probe at every entry may fire before the probe by its name.
+    /// The clock call, to be excluded if the probe at every entry may fire before the probe by its name.
     clock: Option<Sysno>,
     /// Type of the expression.
     kind: &'static str,

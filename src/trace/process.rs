@@ -96,8 +96,8 @@ impl Tracer {
         Err(Error::unavailable(self.name, reason, remedy))
     }
 
-    /// Stops the tracer by closing the input of its `cat`, and by `signal` if there is one; waits until it
-    /// exits and collects its output.
+    /// Stops the tracer by closing the input of its `cat`, and by `signal` if there is one. Waits until it
+    /// exits, kills it after `limit`, and collects its output.
     pub fn stop(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
         let early_exit = self.group.ended();
         drop(self.group.child().stdin.take());

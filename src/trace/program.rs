@@ -98,8 +98,8 @@ impl Program {
             }
             TracerName::Dtrace => {
                 let remedy = "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace";
-                let dtrace = dtrace::find()
-                    .ok_or_else(|| Error::unavailable(name, "dtrace is not installed", remedy))?;
+                let dtrace =
+                    dtrace::find().ok_or_else(|| Error::unavailable(name, "it is not installed", remedy))?;
                 Ok(dtrace::command(&dtrace, &self.file))
             }
             TracerName::Strace => {
@@ -124,9 +124,9 @@ impl Program {
         records.truncate(clock_calls as usize / 2);
         let name = self.tracer.name();
         let mut problems = Vec::from_iter(finished.problem.clone());
-        problems.extend(lost(name, lost_events, &finished));
+        problems.extend(loss_message(name, lost_events, &finished));
         if !self.own && problems.is_empty() {
-            problems.extend(missed(name, samples, cut_short, clock_calls));
+            problems.extend(count_mismatch(name, samples, cut_short, clock_calls));
         }
         let trace = TraceRecord {
             tracer: name.to_owned(),
@@ -167,7 +167,7 @@ fn file_with(text: &str) -> Result<TempPath, Error> {
 }
 
 /// The message of the tracer about lost events, if there is one.
-fn lost(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
+fn loss_message(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
     if lost_events > 0 {
         return Some(format!("{name} lost {lost_events} events"));
     }
@@ -178,7 +178,7 @@ fn lost(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
 }
 
 /// A message if the number of clock calls does not match the number of samples.
-fn missed(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
+fn count_mismatch(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
     let expected = 2 * samples as u64;
     let at_most = if cut_short { expected + 2 } else { expected };
     (!(expected..=at_most).contains(&clock_calls))
@@ -225,8 +225,8 @@ mod tests {
             (3, true, 9, false),
             (0, true, 1, true),
         ] {
-            let missed = missed("x", samples, cut_short, clock_calls);
-            assert_eq!(missed.is_none(), complete, "{samples} samples, {clock_calls} calls: {missed:?}");
+            let mismatch = count_mismatch("x", samples, cut_short, clock_calls);
+            assert_eq!(mismatch.is_none(), complete, "{samples} samples, {clock_calls} calls: {mismatch:?}");
         }
     }
 }
