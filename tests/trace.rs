@@ -1,5 +1,5 @@
-//! `iobench trace` as a black box: exactly the benchmark between the brackets, for every strategy and
-//! filesystem; every tracer and form of output; and every way in which a tracer can fail.
+//! Black-box tests of `iobench trace`: the system calls between the brackets for every strategy and
+//! filesystem, every tracer and output format, and every failure of a tracer.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -33,7 +33,7 @@ fn have_bpftrace() -> bool {
     have_root() && have_program("bpftrace") && have_btf()
 }
 
-/// `iobench trace OPTIONS -- BENCHMARK file`, each a line of words.
+/// `iobench trace OPTIONS -- BENCHMARK file`; options and benchmark are split at spaces.
 fn command(options: &str, benchmark: &str, file: &Path) -> Command {
     let mut command = iobench();
     command.arg("trace").args(options.split_whitespace()).arg("--").args(benchmark.split_whitespace());
@@ -45,7 +45,7 @@ fn trace(options: &str, benchmark: &str, file: &Path) -> Outcome {
     outcome(command(options, benchmark, file).output().unwrap())
 }
 
-/// A document that obeys the schema.
+/// The document of an outcome, checked against the schema.
 fn valid(outcome: &Outcome) -> Value {
     let document = outcome.json();
     let validator = jsonschema::draft202012::new(schema::<Document>().as_value()).unwrap();
@@ -54,14 +54,14 @@ fn valid(outcome: &Outcome) -> Value {
     document
 }
 
-/// The samples of a run of which everything was seen.
+/// The samples of a run whose trace is complete.
 fn samples(outcome: Outcome) -> Vec<Value> {
     let document = valid(&outcome.ok());
     assert_eq!(document["trace"]["complete"], true, "{document:#}");
     document["benchmark_samples"].as_array().unwrap().clone()
 }
 
-/// Asserts one sentence on standard error, that says all of this, and the exit code.
+/// Asserts the exit code and that standard error is one sentence with all of these words.
 fn assert_sentence(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_eq!(outcome.code, Some(code), "{outcome:?}");
     assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
@@ -71,7 +71,8 @@ fn assert_sentence(outcome: &Outcome, code: i32, words: &[&str]) {
     }
 }
 
-/// What is wrong with the record of one sample of `-b 4096`: the declared calls, one a block, nothing else.
+/// Describes a wrong record of one sample of `-b 4096`: it must have the declared calls, one per block, and
+/// no others.
 fn wrong(strategy: &dyn Strategy, kernel: &Value) -> Option<String> {
     let info = strategy.info();
     let limits =
@@ -93,7 +94,7 @@ fn wrong(strategy: &dyn Strategy, kernel: &Value) -> Option<String> {
         .then(|| format!("{}: {kernel}", strategy.info().name))
 }
 
-/// Acceptance of `iobench trace`: three samples, each with exactly its blockcount of operations.
+/// Acceptance test of `iobench trace`: three samples, each with exactly one operation per block.
 fn every_strategy_on(filesystem: &Filesystem) {
     let file = data_file(filesystem.folder(), TOTAL_BYTES);
     let target = Target::open(&file, Direction::Read, false).unwrap();
@@ -126,17 +127,17 @@ fn every_strategy_on_a(name: &'static str) {
 }
 
 #[test]
-fn each_sample_holds_its_operations_and_nothing_else_on_ext4() {
+fn samples_hold_only_their_own_operations_on_ext4() {
     every_strategy_on_a("ext4");
 }
 
 #[test]
-fn each_sample_holds_its_operations_and_nothing_else_on_xfs() {
+fn samples_hold_only_their_own_operations_on_xfs() {
     every_strategy_on_a("xfs");
 }
 
 #[test]
-fn each_sample_holds_its_operations_and_nothing_else_on_tmpfs() {
+fn samples_hold_only_their_own_operations_on_tmpfs() {
     every_strategy_on_a("tmpfs");
 }
 
@@ -157,7 +158,7 @@ fn the_known_strategies_make_the_known_calls() {
     }
 }
 
-/// What a record shows: the parts that are not null.
+/// The parts of a record that are not null.
 fn shown(kernel: &Value) -> Vec<String> {
     let parts = kernel.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
     parts.map(|(name, _)| name.clone()).collect()
@@ -168,7 +169,7 @@ fn histogram_total(histogram: &Value) -> u64 {
 }
 
 #[test]
-fn each_part_shows_itself_and_its_figures() {
+fn each_part_shows_its_own_figures_only() {
     if !have_bpftrace() {
         return;
     }
@@ -202,7 +203,7 @@ fn each_part_shows_itself_and_its_figures() {
         scope.spawn(|| {
             let each = |k: &Value| {
                 let block = &k["block"];
-                // Others may use the disk too; what this process handed down is exact.
+                // Other processes may use the disk; the bytes that this process submitted are exact.
                 block["own_bytes"] == TOTAL_BYTES && block["read_bytes"].as_u64() >= Some(TOTAL_BYTES)
             };
             check("block", "-r -b 4k -d", &["block"], &each);
@@ -220,7 +221,7 @@ fn each_part_shows_itself_and_its_figures() {
 }
 
 #[test]
-fn what_comes_from_the_device_is_seen_entering_the_page_cache() {
+fn cold_reads_enter_the_page_cache() {
     if !have_bpftrace() {
         return;
     }
@@ -247,7 +248,7 @@ fn strace_shows_the_same_calls_without_root() {
         assert_eq!(histogram_total(&sample["kernel"]["latency_ns"]["read"]), BLOCKS);
     }
     let refused = trace("-j --with strace --show block", "-r", &file);
-    assert_sentence(&refused, 64, &["--show: with strace only syscalls and latency", "--with bpftrace"]);
+    assert_sentence(&refused, 64, &["--show: strace records only syscalls and latency", "--with bpftrace"]);
     assert_eq!(valid(&refused)["error"]["kind"], "usage");
     let script = trace("--with strace --script x.bt", "-r", &file);
     assert_sentence(&script, 64, &["strace takes no scripts"]);
@@ -268,7 +269,7 @@ fn dtrace_shows_the_same_calls() {
 }
 
 #[test]
-fn in_text_the_kernel_stands_below_each_sample() {
+fn text_output_shows_the_kernel_record_below_each_sample() {
     if !have_bpftrace() {
         return;
     }
@@ -284,7 +285,7 @@ fn in_text_the_kernel_stands_below_each_sample() {
 }
 
 #[test]
-fn the_script_is_printed_and_the_tracer_takes_it() {
+fn the_tracer_accepts_the_printed_script() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
     let script = trace("--print-script --show all", "-r", &file).ok().stdout;
@@ -308,7 +309,7 @@ fn the_script_is_printed_and_the_tracer_takes_it() {
     }
 }
 
-/// Rows such as `@syscalls[1234, 1, 0]: 251`, as their numbers.
+/// The numbers of rows such as `@syscalls[1234, 1, 0]: 251`.
 fn rows(output: &str) -> Vec<[u64; 4]> {
     let row = |line: &str| {
         let (keys, count) = line.strip_prefix("@syscalls[")?.split_once("]: ")?;
@@ -320,14 +321,14 @@ fn rows(output: &str) -> Vec<[u64; 4]> {
 }
 
 #[test]
-fn a_script_of_ones_own_is_run_and_its_output_printed() {
+fn the_users_script_is_run_and_its_output_printed() {
     if !have_bpftrace() {
         return;
     }
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
     let script = concat!("--script ", env!("CARGO_MANIFEST_DIR"), "/docs/tracing/syscalls.bt");
-    // The script follows every iobench: ours is the one with 251 blocks.
+    // The script traces every iobench process; only this one has 251 blocks.
     let benchmark = "-r -B -b 4096 -t 1028096 -n 2";
     let documented = trace(&format!("-j {script}"), benchmark, &file).ok();
     let document = valid(&documented);
@@ -347,7 +348,7 @@ fn a_script_of_ones_own_is_run_and_its_output_printed() {
 }
 
 #[test]
-fn a_script_that_cannot_be_had_or_run_is_one_sentence() {
+fn a_missing_or_invalid_script_is_reported_in_one_sentence() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
     let missing = trace("-j --script missing.bt", "-r", &file);
@@ -367,7 +368,7 @@ fn a_script_that_cannot_be_had_or_run_is_one_sentence() {
 }
 
 #[test]
-fn what_tracing_costs_comes_with_its_interval() {
+fn the_probe_effect_has_an_interval() {
     if !have_bpftrace() {
         return;
     }
@@ -384,14 +385,14 @@ fn what_tracing_costs_comes_with_its_interval() {
     assert!(low.as_f64() <= Some(ratio) && Some(ratio) <= high.as_f64(), "{effect}");
     let samples = document["benchmark_samples"].as_array().unwrap();
     let traced: Vec<bool> = samples.iter().map(|sample| sample.get("kernel").is_some()).collect();
-    assert_eq!(traced, [true, false, false, true].repeat(3), "who goes first alternates");
+    assert_eq!(traced, [true, false, false, true].repeat(3), "the order within a pair alternates");
 }
 
 #[test]
-fn what_cannot_be_meant_is_refused_before_anything_starts() {
+fn invalid_arguments_are_refused_before_a_tracer_starts() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
-    // Without a tracer on the path: none is looked for.
+    // An empty PATH has no tracer, but no tracer is looked for.
     let refused = |options: &str, benchmark: &str| {
         outcome(command(options, benchmark, &file).env("PATH", "").output().unwrap())
     };
@@ -420,8 +421,8 @@ fn what_cannot_be_meant_is_refused_before_anything_starts() {
     assert!(help.stdout.contains("--strategy") && help.stderr.is_empty(), "{help:?}");
 }
 
-/// A folder to stand first on the path, with a `bpftrace` of these lines: `-c`, a `cat`, is what the
-/// line that says "attached" goes through.
+/// A folder for the front of PATH, with a `bpftrace` that is this shell script. Like the `cat` of a tracer,
+/// the script echoes the line that shows that it is attached.
 fn fake(folder: &Path, lines: &str) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let bin = folder.join("bin");
@@ -432,7 +433,7 @@ fn fake(folder: &Path, lines: &str) -> PathBuf {
     bin
 }
 
-/// `trace` with that fake, on a path of its own.
+/// Runs `trace` with that fake in PATH.
 fn faked(lines: &str, options: &str, benchmark: &str) -> Outcome {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
@@ -442,7 +443,7 @@ fn faked(lines: &str, options: &str, benchmark: &str) -> Outcome {
     outcome(command(options, benchmark, &file).env("PATH", path).output().unwrap())
 }
 
-/// What a tracer prints that has seen two samples.
+/// Shell script that prints the output of a tracer that has seen two samples.
 const TWO_SAMPLES: &str = r#"echo '{"type": "map", "data": {"@clocks": 4}}'
 echo '{"type": "map", "data": {"@syscalls": {"1,0": 256, "2,0": 256}}}'"#;
 
@@ -462,14 +463,14 @@ fn a_tracer_that_loses_events_is_reported_and_the_samples_are_printed() {
     assert_eq!(document["benchmark_samples"][1]["kernel"]["syscalls"]["read"], BLOCKS);
     assert_eq!(document["trace"]["lost_events"], 7);
     assert_eq!(document["trace"]["complete"], false);
-    let complaining = format!("{ready}\n{TWO_SAMPLES}\necho 'WARNING: map full; 3 keys' >&2");
-    let complaining = faked(&complaining, "", "-rB -b 4k -t 1M -n 2");
-    assert_sentence(&complaining, 71, &["bpftrace complained: WARNING: map full"]);
-    assert_eq!(complaining.stdout.matches("datum:").count(), 2);
-    // A script's own output counts for nothing then either.
-    let own = concat!("--script ", env!("CARGO_MANIFEST_DIR"), "/docs/tracing/block.bt");
-    let own = faked(&format!("{ready}\necho 'Lost 5 events' >&2"), own, "-rB -b 4k -t 1M");
-    assert_sentence(&own, 71, &["bpftrace complained: Lost 5 events"]);
+    let reporting = format!("{ready}\n{TWO_SAMPLES}\necho 'WARNING: map full; 3 keys' >&2");
+    let reporting = faked(&reporting, "", "-rB -b 4k -t 1M -n 2");
+    assert_sentence(&reporting, 71, &["bpftrace reported: WARNING: map full"]);
+    assert_eq!(reporting.stdout.matches("datum:").count(), 2);
+    // Lost events also make the output of the user's script unreliable.
+    let script = concat!("--script ", env!("CARGO_MANIFEST_DIR"), "/docs/tracing/block.bt");
+    let losing = faked(&format!("{ready}\necho 'Lost 5 events' >&2"), script, "-rB -b 4k -t 1M");
+    assert_sentence(&losing, 71, &["bpftrace reported: Lost 5 events"]);
 }
 
 #[test]
@@ -479,7 +480,7 @@ fn a_tracer_that_did_not_see_every_bracket_is_reported() {
     }
     let lines = format!("head -n 1; cat\n{TWO_SAMPLES}");
     let missing = faked(&lines, "-j", "-rB -b 4k -t 1M -n 3");
-    assert_sentence(&missing, 71, &["saw 4 clock calls where 3 samples make 6"]);
+    assert_sentence(&missing, 71, &["saw 4 clock calls; 3 samples make 6"]);
     let document = valid(&missing);
     let seen: Vec<bool> = document["benchmark_samples"]
         .as_array()
@@ -487,31 +488,31 @@ fn a_tracer_that_did_not_see_every_bracket_is_reported() {
         .iter()
         .map(|sample| sample.get("kernel").is_some())
         .collect();
-    assert_eq!(seen, [true, true, false], "of the third sample the tracer says nothing");
+    assert_eq!(seen, [true, true, false], "the third sample has no record");
 }
 
 #[test]
-fn a_tracer_that_dies_is_reported_and_the_samples_are_printed() {
+fn a_tracer_that_exits_early_is_reported_and_the_samples_are_printed() {
     if !have_root() || !have_btf() {
         return;
     }
     let benchmark = "-r --settle 0.1 -b 4k -t 1M -n 2";
     for (last, words) in [("kill -9 $$", "signal: 9"), ("echo out of memory >&2; exit 3", "out of memory")] {
-        let dead = faked(&format!("head -n 1\n{last}"), "-j", benchmark);
-        assert_sentence(&dead, 71, &["bpftrace ended before the benchmark did", words]);
-        let document = valid(&dead);
+        let early = faked(&format!("head -n 1\n{last}"), "-j", benchmark);
+        assert_sentence(&early, 71, &["bpftrace exited before the benchmark ended", words]);
+        let document = valid(&early);
         let samples = document["benchmark_samples"].as_array().unwrap();
         assert_eq!(samples.len(), 2);
         assert!(samples.iter().all(|sample| sample.get("kernel").is_none()), "{document:#}");
         assert_eq!(document["trace"]["complete"], false);
     }
     let at_its_end = faked("head -n 1; cat; echo out of memory >&2; exit 3", "-j", benchmark);
-    assert_sentence(&at_its_end, 71, &["bpftrace failed at its end", "exit status: 3", "out of memory"]);
+    assert_sentence(&at_its_end, 71, &["bpftrace exited with an error", "exit status: 3", "out of memory"]);
     assert_eq!(valid(&at_its_end)["benchmark_samples"].as_array().unwrap().len(), 2);
 }
 
 #[test]
-fn a_tracer_that_cannot_attach_is_one_sentence() {
+fn a_tracer_that_cannot_attach_is_reported_in_one_sentence() {
     if !have_root() || !have_btf() {
         return;
     }
@@ -520,11 +521,11 @@ fn a_tracer_that_cannot_attach_is_one_sentence() {
     let document = valid(&refused);
     assert_eq!((&document["benchmark_samples"], &document["error"]["exit_code"]), (&json!([]), &json!(71)));
     let silent = faked("exit 1", "", "-rB -b 4k -t 1M");
-    assert_sentence(&silent, 71, &["it said nothing"]);
+    assert_sentence(&silent, 71, &["it printed nothing"]);
 }
 
 #[test]
-fn without_root_or_tracer_or_types_there_is_one_sentence_with_the_remedy() {
+fn missing_root_tracer_or_btf_is_reported_with_a_remedy() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
     if !have_root() {
@@ -548,7 +549,11 @@ fn without_root_or_tracer_or_types_there_is_one_sentence_with_the_remedy() {
     assert_sentence(&strace, 71, &["strace failed: it cannot be started", "install strace"]);
     let mut dtrace = command("--with dtrace", "-rB", &file);
     dtrace.env("PATH", &empty).env("XDG_CACHE_HOME", &empty).env_remove("IOBENCH_DTRACE");
-    assert_sentence(&outcome(dtrace.output().unwrap()), 71, &["there is no dtrace", "fetch-dtrace.sh"]);
+    assert_sentence(
+        &outcome(dtrace.output().unwrap()),
+        71,
+        &["dtrace failed: it is not installed", "fetch-dtrace.sh"],
+    );
 
     let hiding = |folders: &str, words: &[&str]| {
         let hide = format!("for f in {folders}; do mount -t tmpfs none $f; done; exec \"$@\"");
@@ -557,11 +562,11 @@ fn without_root_or_tracer_or_types_there_is_one_sentence_with_the_remedy() {
         assert_eq!(valid(&refused)["error"]["exit_code"], 71);
     };
     hiding("/sys/kernel/btf", &["no BTF", "CONFIG_DEBUG_INFO_BTF", "--with strace"]);
-    hiding("/sys/kernel/tracing /sys/kernel/debug", &["no tracing events", "mount -t debugfs"]);
+    hiding("/sys/kernel/tracing /sys/kernel/debug", &["tracefs is not mounted", "mount -t debugfs"]);
 }
 
-/// `iobench trace -j -- -rB file` started by another program. The unprivileged cannot reach every
-/// folder that holds a build, so it runs a copy.
+/// Runs `iobench trace -j -- -rB file` by way of another program. An unprivileged user may have no access to
+/// the build folder, so the test runs a copy.
 fn through(program: &str, options: &[&str], file: &Path) -> Outcome {
     use std::os::unix::fs::PermissionsExt;
     let folder =
@@ -573,7 +578,7 @@ fn through(program: &str, options: &[&str], file: &Path) -> Outcome {
     outcome(command.output().unwrap())
 }
 
-/// A traced run of many samples, and the tracer's processes once it is attached.
+/// A traced run of many samples, and the processes of its tracer once it is attached.
 struct LongRun {
     iobench: Child,
     tracer: i32,
@@ -586,7 +591,7 @@ impl LongRun {
         let mut iobench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
-            // Only an attached bpftrace has turned its child into the `cat`.
+            // bpftrace executes `cat` in its child only when it is attached.
             let tracer = child_of(iobench.id() as i32, "bpftrace");
             if let Some((tracer, cat)) = tracer.and_then(|pid| Some((pid, child_of(pid, "cat")?))) {
                 sleep(Duration::from_millis(600));
@@ -631,7 +636,7 @@ fn child_of(parent: i32, name: &str) -> Option<i32> {
 }
 
 #[test]
-fn the_real_tracer_killed_in_the_middle_costs_no_sample() {
+fn killing_the_tracer_loses_no_sample() {
     if !have_bpftrace() {
         return;
     }
@@ -640,14 +645,14 @@ fn the_real_tracer_killed_in_the_middle_costs_no_sample() {
     let run = LongRun::start(&file);
     kill(Pid::from_raw(run.tracer), Signal::SIGKILL).unwrap();
     let ended = run.end();
-    assert_sentence(&ended, 71, &["bpftrace ended before the benchmark did (signal: 9"]);
+    assert_sentence(&ended, 71, &["bpftrace exited before the benchmark ended (signal: 9"]);
     let document = valid(&ended);
     assert_eq!(document["benchmark_samples"].as_array().unwrap().len(), 40);
     assert_eq!(document["trace"]["complete"], false);
 }
 
 #[test]
-fn ctrl_c_reports_what_there_is_and_ends_the_tracer() {
+fn ctrl_c_reports_the_samples_so_far_and_stops_the_tracer() {
     if !have_bpftrace() {
         return;
     }
@@ -664,5 +669,5 @@ fn ctrl_c_reports_what_there_is_and_ends_the_tracer() {
         assert_eq!(sample["kernel"]["syscalls"], json!({"read": BLOCKS}));
     }
     assert_eq!(document["error"]["kind"], "interrupted");
-    assert_eq!(document["trace"]["complete"], true, "what was reported was seen: {document:#}");
+    assert_eq!(document["trace"]["complete"], true, "the tracer saw every reported sample: {document:#}");
 }

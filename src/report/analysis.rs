@@ -75,7 +75,7 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
         })
         .collect();
     let found = stats::find_knees(&points, &RESAMPLING).unwrap_or_default();
-    let knee = |knee: &stats::Knee| Knee {
+    let knee = |knee: &stats::FittedKnee| Knee {
         strategy: strategy.to_owned(),
         block_bytes: knee.block_bytes,
         slope_before: knee.slope_before,

@@ -1,20 +1,20 @@
-//! Batches of samples that were taken one after the other.
+//! Medians of batches of consecutive samples.
 //!
-//! Neighbours in time resemble each other: whatever slows the machine for a while slows several in a
-//! row. Tests and intervals that take them for independent promise too much. The classical remedy are
-//! batches long enough to differ as batches do: Law, "Simulation Modeling and Analysis", 5th
-//! edition 2015, section 9.5.3 (batch means); here medians, as one disturbed sample is none of the batch.
+//! Consecutive samples are correlated: whatever slows the machine for a while slows several samples in a row.
+//! Tests and intervals that assume independent samples are then too optimistic. The classical remedy is to
+//! divide the series into batches that are long enough to be nearly independent: Law, "Simulation Modeling
+//! and Analysis", 5th edition 2015, section 9.5.3 (batch means). This module takes medians instead of means,
+//! because one disturbed sample hardly moves the median of its batch.
 
 use super::median::median;
 
-/// Ten batches suffice for an interval and a test, and more would only be shorter: Schmeiser, "Batch size
-/// effects in the analysis of simulation output", Operations Research 30(3), 1982, finds
-/// little to gain beyond 10 to 30.
+/// Number of batches. Ten are enough for an interval and a test, and more would each be shorter: Schmeiser,
+/// "Batch size effects in the analysis of simulation output", Operations Research 30(3), 1982, finds little
+/// gain beyond 10 to 30.
 const BATCHES: usize = 10;
 
-/// The medians of ten batches of consecutive `samples`, as equal in length as may be; below twenty
-/// samples each is a batch of its own.
-#[must_use]
+/// The medians of ten batches of consecutive `samples`, of nearly equal length. Fewer than twenty samples are
+/// returned unchanged: each is its own batch.
 pub fn batch_medians(samples: &[f64]) -> Vec<f64> {
     if samples.len() < 2 * BATCHES {
         return samples.to_vec();
@@ -30,7 +30,7 @@ mod tests {
     use crate::random::Random;
 
     #[test]
-    fn few_samples_are_batches_of_their_own() {
+    fn few_samples_are_returned_unchanged() {
         let samples: Vec<f64> = (0..19).map(f64::from).collect();
         assert_eq!(batch_medians(&samples), samples);
         assert_eq!(batch_medians(&[]), Vec::<f64>::new());
@@ -40,15 +40,15 @@ mod tests {
     fn every_sample_is_in_one_batch() {
         let samples: Vec<f64> = (0..30).map(f64::from).collect();
         assert_eq!(batch_medians(&samples), [1., 4., 7., 10., 13., 16., 19., 22., 25., 28.]);
-        // 25 samples: batches of two and of three in turn.
+        // 25 samples: batches of two and three alternate.
         let samples: Vec<f64> = (0..25).map(f64::from).collect();
         assert_eq!(batch_medians(&samples), [0.5, 3., 5.5, 8., 10.5, 13., 15.5, 18., 20.5, 23.]);
     }
 
-    /// Samples that each keep most of what the one before them had: an autoregressive process with a
-    /// coefficient of 0.8. Taken for independent, their interval misses the median far too often.
+    /// Samples of an autoregressive process with a coefficient of 0.8: each keeps most of the one before. An
+    /// interval that assumes independent samples misses their median far too often.
     #[test]
-    fn batches_cover_where_neighbours_resemble_each_other() {
+    fn interval_of_batches_covers_the_median_of_correlated_samples() {
         let mut random = Random::new(31);
         let mut covered = (0, 0);
         for _ in 0..400 {

@@ -1,10 +1,11 @@
-//! What to do with a budget that does not suffice for everything.
+//! Selection of jobs that fit into a budget.
 
-/// Which of the jobs a budget suffices for, cheapest first: so many are done as can be. Both in the same unit.
+/// For each of `costs`, true if `budget` covers the job. The cheapest jobs are selected first, so that as
+/// many as possible are. Costs and budget have the same unit.
 ///
-/// Smith, "Various optimizers for single-stage production", Naval Research Logistics Quarterly 3, 1956: in the order of
-/// their length, jobs are done at the earliest on average, and at any moment most of them.
-#[must_use]
+/// Smith, "Various optimizers for single-stage production", Naval Research Logistics Quarterly 3, 1956:
+/// running the shortest jobs first minimises the mean completion time, and at any moment the most jobs are
+/// complete.
 pub fn affordable(costs: &[f64], budget: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..costs.len()).collect();
     order.sort_by(|&a, &b| costs[a].total_cmp(&costs[b]));
@@ -22,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cheapest_are_afforded_first() {
+    fn the_cheapest_jobs_are_selected_first() {
         assert_eq!(affordable(&[5.0, 1.0, 9.0, 3.0], 9.0), [true, true, false, true]);
         assert_eq!(affordable(&[5.0, 1.0, 9.0, 3.0], 8.9), [false, true, false, true]);
         assert_eq!(affordable(&[5.0, 6.0], 4.0), [false, false]);
@@ -30,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_pay_is_not_afforded() {
+    fn infinite_and_undefined_costs_are_never_affordable() {
         assert_eq!(affordable(&[f64::INFINITY, 1.0, f64::NAN, 0.0], 10.0), [false, true, false, true]);
     }
 }

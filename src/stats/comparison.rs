@@ -1,41 +1,44 @@
-//! Whether one set of samples is slower than another, and by how much.
+//! Comparison of two sets of samples: is one of them slower, and by how much?
 //!
-//! Two questions, two tools. *Is there a difference?* is answered by a rank test: its p-value is
-//! exact for ten samples of any distribution and reaches 1e-5, which Holm's correction over a
-//! hundred points needs. A bootstrap cannot do that: the tail of the median of ten samples ends
-//! at the extremes of the sample. *How large is it?* is answered by the ratio of medians with
-//! its interval. A verdict of faster or slower asks for both, and for a size that matters.
+//! Each of the two questions has its own tool. *Is there a difference?* is answered by a rank test: its
+//! p-value is exact for ten samples of any distribution and can be as small as 1e-5, which Holm's correction
+//! over a hundred points needs. A bootstrap cannot do that, because the bootstrap distribution of the median
+//! of ten samples ends at the extremes of the sample. *How large is it?* is answered by the ratio of medians
+//! with its interval. The verdicts faster and slower require both, and a difference that is large enough to
+//! matter.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{LEAST_SAMPLES, Resampling, bootstrap_interval};
+use super::bootstrap::{MIN_SAMPLES, Resampling, all_positive, bootstrap_interval};
 use super::median::{median, median_interval};
 use super::multiple::holm;
 use super::rank_tests::{mann_whitney_p, signed_rank_p};
 
-/// How much larger one set of samples is than another.
+/// The ratio of one set of samples to another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
-    /// The new by the old.
+    /// New divided by old.
     pub ratio: f64,
     /// Interval of the ratio; `None` with five samples or fewer on a side.
     pub interval: Option<(f64, f64)>,
-    /// Two-sided p-value of a rank test: how likely so clear a difference is if there is none.
+    /// Two-sided p-value of a rank test: the probability of a difference at least this clear if there is
+    /// none.
     pub p_value: f64,
 }
 
-/// The ratio of the medians of independent positive samples, `new` by `old`, in the same unit.
+/// The ratio of the medians of two independent sets of positive samples, `new` divided by `old`, in the same
+/// unit.
 ///
-/// The p-value is that of the Mann-Whitney test. `None` where a set is empty or a value is not
-/// positive and finite.
-pub fn ratio_of_medians(old: &[f64], new: &[f64], how: &Resampling) -> Option<Ratio> {
+/// The p-value is that of the Mann-Whitney test. Returns `None` if a set is empty or a value is not positive
+/// and finite.
+pub fn ratio_of_medians(old: &[f64], new: &[f64], resampling: &Resampling) -> Option<Ratio> {
     let ratio = |old: &[f64], new: &[f64]| Some(median(new)? / median(old)?);
     if !all_positive(old) || !all_positive(new) {
         return None;
     }
-    let enough = old.len().min(new.len()) >= LEAST_SAMPLES;
-    let interval = || bootstrap_interval(&[old, new], |drawn| ratio(&drawn[0], &drawn[1]), how);
+    let enough = old.len().min(new.len()) >= MIN_SAMPLES;
+    let interval = || bootstrap_interval(&[old, new], |drawn| ratio(&drawn[0], &drawn[1]), resampling);
     Some(Ratio {
         ratio: ratio(old, new)?,
         interval: enough.then(interval).flatten(),
@@ -43,13 +46,13 @@ pub fn ratio_of_medians(old: &[f64], new: &[f64], how: &Resampling) -> Option<Ra
     })
 }
 
-/// The median of the ratios of pairs (old, new) that were taken one after the other.
+/// The median of the ratios of pairs (old, new) whose two samples were taken one after the other.
 ///
-/// What disturbs both of a pair cancels out. The interval is the order-statistic one of a median, at
-/// least 95 %: for one set of values it is exact, where the bootstrap of ten values covers only 93 %. The
-/// p-value is that of Wilcoxon's signed-rank test of the logarithms, which are symmetric around 0
-/// if exchanging the two changes nothing: so let chance say which of a pair runs first. `None`
-/// without pairs or where a value is not positive and finite.
+/// A disturbance of both samples of a pair cancels out. The interval is the order-statistic interval of a
+/// median, with at least 95 % confidence: for one set of values it is exact, whereas the bootstrap of ten
+/// values covers only 93 %. The p-value is that of Wilcoxon's signed-rank test of the logarithms. They are
+/// symmetric around 0 if exchanging the two samples changes nothing, so the order within each pair must be
+/// random. Returns `None` without pairs, or if a value is not positive and finite.
 pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
     let ratios: Vec<f64> = pairs.iter().map(|(old, new)| new / old).collect();
     if !pairs.iter().all(|&(old, new)| all_positive(&[old, new])) {
@@ -58,10 +61,6 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
     let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
     let p_value = signed_rank_p(&logarithms)?;
     Some(Ratio { ratio: median(&ratios)?, interval: median_interval(&ratios), p_value })
-}
-
-fn all_positive(values: &[f64]) -> bool {
-    values.iter().all(|&value| value > 0.0 && value.is_finite())
 }
 
 /// Result of a comparison of times.
@@ -74,46 +73,40 @@ pub enum Verdict {
     Slower,
     /// No difference larger than the threshold.
     Same,
-    /// The samples do not say.
+    /// The samples allow no conclusion.
     Inconclusive,
 }
 
-/// The verdict on each of `time_ratios` (new by old), compared together.
+/// The verdict on each of `time_ratios` (new divided by old), compared together.
 ///
-/// `threshold` is the least difference that matters (0.03 is 3 %): beyond it lie ratios above
-/// 1 + threshold and below 1 / (1 + threshold). *Slower* and *faster* ask for an interval that lies
-/// wholly beyond it, and a p-value of at most `alpha` after Holm's correction over all the
-/// ratios: so where nothing differs, the probability that any point at all is called slower or
-/// faster is at most `alpha`. *Same* asks for an interval within the threshold. All else is *inconclusive*.
+/// `threshold` is the smallest difference that matters (0.03 is 3 %): ratios below 1 / (1 + threshold) or
+/// above 1 + threshold exceed it. *Slower* and *faster* require an interval entirely beyond the threshold,
+/// and a p-value of at most `alpha` after Holm's correction over all ratios. If nothing differs, the
+/// probability that any point is called slower or faster is therefore at most `alpha`. *Same* requires an
+/// interval within the threshold. Everything else is *inconclusive*.
 ///
-/// `machine` are the ratios of controls: of times, taken beside either set of samples, of work that is
-/// not what is compared. What they changed by, or may have, is not held against a point: *slower*
-/// and *faster* ask for an interval that lies beyond the threshold and this change together.
+/// `machine` holds the ratios of controls: times of other work, taken beside each set of samples. A change of
+/// the machine that their intervals allow is not attributed to a point: *slower* and *faster* require an
+/// interval beyond the threshold and this change together.
 ///
-/// Holm's promise is about samples of one distribution. A change of spread alone, medians being
-/// equal, is a difference to a rank test: the interval and the threshold then hold most of the
-/// alarms back, not all.
+/// Holm's guarantee holds if both sets of samples have the same distribution. A rank test also finds a change
+/// of spread between equal medians; the interval and the threshold suppress most of these false alarms, but
+/// not all.
 pub fn verdicts(time_ratios: &[Ratio], machine: &[Ratio], threshold: f64, alpha: f64) -> Vec<Verdict> {
     let p_values: Vec<f64> = time_ratios.iter().map(|ratio| ratio.p_value).collect();
-    let explained = explained(machine);
-    let judge = |(ratio, p): (&Ratio, f64)| verdict(ratio, p <= alpha, threshold, explained);
-    time_ratios.iter().zip(holm(&p_values)).map(judge).collect()
-}
-
-/// The least and the largest ratio that a change of the machine itself may explain; 1 among them.
-fn explained(machine: &[Ratio]) -> (f64, f64) {
-    let intervals = machine.iter().filter_map(|ratio| ratio.interval);
-    intervals.fold((1.0, 1.0), |(least, most), (low, high)| (low.min(least), high.max(most)))
-}
-
-fn verdict(time: &Ratio, significant: bool, threshold: f64, explained: (f64, f64)) -> Verdict {
+    // The range of ratios that a change of the machine may explain; it contains 1.
+    let (machine_low, machine_high) = machine
+        .iter()
+        .filter_map(|control| control.interval)
+        .fold((1.0, 1.0), |range: (f64, f64), (low, high)| (range.0.min(low), range.1.max(high)));
     let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
-    match time.interval {
+    let verdict = |(time_ratio, adjusted_p): (&Ratio, f64)| match time_ratio.interval {
         Some((low, high)) if least <= low && high <= most => Verdict::Same,
-        Some((low, _)) if significant && low > most * explained.1 => Verdict::Slower,
-        Some((_, high)) if significant && high < least * explained.0 => Verdict::Faster,
+        Some((low, _)) if adjusted_p <= alpha && low > most * machine_high => Verdict::Slower,
+        Some((_, high)) if adjusted_p <= alpha && high < least * machine_low => Verdict::Faster,
         _ => Verdict::Inconclusive,
-    }
+    };
+    time_ratios.iter().zip(holm(&p_values)).map(verdict).collect()
 }
 
 #[cfg(test)]
@@ -124,7 +117,7 @@ mod tests {
     const OLD: [f64; 10] = [10.1, 10.4, 9.9, 10.0, 10.6, 10.2, 12.9, 10.3, 10.05, 10.15];
     const NEW: [f64; 10] = [11.2, 11.5, 10.9, 11.1, 11.4, 11.9, 11.3, 11.0, 14.0, 11.25];
 
-    /// Few resamples, for tests of many comparisons.
+    /// Few resamples, for tests that make many comparisons.
     const QUICK: Resampling = Resampling { resamples: 200, seed: 1, confidence: 0.95 };
 
     fn assert_ratio(got: Ratio, ratio: f64, interval: (f64, f64), p_value: f64) {
@@ -134,17 +127,17 @@ mod tests {
         assert!((got.p_value / p_value - 1.0).abs() < 1e-9, "{got:?}");
     }
 
-    /// SciPy 1.17.1 `bootstrap(method="percentile", n_resamples=200_000)`; the p-value counted over
-    /// all 184,756 ways to share out the ranks.
+    /// SciPy 1.17.1 `bootstrap(method="percentile", n_resamples=200_000)`; the p-value is from an enumeration
+    /// of all 184,756 assignments of the ranks.
     #[test]
     fn ratio_of_medians_matches_scipy() {
-        let how = Resampling { resamples: 20_000, ..Resampling::default() };
-        let got = ratio_of_medians(&OLD, &NEW, &how).unwrap();
+        let resampling = Resampling { resamples: 20_000, ..QUICK };
+        let got = ratio_of_medians(&OLD, &NEW, &resampling).unwrap();
         assert_ratio(got, 1.108_108_108_108_108_1, (1.075_426, 1.142_145), 0.001_050_033_557_773_496);
     }
 
-    /// SciPy 1.17.1 `wilcoxon(method="exact")` of the logarithms; of ten ratios the second and the
-    /// ninth bound the interval.
+    /// SciPy 1.17.1 `wilcoxon(method="exact")` of the logarithms; the interval ends at the second and the
+    /// ninth of the ten ratios.
     #[test]
     fn paired_ratio_matches_scipy() {
         let pairs: Vec<(f64, f64)> = OLD.into_iter().zip(NEW).collect();
@@ -153,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_ratio_or_no_interval() {
+    fn invalid_samples_have_no_ratio_and_few_samples_no_interval() {
         assert_eq!(ratio_of_medians(&[], &NEW, &QUICK), None);
         assert_eq!(ratio_of_medians(&[0.0; 6], &NEW, &QUICK), None);
         assert_eq!(paired_ratio(&[]), None);
@@ -163,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_by_interval_threshold_and_significance() {
+    fn a_verdict_depends_on_interval_threshold_and_significance() {
         let judge =
             |ratio, interval, p_value| verdicts(&[Ratio { ratio, interval, p_value }], &[], 0.03, 0.05)[0];
         assert_eq!(judge(1.10, Some((1.05, 1.15)), 0.01), Verdict::Slower);
@@ -178,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_machine_explains_is_no_verdict() {
+    fn a_change_that_the_machine_explains_is_inconclusive() {
         let slower = Ratio { ratio: 1.1, interval: Some((1.08, 1.12)), p_value: 0.001 };
         let control = |low, high| Ratio { ratio: 1.0, interval: Some((low, high)), p_value: 0.5 };
         let faster = Ratio { ratio: 1.0 / 1.1, interval: Some((1.0 / 1.12, 1.0 / 1.08)), p_value: 0.001 };
@@ -191,15 +184,16 @@ mod tests {
     }
 
     #[test]
-    fn a_p_value_alone_in_a_crowd_is_not_significant() {
+    fn one_small_p_value_among_many_points_is_not_significant() {
         let clear = Ratio { ratio: 1.1, interval: Some((1.05, 1.15)), p_value: 0.01 };
         let same = Ratio { ratio: 1.0, interval: Some((0.9, 1.1)), p_value: 0.8 };
-        let crowd = [clear, same, same, same, same, same];
-        assert_eq!(verdicts(&crowd, &[], 0.03, 0.05)[0], Verdict::Inconclusive);
-        assert_eq!(verdicts(&crowd[..1], &[], 0.03, 0.05)[0], Verdict::Slower);
+        let points = [clear, same, same, same, same, same];
+        assert_eq!(verdicts(&points, &[], 0.03, 0.05)[0], Verdict::Inconclusive);
+        assert_eq!(verdicts(&points[..1], &[], 0.03, 0.05)[0], Verdict::Slower);
     }
 
-    /// Two sweeps of 25 points with ten skewed samples each; the second takes `factor` times as long.
+    /// Compares two sweeps of 25 points with ten skewed samples each; the second takes `factor` times as
+    /// long.
     fn compare_sweeps(random: &mut Random, sigma: f64, factor: f64) -> Vec<Verdict> {
         let mut point = || {
             let (old, new) = (random.lognormal(10, 1.0, sigma), random.lognormal(10, factor, sigma));
@@ -208,7 +202,7 @@ mod tests {
         verdicts(&(0..25).map(|_| point()).collect::<Vec<_>>(), &[], 0.03, 0.05)
     }
 
-    /// A/A: of 40 comparisons of 25 points with 8 % noise, at most one in twenty has a difference
+    /// A/A: 40 comparisons of 25 points with 8 % noise. At most one in twenty should find a difference
     /// anywhere; the bound is three standard deviations above that.
     #[test]
     fn the_same_program_is_not_slower_than_itself() {
@@ -222,7 +216,7 @@ mod tests {
         assert!(points < 50, "{points} of 1000 points");
     }
 
-    /// With 2 % noise the interval of the ratio of ten samples is about 2 % to either side.
+    /// With 2 % noise, the interval of the ratio of ten samples extends about 2 % to either side.
     #[test]
     fn ten_percent_slower_is_found_at_every_point() {
         let mut random = Random::new(22);
@@ -233,14 +227,14 @@ mod tests {
     }
 
     #[test]
-    fn quiet_samples_of_the_same_program_are_the_same() {
+    fn samples_of_the_same_program_with_little_noise_are_the_same() {
         let mut random = Random::new(23);
         assert_eq!(compare_sweeps(&mut random, 0.005, 1.0), [Verdict::Same; 25]);
     }
 
-    /// The bootstrap interval of the ratio of medians of ten and ten, 600 times.
+    /// 600 bootstrap intervals of the ratio of medians of ten samples each.
     #[test]
-    fn interval_of_the_ratio_covers() {
+    fn interval_of_the_ratio_covers_the_true_ratio() {
         let mut random = Random::new(24);
         let covers = |random: &mut Random| {
             let (old, new) = (random.lognormal(10, 1.0, 0.1), random.lognormal(10, 1.2, 0.1));

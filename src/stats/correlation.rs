@@ -1,24 +1,24 @@
-//! Rank correlation, and whether samples drift while they are taken.
+//! Rank correlation, and the drift of samples during a sweep.
 
 use super::median::median;
 use super::ranks::doubled_midranks;
 
-/// How strongly two sequences rise and fall together.
+/// The correlation of two sequences.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Correlation {
-    /// From -1 (one falls as the other rises) to 1.
+    /// Coefficient, from -1 (one sequence falls as the other rises) to 1.
     pub rho: f64,
-    /// Two-sided p-value: how likely a rho this far from 0 is where the order is chance.
+    /// Two-sided p-value: the probability of a rho at least this far from 0 if the order is random.
     pub p_value: f64,
 }
 
-/// Spearman's rank correlation of `x` and `y`: the i-th of the one belongs to the i-th of the other.
+/// Spearman's rank correlation of `x` and `y`; the values at each index form a pair.
 ///
-/// Spearman, American Journal of Psychology 15(1), 1904. The p-value is that of Student's t with
-/// n - 2 degrees of freedom (Kendall & Stuart, "The Advanced Theory of Statistics", volume 2,
-/// chapter 31), as in `scipy.stats.spearmanr`: good from n = 10 on. `None` for fewer than three
-/// pairs, different lengths, or where either is constant or holds a value that is not a number.
-pub fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
+/// Spearman, American Journal of Psychology 15(1), 1904. The p-value is that of Student's t with n - 2
+/// degrees of freedom (Kendall & Stuart, "The Advanced Theory of Statistics", volume 2, chapter 31), as in
+/// `scipy.stats.spearmanr`: accurate from n = 10 on. Returns `None` for fewer than three pairs, for different
+/// lengths, or if a sequence is constant or has a value that is not a number.
+fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
     if x.len() != y.len() || x.len() < 3 || x.iter().chain(y).any(|value| value.is_nan()) {
         return None;
     }
@@ -36,12 +36,13 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
     Some(Correlation { rho, p_value: student_p(t, freedom) })
 }
 
-/// Whether samples get slower or faster while a sweep goes on.
+/// The rank correlation of samples with the order in which they were taken: positive if they grow during a
+/// sweep.
 ///
-/// `points[i]` holds (order index within the sweep, value) of each sample of point i, in any unit. What is
-/// correlated with the order index is the relative residual, value / median of its point - 1, so
-/// that points of any magnitude can be taken together. `None` as for [`spearman`], or where a
-/// median is 0.
+/// `points[i]` holds (order index within the sweep, value) of each sample of point i, in any unit. The order
+/// index is correlated with the relative residual, value / median of its point - 1, so that points of any
+/// magnitude can be combined. Returns `None` for fewer than three samples, if all residuals are equal, or if
+/// a median is 0.
 pub fn drift(points: &[&[(u64, f64)]]) -> Option<Correlation> {
     let (mut order, mut residuals) = (Vec::new(), Vec::new());
     for point in points.iter().filter(|point| !point.is_empty()) {
@@ -53,15 +54,16 @@ pub fn drift(points: &[&[(u64, f64)]]) -> Option<Correlation> {
     spearman(&order, &residuals)
 }
 
-/// The probability that Student's t with whole `freedom` lies beyond `t` or -`t`.
+/// The probability that Student's t with a whole number of degrees of `freedom` lies beyond `t` or -`t`.
 ///
-/// Abramowitz & Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: for whole degrees
-/// of freedom a finite sum, so no incomplete beta function is needed. Exact to about 1e-14 absolute.
+/// Abramowitz & Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: for whole degrees of freedom
+/// the probability is a finite sum, so no incomplete beta function is needed. The absolute error is about
+/// 1e-14.
 fn student_p(t: f64, freedom: usize) -> f64 {
     let angle = (t / (freedom as f64).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();
     let odd = freedom % 2;
-    // Terms cos^(j) of every second j below the freedom, each from the one before.
+    // Terms cos^j for every second j below the degrees of freedom, each computed from the one before.
     let (mut term, mut sum) = (if odd == 1 { cosine } else { 1.0 }, 0.0);
     for j in (odd..freedom.saturating_sub(1)).step_by(2) {
         sum += term;
@@ -110,14 +112,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_correlate() {
+    fn invalid_sequences_have_no_correlation() {
         assert_eq!(spearman(&[1.0, 2.0], &[1.0, 2.0]), None);
         assert_eq!(spearman(&[1.0, 2.0, 3.0], &[1.0, 1.0, 1.0]), None);
         assert_eq!(spearman(&[1.0, 2.0, f64::NAN], &[1.0, 2.0, 3.0]), None);
         assert_eq!(spearman(&[1.0, 2.0, 3.0], &[1.0, 2.0]), None);
     }
 
-    /// Points a thousandfold apart, ten rounds, 1 % noise, the last round slower by `slope`.
+    /// Points whose magnitudes differ a thousandfold, ten rounds with 1 % noise; the last round is slower by
+    /// `slope`.
     fn sweep(random: &mut Random, slope: f64) -> Option<Correlation> {
         let sample = |point: u64, round: u64, noise: f64| {
             let slower = 1.0 + slope * round as f64 / 9.0;
@@ -131,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_drift_of_two_percent_is_seen_and_none_is_not() {
+    fn a_drift_of_two_percent_is_detected_and_noise_is_not() {
         let mut random = Random::new(5);
         assert!(sweep(&mut random, 0.02).unwrap().p_value < 1e-6);
         assert!(sweep(&mut random, -0.02).unwrap().rho < -0.3);

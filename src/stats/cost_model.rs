@@ -1,14 +1,14 @@
-//! What a call costs and what a byte costs: time = calls x per-call + bytes x per-byte.
+//! The cost model: time = calls x cost per call + bytes x cost per byte.
 
-use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::bootstrap::{Estimate, Resampling, is_resamplable, replicates};
 use super::median::median;
 
-/// A point of the curve: the same work, timed again and again.
+/// A point of the curve: repeated samples of the same work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CostPoint<'a> {
-    /// Calls that a sample makes.
+    /// Calls per sample.
     pub calls: u64,
-    /// Bytes that a sample moves.
+    /// Bytes moved per sample.
     pub bytes: u64,
     /// Time of each sample, in seconds.
     pub seconds: &'a [f64],
@@ -16,35 +16,30 @@ pub struct CostPoint<'a> {
 
 /// The fitted model.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CostModel {
-    /// Seconds a call, never negative.
+pub struct FittedCostModel {
+    /// Seconds per call, never negative.
     pub per_call_seconds: Estimate,
-    /// Seconds a byte, never negative.
+    /// Seconds per byte, never negative.
     pub per_byte_seconds: Estimate,
-    /// How far the model lies off the median of a point, as a part of it: the mean over the points.
-    /// The intervals hold if the model does; where this is large, it does not.
+    /// Relative error of the model at the median of a point, averaged over the points. The intervals are
+    /// valid only if the model is; a large error shows that it is not.
     pub relative_error: f64,
 }
 
-impl CostModel {
-    /// What the model expects of so much work, in seconds.
-    pub fn expected_seconds(&self, calls: u64, bytes: u64) -> f64 {
-        calls as f64 * self.per_call_seconds.value + bytes as f64 * self.per_byte_seconds.value
-    }
-}
-
-/// Fits the model to the medians of `points`: the costs, not negative, with the least sum of
-/// absolute relative errors.
+/// Fits the model to the medians of `points`: the non-negative costs with the smallest sum of absolute
+/// relative errors.
 ///
-/// Relative, so that a point of a microsecond counts as much as one of a second; absolute, so that a few
-/// points where another law holds (a cache that is full, say) do not pull at the fit
-/// (Bloomfield & Steiger, "Least Absolute Deviations", 1983). The intervals are percentile
-/// bootstrap intervals, by resampling the samples within every point.
+/// Errors are relative, so that a point of a microsecond counts as much as one of a second. They are not
+/// squared, so that a few points that follow another law (a full cache, for example) hardly affect the fit
+/// (Bloomfield & Steiger, "Least Absolute Deviations", 1983). The intervals are percentile bootstrap
+/// intervals; the samples are resampled within every point.
 ///
-/// Points with five samples or fewer, without calls or bytes, or whose times are not positive and
-/// finite, are left out. `None` where fewer than three points are left, or all have the same bytes a call.
-pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<CostModel> {
-    let points: Vec<&CostPoint> = points.iter().filter(|point| is_usable(point)).collect();
+/// Points with five samples or fewer, without calls or bytes, or with times that are not positive and finite
+/// are ignored. Returns `None` if fewer than three points remain, or if all have the same number of bytes per
+/// call.
+pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<FittedCostModel> {
+    let is_usable = |point: &&CostPoint| point.calls > 0 && point.bytes > 0 && is_resamplable(point.seconds);
+    let points: Vec<&CostPoint> = points.iter().filter(is_usable).collect();
     let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
     let alike = points.windows(2).all(|pair| block_bytes(pair[0]) == block_bytes(pair[1]));
     if points.len() < 3 || alike {
@@ -58,29 +53,24 @@ pub fn fit_cost_model(points: &[CostPoint], how: &Resampling) -> Option<CostMode
         )
     };
     let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
-    let fits = replicates(&samples, |drawn| fit(medians(drawn)?), how);
-    let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, how.confidence);
-    Some(CostModel {
+    let fits = replicates(&samples, |drawn| fit(medians(drawn)?), resampling);
+    let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, resampling.confidence);
+    Some(FittedCostModel {
         per_call_seconds: estimate(per_call, fits.iter().map(|fit| fit.0).collect())?,
         per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,
         relative_error,
     })
 }
 
-fn is_usable(point: &CostPoint) -> bool {
-    let timed = point.seconds.iter().all(|&time| time > 0.0 && time.is_finite());
-    point.calls > 0 && point.bytes > 0 && point.seconds.len() >= LEAST_SAMPLES && timed
-}
-
 fn medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
     groups.iter().map(|group| median(group.as_ref())).collect()
 }
 
-/// The `a` and `b`, neither negative, with the least mean of |1 - a x - b y| over the rows (x, y),
-/// and that mean.
+/// The non-negative `a` and `b` with the smallest mean of |1 - a x - b y| over the rows (x, y), and that
+/// mean.
 ///
-/// The sum is convex and linear between the lines where a row fits exactly, so its minimum lies
-/// where two of these lines cross each other, or one an axis: all of these are tried.
+/// The sum is convex, and linear between the lines on which a row fits exactly. Its minimum therefore lies
+/// where two of these lines cross, or where one crosses an axis; all of these points are tried.
 fn least_absolute(rows: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
     let on_axes = rows.iter().flat_map(|&(x, y)| [(1.0 / x, 0.0), (0.0, 1.0 / y)]);
     let pairs = rows.iter().enumerate().flat_map(|(i, &p)| rows[..i].iter().map(move |&q| (p, q)));
@@ -92,7 +82,7 @@ fn least_absolute(rows: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
     on_axes.chain(crossings).map(with_error).min_by(|p, q| p.2.total_cmp(&q.2))
 }
 
-/// Where a x + b y = 1 holds for both rows, if neither `a` nor `b` is negative there.
+/// The point where a x + b y = 1 holds for both rows, if neither `a` nor `b` is negative there.
 fn crossing((x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Option<(f64, f64)> {
     let determinant = x1 * y2 - x2 * y1;
     let (a, b) = ((y2 - y1) / determinant, (x1 - x2) / determinant);
@@ -109,7 +99,7 @@ mod tests {
     const PER_BYTE: f64 = 0.041e-9;
     const QUICK: Resampling = Resampling { resamples: 100, seed: 1, confidence: 0.95 };
 
-    /// Twenty-five powers of two over at most 16 MiB and 65,536 calls, ten samples each, noise `sigma`.
+    /// 25 powers of two over at most 16 MiB and 65,536 calls, ten samples per point, noise `sigma`.
     struct Sweep(Vec<(u64, u64, Vec<f64>)>);
 
     impl Sweep {
@@ -123,7 +113,7 @@ mod tests {
             Self((0..=24).map(point).collect())
         }
 
-        fn fit(&self) -> Option<CostModel> {
+        fn fit(&self) -> Option<FittedCostModel> {
             let point = |(calls, bytes, seconds)| CostPoint { calls, bytes, seconds };
             let points = self.0.iter().map(|(calls, bytes, seconds)| point((*calls, *bytes, seconds)));
             fit_cost_model(&points.collect::<Vec<_>>(), &QUICK)
@@ -141,20 +131,21 @@ mod tests {
         assert_near(model.per_call_seconds, PER_CALL, 1e-9);
         assert_near(model.per_byte_seconds, PER_BYTE, 1e-9);
         assert!(model.relative_error < 1e-9);
-        assert!((model.expected_seconds(1_000, 1 << 20) / 0.000_214_991_616 - 1.0).abs() < 1e-9);
+        let expected = 1e3 * model.per_call_seconds.value + 1_048_576.0 * model.per_byte_seconds.value;
+        assert!((expected / 0.000_214_991_616 - 1.0).abs() < 1e-9);
     }
 
     #[test]
-    fn noise_of_five_percent_leaves_the_costs_within_three() {
+    fn five_percent_noise_moves_the_costs_by_less_than_three_percent() {
         let model = Sweep::new(&mut Random::new(2), PER_CALL, PER_BYTE, 0.05).fit().unwrap();
         assert_near(model.per_call_seconds, PER_CALL, 0.03);
         assert_near(model.per_byte_seconds, PER_BYTE, 0.03);
         assert!((0.002..0.05).contains(&model.relative_error), "{model:?}");
     }
 
-    /// The four largest blocks take three times as long, as past the last cache.
+    /// The four largest blocks take three times as long, as they do beyond the last cache.
     #[test]
-    fn points_under_another_law_do_not_pull() {
+    fn a_few_points_that_follow_another_law_hardly_affect_the_fit() {
         let mut sweep = Sweep::new(&mut Random::new(3), PER_CALL, PER_BYTE, 0.01);
         sweep.0[21..].iter_mut().flat_map(|point| &mut point.2).for_each(|time| *time *= 3.0);
         let model = sweep.fit().unwrap();
@@ -163,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cost_that_is_not_there_is_zero_and_not_negative() {
+    fn an_absent_cost_is_zero_and_not_negative() {
         let model = Sweep::new(&mut Random::new(4), PER_CALL, 0.0, 0.05).fit().unwrap();
         assert!(
             model.per_byte_seconds.low >= 0.0 && model.per_byte_seconds.value < PER_BYTE / 100.0,
@@ -173,21 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn intervals_hold_the_true_costs() {
+    fn intervals_contain_the_true_costs() {
         let mut random = Random::new(5);
-        let holds = |estimate: Estimate, cost: f64| u32::from(estimate.low <= cost && cost <= estimate.high);
+        let contains =
+            |estimate: Estimate, cost: f64| u32::from(estimate.low <= cost && cost <= estimate.high);
         let (mut calls, mut bytes) = (0, 0);
         for _ in 0..30 {
             let model = Sweep::new(&mut random, PER_CALL, PER_BYTE, 0.05).fit().unwrap();
-            calls += holds(model.per_call_seconds, PER_CALL);
-            bytes += holds(model.per_byte_seconds, PER_BYTE);
+            calls += contains(model.per_call_seconds, PER_CALL);
+            bytes += contains(model.per_byte_seconds, PER_BYTE);
         }
         println!("cost intervals: {calls} and {bytes} of 30");
         assert!(calls >= 25 && bytes >= 25, "{calls} and {bytes} of 30");
     }
 
     #[test]
-    fn costs_that_cannot_be_told_apart_are_none() {
+    fn costs_that_cannot_be_separated_are_not_fitted() {
         let seconds = [1.0; 10];
         let same_blocks = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096 * n, seconds: &seconds });
         assert_eq!(fit_cost_model(&same_blocks, &QUICK), None);
@@ -197,7 +189,7 @@ mod tests {
         assert_eq!(fit_cost_model(&untimed, &QUICK), None);
     }
 
-    /// `scipy.optimize.linprog` (SciPy 1.17.1, HiGHS) of the same problem.
+    /// `scipy.optimize.linprog` (SciPy 1.17.1, HiGHS) for the same problem.
     #[test]
     fn least_absolute_matches_linear_programming() {
         let rows = [(1.03, 0.21), (0.88, 0.33), (0.52, 0.47), (0.23, 0.91), (0.11, 1.37)];
@@ -206,9 +198,9 @@ mod tests {
         assert!((error - 0.095715385273).abs() < 1e-9, "{error}");
     }
 
-    /// Every two rows cross at a negative b, so the best lies on the axis, by the middle row.
+    /// Every two rows cross at a negative b, so the best fit lies on the axis and is that of the middle row.
     #[test]
-    fn the_best_may_lie_on_an_axis() {
+    fn the_best_fit_may_lie_on_an_axis() {
         let (a, b, error) = least_absolute(&[(1.0, 0.2), (1.1, 0.5), (1.2, 1.0)]).unwrap();
         assert_eq!((a, b), (1.0 / 1.1, 0.0));
         assert!((error - 0.2 / 3.3).abs() < 1e-12, "{error}");

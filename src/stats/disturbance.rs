@@ -1,33 +1,33 @@
-//! Which samples were taken while something else slowed the processor.
+//! Detection of samples that were taken while the processor was slowed by something else.
 
 use super::median::quantile;
 
-/// The part of the readings that a processor left alone must give: below it nobody knows how fast
-/// it can be. Small, because on a busy shared machine it is left alone for a tenth of the time.
+/// Fraction of the readings that must be undisturbed; with fewer, the undisturbed speed is unknown. The
+/// fraction is small because the processor of a busy shared machine may be undisturbed for only a tenth of
+/// the time.
 const QUIET_SHARE: f64 = 0.05;
 
-/// A reading this much longer than those of a processor left alone is none of noise: a busy hardware
-/// thread beside it makes it longer by a half or more.
+/// A reading this many times as long as an undisturbed one is not noise: a busy hardware thread on the same
+/// core makes it longer by half or more.
 const EXCESS: f64 = 1.1;
 
-/// For each of `readings`, times of the same work in any unit, whether the processor was slowed then.
+/// For each of `readings`, true if the processor was slowed during it. Readings are times of the same work in
+/// any unit.
 ///
-/// The fastest twentieth of the readings tells what the processor does when it is left alone, and one
-/// is disturbed where it took a tenth longer. The readings are of work of their own, so samples are told
-/// apart by a covariate and never by their own value. As far as the disturbance does not depend on what is
-/// measured, the median of the rest is that of a processor left alone: see [`self_inflicted`].
-#[must_use]
+/// The fastest twentieth of the readings shows the undisturbed speed of the processor; a reading that takes a
+/// tenth longer is disturbed. The readings measure work of their own, so samples are classified by a
+/// covariate and never by their own value. If the disturbance does not depend on what is measured, the median
+/// of the other samples is that of an undisturbed processor: see [`self_inflicted`].
 pub fn disturbed(readings: &[f64]) -> Vec<bool> {
     let limit = quantile(readings, QUIET_SHARE).map_or(f64::INFINITY, |quiet| EXCESS * quiet);
     readings.iter().map(|&reading| reading > limit).collect()
 }
 
-/// Whether the samples of one point are disturbed so much more often than `all` that what is measured may
-/// be the cause: less than half of the part that is quiet elsewhere.
+/// True if the samples of one point are disturbed so much more often than `all` that the point itself may be
+/// the cause: the fraction of undisturbed samples is less than half of that of all samples.
 ///
-/// An I/O path that sleeps leaves a slower clock behind, and one that has the kernel work elsewhere
-/// leaves that work. It is part of such a path and no disturbance of it.
-#[must_use]
+/// An I/O path that sleeps lowers the clock of the processor, and one that makes the kernel work in the
+/// background leaves that work behind. Both are part of the path and not a disturbance.
 pub fn self_inflicted(point: &[bool], all: &[bool]) -> bool {
     let quiet = |slowed: &[bool]| {
         let count = slowed.iter().filter(|slowed| !**slowed).count();
@@ -36,9 +36,8 @@ pub fn self_inflicted(point: &[bool], all: &[bool]) -> bool {
     quiet(point) < quiet(all) / 2.0
 }
 
-/// Whether a processor was left alone for less than a twentieth of `readings`, though for some: then none of
-/// them is known to be disturbed.
-#[must_use]
+/// True if some of `readings` are undisturbed, but less than a twentieth: no reading can then be classified
+/// as disturbed.
 pub fn hardly_left_alone(readings: &[f64]) -> bool {
     let fastest = quantile(readings, 0.0).zip(quantile(readings, QUIET_SHARE));
     fastest.is_some_and(|(fastest, quiet)| quiet > EXCESS * fastest)
@@ -51,7 +50,7 @@ mod tests {
     use crate::random::Random;
 
     #[test]
-    fn what_exceeds_the_fastest_by_a_tenth_is_disturbed() {
+    fn a_reading_a_tenth_longer_than_the_fastest_is_disturbed() {
         let readings = [10.0, 10.1, 20.0, 10.05, 10.9, 11.2, 19.0, 10.0];
         assert_eq!(disturbed(&readings), [false, false, true, false, false, true, true, false]);
         assert_eq!(disturbed(&[]), [false; 0]);
@@ -59,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_processor_that_is_hardly_ever_left_alone_is_what_it_is() {
+    fn few_undisturbed_readings_classify_no_reading_as_disturbed() {
         let mut readings = vec![20.0; 97];
         readings.extend([10.0; 3]);
         assert!(disturbed(&readings).iter().all(|disturbed| !disturbed));
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_that_is_slowed_wherever_it_runs_slows_itself() {
+    fn a_point_that_is_disturbed_more_than_all_others_disturbs_itself() {
         let all: Vec<bool> = (0..100).map(|index| index % 2 == 0).collect();
         assert!(self_inflicted(&[true; 10], &all));
         assert!(!self_inflicted(&all[..11], &all));
@@ -79,10 +78,11 @@ mod tests {
         assert!(!self_inflicted(&[], &[]));
     }
 
-    /// A neighbour comes and goes and makes samples take 1.4 times as long: where it is there for half
-    /// of the time, the median of all lies anywhere between; that of the undisturbed is the truth.
+    /// Another load comes and goes and makes samples take 1.4 times as long. It is present half of the time,
+    /// so the median of all samples may lie anywhere in between; the median of the undisturbed samples is the
+    /// true one.
     #[test]
-    fn the_median_of_the_undisturbed_is_that_of_a_quiet_machine() {
+    fn the_median_of_undisturbed_samples_is_that_of_a_quiet_machine() {
         let mut random = Random::new(31);
         let slowed: Vec<bool> = (0..60).map(|index| index / 7 % 2 == 1).collect();
         let covered = |random: &mut Random| {

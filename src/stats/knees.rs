@@ -1,21 +1,21 @@
-//! Knees of a curve of bandwidth over block size: where, on logarithmic axes, its slope changes.
+//! Knees of a curve of bandwidth over block size: changes of its slope on logarithmic axes.
 
-use super::bootstrap::{Estimate, LEAST_SAMPLES, Resampling, replicates};
+use super::bootstrap::{Estimate, Resampling, is_resamplable, replicates};
 use super::median::median;
 
-/// More knees than these are not looked for.
-const MOST_KNEES: usize = 3;
+/// Maximum number of knees.
+const MAX_KNEES: usize = 3;
 
-/// The fewest points of a segment.
-const LEAST_POINTS: usize = 3;
+/// Minimum number of points per segment.
+const MIN_POINTS: usize = 3;
 
-/// Unknowns of the largest fit: height, first slope, and the change at each knee.
-const MOST_UNKNOWNS: usize = 2 + MOST_KNEES;
+/// Unknowns of the largest fit: height, first slope, and one change of slope per knee.
+const MAX_UNKNOWNS: usize = 2 + MAX_KNEES;
 
-/// Deviations below 1 % are not explained by a knee: log2(1.01).
+/// Deviations below 1 % do not justify a knee: log2(1.01).
 const NEGLIGIBLE: f64 = 0.014_355_292_977_070_055;
 
-/// The finest step, in points, by which a knee is shifted.
+/// Smallest step by which a knee is shifted, as a fraction of the mean distance between points.
 const FINEST_STEP: f64 = 1.0 / 64.0;
 
 /// A point of the curve.
@@ -27,45 +27,48 @@ pub struct CurvePoint<'a> {
     pub bandwidths: &'a [f64],
 }
 
-/// A change of slope; slope 1: bandwidth grows with the block size, 0: it does not.
+/// A change of slope. With slope 1, bandwidth grows in proportion to the block size; with slope 0, it is
+/// constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Knee {
+pub struct FittedKnee {
     /// Block size at the knee, in bytes, with its interval.
     pub block_bytes: Estimate,
-    /// Slope below it.
+    /// Slope below the knee.
     pub slope_before: f64,
-    /// Slope above it.
+    /// Slope above the knee.
     pub slope_after: f64,
 }
 
-/// The knees of the curve through the medians of `points`, in ascending order; empty if it is straight.
+/// Finds the knees of the curve through the medians of `points`, in ascending order. A straight curve has
+/// none.
 ///
-/// A continuous line of straight segments is fitted to log2(bandwidth) over log2(block size) by
-/// least squares (Hudson, JASA 61, 1966; Muggeo, Statistics in Medicine 22, 2003): from the best
-/// places among the points themselves, knees are shifted by ever smaller steps. Their number, up
-/// to three with at least three points a segment, is that with the least Bayesian information
-/// criterion, counting three unknowns a knee (Kim & Kim, J. Statistical Planning and Inference
-/// 170, 2016: with two, as Schwarz has it, too many are found). Deviations of 1 % are left
-/// unexplained. The intervals are percentile bootstrap intervals, by resampling the samples
-/// within every point, for that number of knees: they hold if the segments do.
+/// A continuous line of straight segments is fitted to log2(bandwidth) over log2(block size) by least squares
+/// (Hudson, JASA 61, 1966; Muggeo, Statistics in Medicine 22, 2003). The search starts with the best
+/// placement of the knees on points and shifts the knees by ever smaller steps. The number of knees, up to
+/// three with at least three points per segment, is the one with the smallest Bayesian information criterion.
+/// It counts three unknowns per knee (Kim & Kim, J. Statistical Planning and Inference 170, 2016); with two,
+/// as Schwarz proposed, too many knees are found. Deviations below 1 % are left unexplained. The intervals are
+/// percentile bootstrap intervals for that number of knees; the samples are resampled within every point. The
+/// intervals are valid only if the segments are.
 ///
-/// The cost of calls and bytes ([`super::CostModel`]) bends gently over many sizes. That is no
-/// knee, but straight lines through it meet somewhere: give the bandwidths divided by those that
-/// the model expects, to find only what it does not explain.
+/// The cost model ([`super::fit_cost_model`]) bends gently over many sizes. That bend is not a knee, but
+/// segments fitted to it meet somewhere. To find only the knees that the model does not explain, pass the
+/// bandwidths divided by those that the model predicts.
 ///
-/// Points with five samples or fewer, or with values that are not positive and finite, are left
-/// out. `None` where fewer than three points are left, or two have the same size.
-pub fn find_knees(points: &[CurvePoint], how: &Resampling) -> Option<Vec<Knee>> {
-    let mut points: Vec<&CurvePoint> = points.iter().filter(|point| is_usable(point)).collect();
+/// Points with five samples or fewer, or with values that are not positive and finite, are ignored. Returns
+/// `None` if fewer than three points remain, or if two have the same size.
+pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<FittedKnee>> {
+    let is_usable = |point: &&CurvePoint| point.block_bytes > 0 && is_resamplable(point.bandwidths);
+    let mut points: Vec<&CurvePoint> = points.iter().filter(is_usable).collect();
     points.sort_by_key(|point| point.block_bytes);
     let twice = points.windows(2).any(|pair| pair[0].block_bytes == pair[1].block_bytes);
-    if points.len() < LEAST_POINTS || twice {
+    if points.len() < MIN_POINTS || twice {
         return None;
     }
     let x: Vec<f64> = points.iter().map(|point| (point.block_bytes as f64).log2()).collect();
     let samples: Vec<&[f64]> = points.iter().map(|point| point.bandwidths).collect();
     let y = log_medians(&samples)?;
-    let fits = (0..=MOST_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
+    let fits = (0..=MAX_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
     let criterion = |fit: &Fit| information_criterion(fit, x.len());
     let chosen = fits.min_by(|a, b| criterion(a).total_cmp(&criterion(b)))?;
     if chosen.knees.is_empty() {
@@ -73,62 +76,55 @@ pub fn find_knees(points: &[CurvePoint], how: &Resampling) -> Option<Vec<Knee>> 
     }
     let starts = placements(&x, chosen.knees.len());
     let refit = |drawn: &[Vec<f64>]| Some(best_fit(&x, &log_medians(drawn)?, &starts)?.knees);
-    chosen.with_intervals(&replicates(&samples, refit, how), how.confidence)
+    chosen.with_intervals(&replicates(&samples, refit, resampling), resampling.confidence)
 }
 
-/// The constants (name, bytes) within the interval of a knee, both ends included: a suggestion of
-/// what it may come from, not a finding.
+/// The constants (name, bytes) within the interval of a knee, both ends included. They suggest a cause of the
+/// knee and prove nothing.
 pub fn candidates<'a, N>(block_bytes: &Estimate, constants: &'a [(N, u64)]) -> Vec<&'a (N, u64)> {
     let within = |bytes: u64| (block_bytes.low..=block_bytes.high).contains(&(bytes as f64));
     constants.iter().filter(|constant| within(constant.1)).collect()
-}
-
-fn is_usable(point: &CurvePoint) -> bool {
-    let positive = point.bandwidths.iter().all(|&value| value > 0.0 && value.is_finite());
-    point.block_bytes > 0 && point.bandwidths.len() >= LEAST_SAMPLES && positive
 }
 
 fn log_medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
     groups.iter().map(|group| median(group.as_ref()).map(f64::log2)).collect()
 }
 
-/// A line of segments.
+/// A line of straight segments.
 #[derive(Debug, Clone, PartialEq)]
 struct Fit {
-    /// Ascending, on the axis of x.
+    /// Positions on the x axis, ascending.
     knees: Vec<f64>,
-    /// One more than knees.
+    /// Slopes of the segments, one more than knees.
     slopes: Vec<f64>,
     /// Sum of the squared deviations.
     squares: f64,
 }
 
 impl Fit {
-    fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<Knee>> {
-        let estimate = |index: usize, knee: f64| {
+    /// The knees, with the intervals of their positions in `replicates`.
+    fn with_intervals(&self, replicates: &[Vec<f64>], confidence: f64) -> Option<Vec<FittedKnee>> {
+        let fitted_knee = |index: usize| {
             let sizes: Vec<f64> = replicates.iter().map(|knees| knees[index].exp2()).collect();
-            Estimate::new(knee.exp2(), &sizes, confidence)
-        };
-        let slopes = self.slopes.windows(2);
-        let knees = self.knees.iter().enumerate().zip(slopes).map(|((index, &knee), slopes)| {
-            Some(Knee {
-                block_bytes: estimate(index, knee)?,
-                slope_before: slopes[0],
-                slope_after: slopes[1],
+            Some(FittedKnee {
+                block_bytes: Estimate::new(self.knees[index].exp2(), &sizes, confidence)?,
+                slope_before: self.slopes[index],
+                slope_after: self.slopes[index + 1],
             })
-        });
-        knees.collect()
+        };
+        (0..self.knees.len()).map(fitted_knee).collect()
     }
 }
 
-/// Schwarz, Annals of Statistics 6(2), 1978, with the penalty of Kim & Kim for a knee.
+/// The Bayesian information criterion of Schwarz, Annals of Statistics 6(2), 1978, with the penalty of Kim &
+/// Kim per knee.
 fn information_criterion(fit: &Fit, n: usize) -> f64 {
     let n = n as f64;
     let variance = (fit.squares / n).max(NEGLIGIBLE * NEGLIGIBLE);
     n * variance.ln() + (2 + 3 * fit.knees.len()) as f64 * n.ln()
 }
 
-/// Every way to put `count` knees on points of ascending `x`.
+/// All ways to place `count` knees on points of ascending `x`.
 fn placements(x: &[f64], count: usize) -> Vec<Vec<f64>> {
     let extend = |knees: Vec<f64>| {
         let from = knees.last().copied().unwrap_or(f64::NEG_INFINITY);
@@ -139,15 +135,15 @@ fn placements(x: &[f64], count: usize) -> Vec<Vec<f64>> {
     every.into_iter().filter(|knees| has_long_segments(x, knees)).collect()
 }
 
-/// Whether every segment, from one knee up to the next one, has its points.
+/// True if every segment, from one knee up to the next, has at least [`MIN_POINTS`] points.
 fn has_long_segments(x: &[f64], knees: &[f64]) -> bool {
     let below = |end: f64| x.partition_point(|&x| x < end);
     let ends = knees.iter().map(|&knee| below(knee)).chain([x.len()]);
     let starts = [0].into_iter().chain(knees.iter().map(|&knee| below(knee)));
-    starts.zip(ends).all(|(start, end)| end >= start + LEAST_POINTS)
+    starts.zip(ends).all(|(start, end)| end >= start + MIN_POINTS)
 }
 
-/// The best of `starts`, with its knees shifted to where they fit best.
+/// The best of `starts`, with its knees shifted to the positions of the best fit.
 fn best_fit(x: &[f64], y: &[f64], starts: &[Vec<f64>]) -> Option<Fit> {
     let fits = starts.iter().filter_map(|knees| least_squares(x, y, knees));
     let mut best = fits.min_by(|a, b| a.squares.total_cmp(&b.squares))?;
@@ -162,8 +158,8 @@ fn best_fit(x: &[f64], y: &[f64], starts: &[Vec<f64>]) -> Option<Fit> {
     Some(best)
 }
 
-/// Pattern search (Hooke & Jeeves, J. ACM 8(2), 1961): the best fit with one knee shifted by
-/// `step` to either side, if that is an improvement.
+/// One step of a pattern search (Hooke & Jeeves, J. ACM 8(2), 1961): the best fit with one knee shifted by
+/// `step` to either side, if it is an improvement.
 fn better_neighbour(x: &[f64], y: &[f64], fit: &Fit, step: f64) -> Option<Fit> {
     let shift = |(index, by): (usize, f64)| {
         let mut knees = fit.knees.clone();
@@ -171,45 +167,42 @@ fn better_neighbour(x: &[f64], y: &[f64], fit: &Fit, step: f64) -> Option<Fit> {
         has_long_segments(x, &knees).then(|| least_squares(x, y, &knees)).flatten()
     };
     let shifted = (0..fit.knees.len()).flat_map(|index| [(index, step), (index, -step)]).filter_map(shift);
-    // Rounding must not pass for an improvement: the search would not end.
+    // An improvement must exceed rounding errors; otherwise the search would not end.
     shifted
         .filter(|new| new.squares < fit.squares * (1.0 - 1e-9))
         .min_by(|a, b| a.squares.total_cmp(&b.squares))
 }
 
-/// The segments with these knees that have the least squares.
+/// The segments with these knees and the smallest sum of squares.
 fn least_squares(x: &[f64], y: &[f64], knees: &[f64]) -> Option<Fit> {
     let origin = *x.first()?;
     let unknowns = 2 + knees.len();
-    // 1, x, and for each knee how far x lies beyond it.
+    // 1, x, and for each knee the distance of x beyond it.
     let terms = |x: f64| {
-        let mut terms = [0.0; MOST_UNKNOWNS];
+        let mut terms = [0.0; MAX_UNKNOWNS];
         (terms[0], terms[1]) = (1.0, x - origin);
         terms[2..].iter_mut().zip(knees).for_each(|(term, knee)| *term = (x - knee).max(0.0));
         terms
     };
-    let mut equations = [[0.0; MOST_UNKNOWNS + 1]; MOST_UNKNOWNS];
+    let mut equations = [[0.0; MAX_UNKNOWNS + 1]; MAX_UNKNOWNS];
     for (&x, &y) in x.iter().zip(y) {
         let terms = terms(x);
         for (equation, &left) in equations.iter_mut().zip(&terms[..unknowns]) {
             equation.iter_mut().zip(&terms[..unknowns]).for_each(|(sum, right)| *sum += left * right);
-            equation[MOST_UNKNOWNS] += left * y;
+            equation[MAX_UNKNOWNS] += left * y;
         }
     }
     let solution = solve(&mut equations[..unknowns])?;
     let fitted = |x: f64| terms(x).iter().zip(&solution).map(|(term, factor)| term * factor).sum::<f64>();
     let squares = x.iter().zip(y).map(|(&x, &y)| (y - fitted(x)).powi(2)).sum();
-    let mut slope = 0.0;
-    let slopes = solution[1..unknowns].iter().map(|change| {
-        slope += change;
-        slope
-    });
-    Some(Fit { knees: knees.to_vec(), slopes: slopes.collect(), squares })
+    let slopes = (2..=unknowns).map(|end| solution[1..end].iter().sum()).collect();
+    Some(Fit { knees: knees.to_vec(), slopes, squares })
 }
 
-/// Gauss-Jordan elimination of the normal equations, which are symmetric and positive definite,
-/// so that no pivoting is needed; the right-hand side stands in the last column. `None` if singular.
-fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOWNS]> {
+/// Solves the normal equations by Gauss-Jordan elimination. They are symmetric and positive definite, so no
+/// pivoting is needed. The last column holds the right-hand side. Returns `None` if the equations are
+/// singular.
+fn solve(equations: &mut [[f64; MAX_UNKNOWNS + 1]]) -> Option<[f64; MAX_UNKNOWNS]> {
     for column in 0..equations.len() {
         let pivot_row = equations[column];
         let pivot = pivot_row[column];
@@ -222,9 +215,9 @@ fn solve(equations: &mut [[f64; MOST_UNKNOWNS + 1]]) -> Option<[f64; MOST_UNKNOW
             equation.iter_mut().zip(&pivot_row).for_each(|(value, above)| *value -= factor * above);
         }
     }
-    let mut solution = [0.0; MOST_UNKNOWNS];
+    let mut solution = [0.0; MAX_UNKNOWNS];
     for (index, equation) in equations.iter().enumerate() {
-        solution[index] = equation[MOST_UNKNOWNS] / equation[index];
+        solution[index] = equation[MAX_UNKNOWNS] / equation[index];
     }
     Some(solution)
 }
@@ -236,14 +229,15 @@ mod tests {
 
     const QUICK: Resampling = Resampling { resamples: 40, seed: 1, confidence: 0.95 };
 
-    /// log2 of the bandwidth at log2 size `x`: slope `slopes[0]`, and the next one from each knee on.
+    /// log2 of the bandwidth at log2 size `x`: the slope is `slopes[0]` first and changes to the next one at
+    /// each knee.
     fn curve(x: f64, knees: &[f64], slopes: &[f64]) -> f64 {
         let changes = knees.iter().zip(slopes.windows(2));
         20.0 + slopes[0] * x + changes.map(|(knee, s)| (s[1] - s[0]) * (x - knee).max(0.0)).sum::<f64>()
     }
 
-    /// The knees of that curve at the 25 powers of two of the lab, ten samples each with noise `sigma`.
-    fn knees_of(random: &mut Random, knees: &[f64], slopes: &[f64], sigma: f64) -> Vec<Knee> {
+    /// The knees found in that curve at 25 powers of two, ten samples per point with noise `sigma`.
+    fn knees_of(random: &mut Random, knees: &[f64], slopes: &[f64], sigma: f64) -> Vec<FittedKnee> {
         let samples = |x: u32| random.lognormal(10, curve(f64::from(x), knees, slopes).exp2(), sigma);
         let samples: Vec<Vec<f64>> = (0..=24).map(samples).collect();
         let points = samples.iter().zip(0..);
@@ -251,7 +245,7 @@ mod tests {
         find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
     }
 
-    fn assert_recovered(found: &[Knee], knees: &[f64], slopes: &[f64]) {
+    fn assert_recovered(found: &[FittedKnee], knees: &[f64], slopes: &[f64]) {
         assert_eq!(found.len(), knees.len(), "{found:?}");
         for ((found, knee), slopes) in found.iter().zip(knees).zip(slopes.windows(2)) {
             let Estimate { low, high, .. } = found.block_bytes;
@@ -281,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn exact_knees_are_found_to_a_sixtyfourth() {
+    fn exact_knees_are_found_to_the_finest_step() {
         let (knees, slopes) = ([6.25, 12.5, 18.875], [1.0, 0.5, 0.0, -0.5]);
         let found = knees_of(&mut Random::new(4), &knees, &slopes, 0.0);
         assert_eq!(found.len(), 3);
@@ -300,14 +294,14 @@ mod tests {
     }
 
     #[test]
-    fn a_ripple_below_one_percent_is_no_knee() {
+    fn a_deviation_below_one_percent_is_not_a_knee() {
         let found = knees_of(&mut Random::new(6), &[12.0], &[0.5, 0.503], 0.0);
         assert!(found.is_empty(), "{found:?}");
     }
 
-    /// Blocks at 172 ns a call and 0.041 ns a byte; from 1 MiB on, past a cache, bytes cost more.
+    /// Blocks at 172 ns per call and 0.041 ns per byte; from 1 MiB on, beyond a cache, bytes cost more.
     #[test]
-    fn what_the_cost_model_explains_is_no_knee() {
+    fn the_bend_of_the_cost_model_is_not_a_knee() {
         let expected = |bytes: f64| bytes / (172.0 + 0.041 * bytes);
         let cache = |x: f64| (-0.5 * (x - 20.0).max(0.0)).exp2();
         let samples = |random: &mut Random, of: &dyn Fn(f64) -> f64| -> Vec<Vec<f64>> {
@@ -320,7 +314,7 @@ mod tests {
         };
         let mut random = Random::new(7);
         assert_eq!(knees(samples(&mut random, &|x| expected(x.exp2()))).len(), 3);
-        // Divided by the model, only noise is left, or only the cache.
+        // Divided by the model, only noise remains, or only the cache.
         assert!(knees(samples(&mut random, &|_| 1.0)).is_empty());
         assert_recovered(&knees(samples(&mut random, &cache)), &[20.0], &[0.0, -0.5]);
     }
@@ -340,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn points_that_say_nothing_are_left_out() {
+    fn points_without_enough_valid_samples_are_ignored() {
         let point = |block_bytes, bandwidths| CurvePoint { block_bytes, bandwidths };
         let points =
             [point(1, &[1.0; 10][..]), point(2, &[1.0; 5]), point(4, &[0.0; 10]), point(8, &[1.0; 10])];
@@ -348,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_have_three_points() {
+    fn segments_have_at_least_three_points() {
         let x: Vec<f64> = (0..7).map(f64::from).collect();
         assert_eq!(placements(&x, 1), [[3.0], [4.0]]);
         assert_eq!(placements(&x, 0), [[0.0; 0]]);
@@ -357,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_the_constants_within() {
+    fn candidates_are_the_constants_within_the_interval() {
         let constants = [("page size", 4096), ("pipe", 65536), ("L2", 1 << 20)];
         let knee = |low, high| Estimate { value: 50_000.0, low, high };
         assert_eq!(candidates(&knee(4096.0, 65536.0), &constants), [&constants[0], &constants[1]]);

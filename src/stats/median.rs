@@ -1,23 +1,21 @@
 //! The median, its distribution-free interval, and quantiles.
 
-use std::iter;
-
-/// The least confidence that an interval of the median must have.
+/// Minimum confidence of an interval of the median.
 const CONFIDENCE: f64 = 0.95;
 
-/// Weights below this part of the largest one cannot change a sum of doubles any more.
+/// Weights below this fraction of the largest one cannot change a sum of doubles.
 const NEGLIGIBLE_WEIGHT: f64 = 1e-20;
 
-/// The median: the middle value, or the mean of the middle two. `None` without values.
+/// The median: the middle value, or the mean of the two middle values. `None` without values.
 pub fn median(values: &[f64]) -> Option<f64> {
     quantile(values, 0.5)
 }
 
 /// The `q` quantile (0 to 1) by linear interpolation between the two nearest values.
 ///
-/// Type 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", The American
-/// Statistician 50(4), 1996: what `numpy.quantile` and R's `quantile` do unless told otherwise.
-/// `None` without values, or where `q` lies outside 0 to 1.
+/// Type 7 of Hyndman & Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50(4),
+/// 1996: the default of `numpy.quantile` and of R's `quantile`. Returns `None` without values, or if `q` lies
+/// outside 0 to 1.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     if !(0.0..=1.0).contains(&q) {
         return None;
@@ -27,25 +25,25 @@ pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let low = *sorted.get(position.floor() as usize)?;
     let high = *sorted.get(position.ceil() as usize)?;
     let part = position.fract();
-    // From the nearer end, as numpy does, so that neither end is missed by rounding.
+    // Interpolated from the nearer end, as numpy does, so that rounding cannot miss either end.
     Some(if part < 0.5 { low + (high - low) * part } else { high - (high - low) * (1.0 - part) })
 }
 
-/// The interval that holds the median of the population with at least 95 % confidence, whatever
-/// the distribution of the values. `None` for five values or fewer: there is no such interval.
+/// The interval that contains the median of the population with at least 95 % confidence, for any
+/// distribution of the values. `None` for five values or fewer, which have no such interval.
 pub fn median_interval(values: &[f64]) -> Option<(f64, f64)> {
     let (low, high) = median_interval_ranks(values.len())?;
     let sorted = sorted(values);
     Some((*sorted.get(low - 1)?, *sorted.get(high - 1)?))
 }
 
-/// The ranks, counted from 1, of the two order statistics that bound [`median_interval`]: the
-/// narrowest symmetric pair that reaches 95 %.
+/// The ranks, counted from 1, of the two order statistics that bound [`median_interval`]: the narrowest
+/// symmetric pair that reaches 95 %.
 ///
-/// The number of values below the median is binomial (n, 1/2), so the l-th smallest and the l-th
-/// largest of n values hold the median between them with the probability that this number lies
-/// in l ..= n - l. David & Nagaraja, "Order Statistics", 3rd edition, 2003, section 7.1.
-pub fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
+/// The number of values below the median is binomial (n, 1/2). The l-th smallest and the l-th largest of n
+/// values therefore enclose the median with the probability that this number lies in l ..= n - l. David &
+/// Nagaraja, "Order Statistics", 3rd edition, 2003, section 7.1.
+fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
     let total: f64 = symmetric_weights(n).map(|(_, weight)| weight).sum();
     let mut covered = 0.0;
     symmetric_weights(n).take_while(|&(successes, _)| successes > 0).find_map(|(successes, weight)| {
@@ -54,12 +52,12 @@ pub fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
     })
 }
 
-/// What binomial (n, 1/2) gives to k and n - k together, for k from the middle down to 0.
+/// The combined weight of k and n - k in binomial (n, 1/2), for k from the middle down to 0.
 ///
-/// Relative to the weight of the middle, so that nothing overflows at any n; only the ratio of
-/// neighbours is needed for that, and the tail ends where it no longer counts.
+/// Weights are relative to that of the middle, so that nothing overflows for any n and the ratio of
+/// neighbours is enough to compute them. The tail ends where weights become negligible.
 fn symmetric_weights(n: usize) -> impl Iterator<Item = (usize, f64)> {
-    iter::successors(Some((n / 2, 1.0)), move |&(k, weight)| {
+    std::iter::successors(Some((n / 2, 1.0)), move |&(k, weight)| {
         (k > 0).then(|| (k - 1, weight * k as f64 / (n - k + 1) as f64))
     })
     .take_while(|&(_, weight)| weight > NEGLIGIBLE_WEIGHT)
@@ -105,7 +103,7 @@ mod tests {
         assert_eq!(median_interval(&[1.0, 2.0, 3.0, 4.0, 5.0]), None);
     }
 
-    /// The largest l with `2 * P(B <= l - 1) <= 5 %`, in whole numbers.
+    /// The largest l with `2 * P(B <= l - 1) <= 5 %`, in integer arithmetic.
     fn exact_ranks(n: u32) -> Option<(usize, usize)> {
         let (mut choose, mut tail, mut low) = (1_u128, 0_u128, 0_u32);
         while 40 * (tail + choose) <= 1 << n {
@@ -117,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn ranks_match_whole_number_arithmetic() {
+    fn ranks_match_integer_arithmetic() {
         for n in 0..=100 {
             assert_eq!(median_interval_ranks(n as usize), exact_ranks(n), "n = {n}");
         }
     }
 
     #[test]
-    fn a_million_values_come_near_the_normal_approximation() {
+    fn ranks_of_a_million_values_match_the_normal_approximation() {
         let n = 1_000_000;
         let (low, high) = median_interval_ranks(n).unwrap();
         let expected_low = n as f64 / 2.0 - 1.959_964 * (n as f64).sqrt() / 2.0;
@@ -133,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn interval_takes_the_ranked_values_in_any_order() {
+    fn interval_does_not_depend_on_the_order_of_the_values() {
         let values = [9.0, 1.0, 8.0, 2.0, 7.0, 3.0, 6.0, 4.0, 5.0];
         assert_eq!(median_interval(&values), Some((2.0, 8.0)));
     }
@@ -162,8 +160,8 @@ mod tests {
         assert_eq!(quantile(&[1.0], f64::NAN), None);
     }
 
-    /// The interval holds the median of a lognormal distribution (skewness 6.2) as often as the
-    /// binomial says: 97.9 % of the time for ten values and 95.9 % for twenty.
+    /// The interval contains the median of a lognormal distribution (skewness 6.2) with the binomial
+    /// probability: 97.9 % for ten values and 95.9 % for twenty.
     #[test]
     fn interval_covers_the_median_of_skewed_values() {
         let mut random = Random::new(1);

@@ -1,12 +1,12 @@
-//! Many tests at once.
+//! Correction of p-values for multiple tests.
 
 /// Holm's step-down correction: the adjusted p-values, in the order of `p_values`.
 ///
-/// Rejecting every hypothesis whose adjusted value is at most alpha keeps the probability of even
-/// one false rejection at alpha or below, however the tests depend on each other. Holm, "A Simple
-/// Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6(2), 1979;
-/// what R's `p.adjust` does unless told otherwise. A value that is not a number counts as 1.
-pub fn holm(p_values: &[f64]) -> Vec<f64> {
+/// Rejecting every hypothesis whose adjusted p-value is at most alpha keeps the probability of any false
+/// rejection at or below alpha, for any dependence between the tests. Holm, "A Simple Sequentially Rejective
+/// Multiple Test Procedure", Scandinavian Journal of Statistics 6(2), 1979; the default of R's `p.adjust`. A
+/// value that is not a number counts as 1.
+pub(super) fn holm(p_values: &[f64]) -> Vec<f64> {
     let known = |index: usize| if p_values[index].is_nan() { 1.0 } else { p_values[index] };
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| known(a).total_cmp(&known(b)));
@@ -46,14 +46,14 @@ mod tests {
         assert_all_close(&holm(&p_values), &expected);
     }
 
-    /// statsmodels 0.15.0 again; any order will do, and 0.04 becomes no less than 0.03 does.
+    /// Also statsmodels 0.15.0: the input may be in any order, and 0.04 is adjusted to no less than 0.03 is.
     #[test]
     fn keeps_the_order_and_is_monotone() {
         assert_all_close(&holm(&[0.01, 0.04, 0.03, 0.005, 0.9]), &[0.04, 0.09, 0.09, 0.025, 0.9]);
     }
 
     #[test]
-    fn what_is_not_a_number_counts_as_one() {
+    fn a_value_that_is_not_a_number_counts_as_one() {
         assert_all_close(&holm(&[f64::NAN, 0.01]), &[1.0, 0.02]);
         assert!(holm(&[]).is_empty());
     }

@@ -1,23 +1,24 @@
-//! Rank tests: whether two sets of samples differ, whatever their distribution.
+//! Rank tests of the difference between two sets of samples of any distribution.
 
 use std::f64::consts::SQRT_2;
 
 use super::ranks::{doubled_midranks, subset_sums, two_sided};
 
-/// Up to so many samples in both sets the Mann-Whitney test is exact; it takes time n^4 above.
+/// Largest number of samples, in both sets together, for which the Mann-Whitney test is exact: its time grows
+/// with n^4.
 const LARGEST_EXACT_UNPAIRED: usize = 60;
 
-/// Up to so many pairs the signed-rank test is exact; it takes time n^3 above.
+/// Largest number of pairs for which the signed-rank test is exact: its time grows with n^3.
 const LARGEST_EXACT_PAIRED: usize = 200;
 
 /// Two-sided p-value of the Mann-Whitney U test of two independent sets of samples.
 ///
-/// If both come from one distribution, of any shape, values this small or smaller turn up with
-/// at most this probability. Exact up to 60 samples in all, ties included; above, the normal
-/// approximation with corrections for ties and continuity. Mann & Whitney, Annals of Mathematical
-/// Statistics 18(1), 1947; Lehmann, "Nonparametrics", 1975, sections 1.2 to 1.4. `None` where a
-/// set is empty or a value is not a number.
-pub fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
+/// If both sets come from one distribution, of any shape, a value at most this small occurs with at most this
+/// probability. The test is exact for up to 60 samples in total, ties included. Above, it is the normal
+/// approximation with corrections for ties and continuity. Mann & Whitney, Annals of Mathematical Statistics
+/// 18(1), 1947; Lehmann, "Nonparametrics", 1975, sections 1.2 to 1.4. Returns `None` if a set is empty or a
+/// value is not a number.
+pub(super) fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
     let both = [a, b].concat();
     if a.is_empty() || b.is_empty() || both.iter().any(|value| value.is_nan()) {
         return None;
@@ -30,19 +31,19 @@ pub fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
     let (n, part) = (both.len() as f64, a.len() as f64 / both.len() as f64);
     let mean = n + 1.0;
     let squares: f64 = ranks.iter().map(|&rank| (rank as f64 - mean).powi(2)).sum();
-    // Drawing without replacement: the variance of the ranks themselves holds the ties.
+    // Drawing without replacement: the variance of the ranks accounts for ties.
     let variance = n * part * (1.0 - part) * squares / (n - 1.0);
     Some(normal_p(sum as f64 - n * part * mean, variance))
 }
 
 /// Two-sided p-value of Wilcoxon's signed-rank test of paired `differences` against zero.
 ///
-/// If exchanging the two of any pair changes nothing, values this small or smaller turn up with
-/// at most this probability. Differences of zero are left out. Exact up to 200 pairs, ties
-/// included; above, the normal approximation with corrections for ties and continuity. Wilcoxon,
-/// Biometrics Bulletin 1(6), 1945; Lehmann, "Nonparametrics", 1975, section 3.2. 1 where no pair
-/// differs, `None` without pairs or where a value is not a number.
-pub fn signed_rank_p(differences: &[f64]) -> Option<f64> {
+/// If exchanging the two samples of any pair changes nothing, a value at most this small occurs with at most
+/// this probability. Differences of zero are ignored. The test is exact for up to 200 pairs, ties included.
+/// Above, it is the normal approximation with corrections for ties and continuity. Wilcoxon, Biometrics
+/// Bulletin 1(6), 1945; Lehmann, "Nonparametrics", 1975, section 3.2. Returns 1 if no pair differs, and
+/// `None` without pairs or if a value is not a number.
+pub(super) fn signed_rank_p(differences: &[f64]) -> Option<f64> {
     if differences.is_empty() || differences.iter().any(|value| value.is_nan()) {
         return None;
     }
@@ -58,9 +59,9 @@ pub fn signed_rank_p(differences: &[f64]) -> Option<f64> {
     Some(normal_p(sum as f64 - mean, variance))
 }
 
-/// Two-sided p-value of a sum of doubled ranks that lies `distance` from its mean.
+/// Two-sided p-value of a sum of doubled ranks at `distance` from its mean.
 ///
-/// Half a rank is taken off for continuity: 1 in doubled ranks.
+/// The continuity correction subtracts half a rank: 1 in doubled ranks.
 fn normal_p(distance: f64, variance: f64) -> f64 {
     let distance = (distance.abs() - 1.0).max(0.0);
     if distance == 0.0 { 1.0 } else { libm::erfc(distance / variance.sqrt() / SQRT_2) }
@@ -85,7 +86,7 @@ mod tests {
         assert_close(mann_whitney_p(&early, &term), 0.254_412_254_412_254_4);
     }
 
-    /// Every one of the 6,435 ways to share out the ranks, counted in Python (`itertools.combinations`).
+    /// Enumeration of all 6,435 assignments of the ranks in Python (`itertools.combinations`).
     #[test]
     fn mann_whitney_with_ties_matches_enumeration() {
         let (a, b) = ([1., 2., 2., 3., 5., 5., 7.], [2., 4., 5., 6., 8., 8., 9., 9.]);
@@ -94,7 +95,7 @@ mod tests {
 
     /// SciPy 1.17.1 `mannwhitneyu(method="asymptotic", use_continuity=True)`, without and with ties.
     #[test]
-    fn mann_whitney_of_many_matches_scipy() {
+    fn mann_whitney_of_many_samples_matches_scipy() {
         let fine = |n: u32, a: u32, b: u32| {
             move |low: f64| -> Vec<f64> { (0..n).map(|i| f64::from(i * a % b) / 10.0 + low).collect() }
         };
@@ -107,15 +108,15 @@ mod tests {
         assert_close(mann_whitney_p(&x, &y), 0.005_553_036_073_202_98);
     }
 
-    /// Hollander & Wolfe, page 29 (Hamilton depression scale), an example of R's `wilcox.test`:
-    /// one-sided 0.01953. The same by SciPy 1.17.1 `wilcoxon(method="exact")`.
+    /// Hollander & Wolfe, page 29 (Hamilton depression scale), an example of R's `wilcox.test`: one-sided
+    /// 0.01953. SciPy 1.17.1 `wilcoxon(method="exact")` gives the same.
     #[test]
     fn signed_rank_matches_hollander_and_wolfe() {
         let differences = [0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01];
         assert_close(signed_rank_p(&differences), 0.039_062_5);
     }
 
-    /// Every one of the 1,024 ways to set the signs, counted in Python (`itertools.product`).
+    /// Enumeration of all 1,024 assignments of the signs in Python (`itertools.product`).
     #[test]
     fn signed_rank_with_ties_and_a_zero_matches_enumeration() {
         let differences = [1., 2., 2., -1., 3., -4., 5., 5., 6., 0., 7.];
@@ -124,13 +125,13 @@ mod tests {
 
     /// SciPy 1.17.1 `wilcoxon(method="asymptotic", correction=True)`.
     #[test]
-    fn signed_rank_of_many_matches_scipy() {
+    fn signed_rank_of_many_pairs_matches_scipy() {
         let differences: Vec<f64> = (0..250).map(|i| f64::from(i * 7919 % 601) - 260.0).collect();
         assert_close(signed_rank_p(&differences), 8.323_802_274_816_711e-5);
     }
 
     #[test]
-    fn nothing_to_tell_apart() {
+    fn equal_samples_have_p_value_one_and_invalid_ones_have_none() {
         assert_eq!(mann_whitney_p(&[1.0; 10], &[1.0; 10]), Some(1.0));
         assert_eq!(mann_whitney_p(&[1.0; 100], &[1.0; 100]), Some(1.0));
         assert_eq!(signed_rank_p(&[0.0; 10]), Some(1.0));

@@ -1,7 +1,7 @@
-//! Ranks, and the distribution of sums of them.
+//! Ranks, and the distribution of rank sums.
 
-/// The rank of each value, counted from 1 and doubled: values that are equal share the mean of
-/// their ranks, which may be a half. In the order of `values`.
+/// The rank of each value, counted from 1 and doubled, in the order of `values`. Equal values share the mean
+/// of their ranks, which may be half-integer.
 pub(super) fn doubled_midranks(values: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -16,13 +16,14 @@ pub(super) fn doubled_midranks(values: &[f64]) -> Vec<usize> {
     ranks
 }
 
-/// For each sum, how many subsets of `scores` have it; of any size, or of `size` where one is given.
+/// For each sum, the number of subsets of `scores` that have it. With a `size`, only subsets of that size
+/// count.
 ///
-/// The shift algorithm of Streitberg & Röhmel, "Exact Distributions for Permutation and Rank
-/// Tests", Statistical Software Newsletter 12, 1986: it asks nothing of the scores, so ties are exact too.
+/// The shift algorithm of Streitberg & Röhmel, "Exact Distributions for Permutation and Rank Tests",
+/// Statistical Software Newsletter 12, 1986. It accepts any scores, so it is exact with ties.
 pub(super) fn subset_sums(scores: &[usize], size: Option<usize>) -> Vec<f64> {
     let width = scores.iter().sum::<usize>() + 1;
-    // Without a size one row serves all: each score adds to the row that it comes from.
+    // Without a size, one row is enough: each score adds to the row that it comes from.
     let (rows, step) = size.map_or((1, 0), |size| (size + 1, 1));
     let mut counts = vec![vec![0.0; width]; rows];
     counts[0][0] = 1.0;
@@ -30,7 +31,7 @@ pub(super) fn subset_sums(scores: &[usize], size: Option<usize>) -> Vec<f64> {
     for &score in scores {
         reached += score;
         for row in (step..rows).rev() {
-            // From the largest sum down, so that no score is taken twice.
+            // From the largest sum down, so that no score is used twice.
             for sum in (score..=reached).rev() {
                 let without = counts[row - step][sum - score];
                 counts[row][sum] += without;
@@ -40,8 +41,8 @@ pub(super) fn subset_sums(scores: &[usize], size: Option<usize>) -> Vec<f64> {
     counts.pop().unwrap_or_default()
 }
 
-/// How likely it is that a sum lies as far out as `sum` does, on either side: twice the smaller
-/// tail, at most 1. `counts[s]` is the number of equally likely cases whose sum is `s`.
+/// The probability of a sum at least as far out as `sum`, on either side: twice the smaller tail, at most 1.
+/// `counts[s]` is the number of equally likely cases whose sum is `s`.
 pub(super) fn two_sided(counts: &[f64], sum: usize) -> f64 {
     let below: f64 = counts[..=sum].iter().sum();
     let above: f64 = counts[sum..].iter().sum();

@@ -1,35 +1,36 @@
-//! Which samples come from before the steady state.
+//! Detection of samples before the steady state.
 
 use super::median::{median, quantile};
 
-/// A run starts up in at most this part of its samples: one in three.
-const LARGEST_SHARE: usize = 3;
+/// At most one sample in this many is warm-up.
+const WARMUP_DIVISOR: usize = 3;
 
-/// How many interquartile ranges above the upper quartile a sample is far out.
+/// Distance of the outer fence from the upper quartile, in interquartile ranges.
 const FAR_OUT: f64 = 3.0;
 
-/// What nobody would act on: 1 % above the median is not warm-up, however narrow the quartiles.
-const LEAST_EXCESS: f64 = 1.01;
+/// Minimum ratio of a warm-up sample to the median. A smaller excess does not matter, however narrow the
+/// quartiles are.
+const MIN_EXCESS: f64 = 1.01;
 
-/// How many of the first samples are warm-up: label them, keep them.
+/// The number of samples at the start that are warm-up. They are to be labelled and kept.
 ///
-/// `seconds` are times, in the order taken. The last two thirds are the reference; warm-up is
-/// the unbroken run of first samples that each lie beyond its upper outer fence (upper quartile
-/// plus three interquartile ranges; Tukey, "Exploratory Data Analysis", 1977, section 2D) and 1 %
-/// above its median. So a slow sample in the middle is no warm-up, nor is noise; only being
-/// slower counts, since startup is what takes longer (Georges et al., OOPSLA 2007). Georges et al. and
-/// Kalibera & Jones (ISMM 2013) compare with a window that is steady for the same reason; MSER-5
-/// (White, Cobb & Spratt, WSC 2000), being a mean, would take one outlier for the end of a
-/// warm-up. At most a third of the samples; 0 for fewer than six.
+/// `seconds` are times, in the order taken. The last two thirds are the reference. Warm-up is the unbroken
+/// run of first samples that each lie above its upper outer fence (upper quartile plus three interquartile
+/// ranges; Tukey, "Exploratory Data Analysis", 1977, section 2D) and 1 % above its median. A slow sample in
+/// the middle is therefore not warm-up, nor is noise. Only slower samples count, because startup takes longer
+/// (Georges et al., OOPSLA 2007). Georges et al. and Kalibera & Jones (ISMM 2013) compare with a steady
+/// window for the same reason. MSER-5 (White, Cobb & Spratt, WSC 2000) uses means and would take one outlier
+/// for the end of a warm-up. At most a third of the samples is warm-up; of fewer than six samples, the result
+/// is 0.
 pub fn warmup_length(seconds: &[f64]) -> usize {
-    let (first, rest) = seconds.split_at(seconds.len() / LARGEST_SHARE);
+    let (first, rest) = seconds.split_at(seconds.len() / WARMUP_DIVISOR);
     let fence = if first.len() < 2 { None } else { upper_fence(rest) };
     fence.map_or(0, |fence| first.iter().take_while(|&&time| time > fence).count())
 }
 
 fn upper_fence(values: &[f64]) -> Option<f64> {
     let (q1, q3) = (quantile(values, 0.25)?, quantile(values, 0.75)?);
-    Some((q3 + FAR_OUT * (q3 - q1)).max(LEAST_EXCESS * median(values)?))
+    Some((q3 + FAR_OUT * (q3 - q1)).max(MIN_EXCESS * median(values)?))
 }
 
 #[cfg(test)]
@@ -44,23 +45,23 @@ mod tests {
     }
 
     #[test]
-    fn never_more_than_a_third() {
+    fn warmup_is_at_most_a_third_of_the_samples() {
         assert_eq!(warmup_length(&[9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), 3);
         assert_eq!(warmup_length(&[9.0, 1.0, 1.0, 1.0, 1.0]), 0);
         assert_eq!(warmup_length(&[]), 0);
     }
 
     #[test]
-    fn what_is_no_warmup() {
-        // A slow one in the middle, a fast first one, and 0.5 % on a clock that shows no noise.
+    fn a_slow_middle_a_fast_start_and_half_a_percent_are_not_warmup() {
+        // A slow sample in the middle, a fast first one, and 0.5 % on a clock without noise.
         assert_eq!(warmup_length(&[1.0, 9.0, 1.1, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 0);
         assert_eq!(warmup_length(&[0.1, 1.0, 1.1, 1.0, 0.9, 1.0, 1.1, 1.0, 1.0, 0.9]), 0);
         assert_eq!(warmup_length(&[1.005, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]), 0);
     }
 
-    /// Steady samples, skewed, 5 % noise: the first is called warm-up in less than 3 % of the runs.
+    /// Steady, skewed samples with 5 % noise: the first is called warm-up in less than 3 % of the runs.
     #[test]
-    fn steady_runs_are_left_alone() {
+    fn steady_runs_have_no_warmup() {
         let mut random = Random::new(3);
         for n in [10, 15, 33] {
             let count = (0..2_000).filter(|_| warmup_length(&random.lognormal(n, 1.0, 0.05)) > 0).count();

@@ -1,9 +1,9 @@
-//! Programs for bpftrace, and what they print.
+//! Programs for bpftrace, and the parser of their output.
 //!
-//! The programs count in maps inside the kernel and print once at the end, so that nothing is
-//! lost and nothing is written while a bracket is open. `@sample` is the number of the open
-//! sample, 0 outside a bracket: it becomes n at the *return* of the n-th opening call and 0 at the
-//! *entry* of the closing one. `@clocks` counts the clock calls.
+//! The programs count in maps inside the kernel and print once at the end, so that no event is lost and
+//! nothing is written while a bracket is open. `@sample` is the number of the open sample, or 0 outside a
+//! bracket: it becomes n at the *return* of the n-th opening call and 0 at the *entry* of the closing call.
+//! `@clocks` counts the clock calls.
 //!
 //! Sources: bpftrace's reference guide; the kernel's `events/*/format` files.
 
@@ -15,88 +15,74 @@ use nix::unistd::{SysconfVar, sysconf};
 use serde_json::Value;
 use syscalls::Sysno;
 
-use super::names::call_name;
-use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, SchedRecord, UringRecord};
+use super::record::{BlockRecord, Bucket, CacheRecord, FaultRecord, KernelRecord, Observation};
+use super::record::{SchedRecord, UringRecord, call_name};
 use super::show::Show;
 
 /// The process and the disks that a program watches.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// The process.
+    /// Process ID.
     pub pid: u32,
-    /// Disks that carry the file: major and minor number.
+    /// Major and minor numbers of the disks that carry the file.
     pub disks: Vec<(u64, u64)>,
 }
 
-/// Maps hold this many keys; a key is a sample and a system call.
+/// Maximum number of keys per map. A key consists of a sample and a system call.
 const MAP_KEYS: &str = "65536";
 
-/// Calls whose third argument is a number of bytes: read, write, pread64, pwrite64.
+/// System calls whose third argument is a number of bytes.
 const SIZED_CALLS: [Sysno; 4] = [Sysno::read, Sysno::write, Sysno::pread64, Sysno::pwrite64];
 
-/// bpftrace running the script at `path`; it starts `cat` when its probes are in place. Options go
-/// before the script: what follows it belongs to the script.
+/// The command that runs the script at `path` with bpftrace. bpftrace starts `cat` when all probes are
+/// attached. Options precede the script: anything behind it is passed to the script.
 pub fn command(options: &[&str], path: &Path) -> Command {
     let mut command = Command::new("bpftrace");
     command.env("BPFTRACE_MAP_KEYS_MAX", MAP_KEYS).args(options).arg("-c").arg(cat()).arg(path);
     command
 }
 
-/// The whole path: bpftrace refuses a name that it finds in two folders of the path.
+/// Full path of `cat`: bpftrace rejects a name that is in two folders of `PATH`.
 fn cat() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut found = std::env::split_paths(&path).map(|folder| folder.join("cat")).filter(|cat| cat.is_file());
     found.next().unwrap_or_else(|| PathBuf::from("/bin/cat"))
 }
 
-/// The program that shows these parts.
+/// The program that records the parts in `show`.
 pub fn program(show: &BTreeSet<Show>, watched: &Watched) -> String {
-    let pid = watched.pid;
-    let mut text = String::new();
-    for part in show {
-        text += &match part {
-            Show::Block => block(watched),
-            Show::Faults => faults(pid),
-            Show::Cache => cache(pid),
-            Show::Sched => sched(pid),
-            Show::Uring => uring(pid),
-            Show::Syscalls | Show::Latency | Show::All => String::new(),
-        };
-    }
-    // The bracket stands last: probes are attached and removed in this order.
+    let probes: String = show.iter().map(|part| probes(*part, watched)).collect();
+    // The bracket comes last: probes are attached and removed in this order.
     let every_call = show.contains(&Show::Syscalls) || show.contains(&Show::Latency);
-    text += &if every_call { bracket_and_calls(pid, show) } else { bracket(pid) };
-    text
+    probes + &if every_call { bracket_and_calls(watched.pid, show) } else { bracket(watched.pid) }
 }
 
+/// The bracket and the record of system calls, which share their probes.
 fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
     let clock = Sysno::clock_gettime.id();
-    let count = match show.contains(&Show::Syscalls) {
-        true => format!(
+    let (mut on_entry, mut on_exit) = (String::new(), "");
+    if show.contains(&Show::Syscalls) {
+        let is_sized = SIZED_CALLS.map(|call| format!("args->id == {}", call.id())).join(" || ");
+        on_entry += &format!(
             "        @syscalls[@sample, args->id] = count();\n        \
-             if ({}) {{ @asked[@sample] = sum(args->args[2]); }}\n",
-            SIZED_CALLS.map(|call| format!("args->id == {}", call.id())).join(" || ")
-        ),
-        false => String::new(),
-    };
-    let (enter, exit) = match show.contains(&Show::Latency) {
-        true => (
-            "        @entered = nsecs;\n",
-            "    else if (@sample && @entered) {\n        \
-             @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n",
-        ),
-        false => ("", ""),
-    };
+             if ({is_sized}) {{ @asked[@sample] = sum(args->args[2]); }}\n"
+        );
+    }
+    if show.contains(&Show::Latency) {
+        on_entry += "        @entered = nsecs;\n";
+        on_exit = "    else if (@sample && @entered) {\n        \
+                   @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n";
+    }
     format!(
         "tracepoint:raw_syscalls:sys_exit /tid == {pid}/ {{\n    \
-             if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{exit}}}\n\
+             if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{on_exit}}}\n\
          tracepoint:raw_syscalls:sys_enter /tid == {pid}/ {{\n    \
              if (args->id == {clock}) {{\n        @clocks++;\n        @sample = 0;\n    }}\n    \
-             else if (@sample) {{\n{count}{enter}    }}\n}}\n"
+             else if (@sample) {{\n{on_entry}    }}\n}}\n"
     )
 }
 
-/// The bracket alone: probes on its own call, so that the other calls are not slowed down.
+/// The bracket alone. Only clock_gettime has probes, so that other calls are not slowed down.
 fn bracket(pid: u32) -> String {
     format!(
         "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ {{ @sample = (@clocks + 1) / 2; }}\n\
@@ -104,16 +90,53 @@ fn bracket(pid: u32) -> String {
     )
 }
 
-fn block(watched: &Watched) -> String {
-    let Watched { pid, disks } = watched;
+/// The probes of one part.
+fn probes(part: Show, watched: &Watched) -> String {
+    let pid = watched.pid;
+    let ours = format!("/pid == {pid} && @sample/");
+    match part {
+        // They share their probes with the bracket.
+        Show::Syscalls | Show::Latency | Show::All => String::new(),
+        Show::Block => block(&watched.disks, &ours),
+        Show::Faults => format!(
+            "tracepoint:exceptions:page_fault_user {ours} {{ @faults_user[@sample] = count(); }}\n\
+             tracepoint:exceptions:page_fault_kernel {ours} {{ @faults_kernel[@sample] = count(); }}\n"
+        ),
+        Show::Cache => format!(
+            "tracepoint:filemap:mm_filemap_add_to_page_cache {ours} {{\n    \
+                 @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({} << args->order);\n}}\n\
+             tracepoint:readahead:page_cache_sync_ra {ours} {{ @readahead_sync[@sample] = count(); }}\n\
+             tracepoint:readahead:page_cache_async_ra {ours} {{ @readahead_async[@sample] = count(); }}\n",
+            // 4096, or 16384 on a Raspberry Pi 5.
+            sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096)
+        ),
+        // A preempted thread has no sleep bit in the low byte of its state.
+        Show::Sched => format!(
+            "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
+                 @left = nsecs;\n    \
+                 if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} \
+                 else {{ @involuntary[@sample] = count(); }}\n}}\n\
+             tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
+                 @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
+        ),
+        Show::Uring => format!(
+            "tracepoint:io_uring:io_uring_submit_req {ours} {{ @submitted[@sample] = count(); }}\n\
+             tracepoint:io_uring:io_uring_complete {ours} {{\n    \
+                 @completed[@sample] = count();\n    \
+                 if (args->res > 0) {{ @completed_bytes[@sample] = sum(args->res); }}\n}}\n\
+             tracepoint:io_uring:io_uring_queue_async_work {ours} {{ @punted[@sample] = count(); }}\n"
+        ),
+    }
+}
+
+/// Requests to the watched disks, or to any disk if none is known, and bytes that the process itself submits.
+fn block(disks: &[(u64, u64)], ours: &str) -> String {
     // The tracepoint's dev_t is the kernel's own: major << 20 | minor (linux/kdev_t.h).
     let of_disk = |(major, minor): &(u64, u64)| format!("args->dev == {}", major << 20 | minor);
-    let filter = match disks.is_empty() {
-        true => "@sample".to_owned(),
-        false => format!("@sample && ({})", disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ")),
-    };
-    // Each field is read once, at the top: LLVM would else fold two reads into an access that the
-    // verifier of the kernel refuses.
+    let of_disks = disks.iter().map(of_disk).collect::<Vec<_>>().join(" || ");
+    let filter = if disks.is_empty() { "@sample".to_owned() } else { format!("@sample && ({of_disks})") };
+    // Each field is read once, at the top: LLVM could otherwise merge two reads into an access that the
+    // kernel's verifier rejects.
     format!(
         "tracepoint:block:block_rq_issue /{filter}/ {{\n    \
              $bytes = args->bytes;\n    \
@@ -121,144 +144,82 @@ fn block(watched: &Watched) -> String {
              @requests[@sample, $read] = count();\n    \
              @bytes[@sample, $read] = sum($bytes);\n    \
              @request_bytes[@sample] = hist($bytes);\n}}\n\
-         tracepoint:block:block_bio_queue /pid == {pid} && @sample/ {{ @own_bytes[@sample] = sum(args->nr_sector * 512); }}\n"
+         tracepoint:block:block_bio_queue {ours} {{ @own_bytes[@sample] = sum(args->nr_sector * 512); }}\n"
     )
 }
 
-fn faults(pid: u32) -> String {
-    format!(
-        "tracepoint:exceptions:page_fault_user /pid == {pid} && @sample/ {{ @faults_user[@sample] = count(); }}\n\
-         tracepoint:exceptions:page_fault_kernel /pid == {pid} && @sample/ {{ @faults_kernel[@sample] = count(); }}\n"
-    )
-}
-
-fn cache(pid: u32) -> String {
-    // 4096, or 16384 on a Raspberry Pi 5.
-    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().unwrap_or(4096);
-    format!(
-        "tracepoint:filemap:mm_filemap_add_to_page_cache /pid == {pid} && @sample/ {{\n    \
-             @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({page_bytes} << args->order);\n}}\n\
-         tracepoint:readahead:page_cache_sync_ra /pid == {pid} && @sample/ {{ @readahead_sync[@sample] = count(); }}\n\
-         tracepoint:readahead:page_cache_async_ra /pid == {pid} && @sample/ {{ @readahead_async[@sample] = count(); }}\n"
-    )
-}
-
-fn sched(pid: u32) -> String {
-    // A thread that is preempted has no bit of sleep set in the low byte of its state.
-    format!(
-        "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
-             @left = nsecs;\n    \
-             if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} else {{ @involuntary[@sample] = count(); }}\n}}\n\
-         tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
-             @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
-    )
-}
-
-fn uring(pid: u32) -> String {
-    format!(
-        "tracepoint:io_uring:io_uring_submit_req /pid == {pid} && @sample/ {{ @submitted[@sample] = count(); }}\n\
-         tracepoint:io_uring:io_uring_complete /pid == {pid} && @sample/ {{\n    \
-             @completed[@sample] = count();\n    \
-             if (args->res > 0) {{ @completed_bytes[@sample] = sum(args->res); }}\n}}\n\
-         tracepoint:io_uring:io_uring_queue_async_work /pid == {pid} && @sample/ {{ @punted[@sample] = count(); }}\n"
-    )
-}
-
-/// What a program counted.
-#[derive(Debug, Default)]
-pub struct Counts {
-    maps: BTreeMap<String, Value>,
-    /// Clock calls seen.
-    pub clock_calls: u64,
-    /// Events lost.
-    pub lost_events: u64,
-}
-
-impl Counts {
-    /// Reads the output of `bpftrace -f json`: one object a line.
-    pub fn parse(output: &str) -> Counts {
-        let mut counts = Counts::default();
-        for line in output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
-            if line["type"] == "lost_events" {
-                counts.lost_events += line["data"]["events"].as_u64().unwrap_or(0);
-            }
-            if let Some(maps) = line["data"].as_object().filter(|_| line["type"] != "printf") {
-                counts.maps.extend(maps.iter().map(|(name, value)| (name.clone(), value.clone())));
-            }
-        }
-        counts.clock_calls = counts.maps.get("@clocks").and_then(Value::as_u64).unwrap_or(0);
-        counts
-    }
-
-    /// The record of sample `number`, counted from 1.
-    pub fn sample(&self, number: u64, show: &BTreeSet<Show>) -> KernelRecord {
-        let key = number.to_string();
-        let of = |map: &str, key: &str| self.value(map, key).and_then(Value::as_u64).unwrap_or(0);
-        KernelRecord {
-            syscalls: show.contains(&Show::Syscalls).then(|| {
-                let count = |value: &Value| value.as_u64();
-                self.by_call("@syscalls", number, count)
-            }),
-            asked_bytes: show.contains(&Show::Syscalls).then(|| of("@asked", &key)),
-            latency_ns: show.contains(&Show::Latency).then(|| {
-                let histogram = |value: &Value| Some(buckets(value));
-                self.by_call("@latency", number, histogram)
-            }),
-            block: show.contains(&Show::Block).then(|| BlockRecord {
-                read_requests: of("@requests", &format!("{number},1")),
-                read_bytes: of("@bytes", &format!("{number},1")),
-                write_requests: of("@requests", &format!("{number},0")),
-                write_bytes: of("@bytes", &format!("{number},0")),
-                own_bytes: of("@own_bytes", &key),
-                request_bytes: self.value("@request_bytes", &key).map(buckets).unwrap_or_default(),
-            }),
-            faults: show
-                .contains(&Show::Faults)
-                .then(|| FaultRecord { user: of("@faults_user", &key), kernel: of("@faults_kernel", &key) }),
-            cache: show.contains(&Show::Cache).then(|| CacheRecord {
-                insertions: of("@insertions", &key),
-                inserted_bytes: of("@inserted_bytes", &key),
-                readahead_sync: of("@readahead_sync", &key),
-                readahead_async: of("@readahead_async", &key),
-            }),
-            sched: show.contains(&Show::Sched).then(|| SchedRecord {
-                voluntary_switches: of("@voluntary", &key),
-                involuntary_switches: of("@involuntary", &key),
-                off_cpu_ns: of("@off_cpu_ns", &key),
-            }),
-            uring: show.contains(&Show::Uring).then(|| UringRecord {
-                submitted: of("@submitted", &key),
-                completed: of("@completed", &key),
-                completed_bytes: of("@completed_bytes", &key),
-                punted: of("@punted", &key),
-            }),
+/// Parses the output of `bpftrace -f json`, one object per line, and returns the parts in `show` per sample.
+pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
+    let mut maps = serde_json::Map::new();
+    let mut lost_events = 0;
+    for line in output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if line["type"] == "lost_events" {
+            lost_events += line["data"]["events"].as_u64().unwrap_or(0);
+        } else if let Some(data) = line["data"].as_object() {
+            maps.extend(data.clone());
         }
     }
+    let maps = Value::Object(maps);
+    let records = (1..=samples).map(|number| record(&maps, number, show)).collect();
+    Observation { records, clock_calls: maps["@clocks"].as_u64().unwrap_or(0), lost_events }
+}
 
-    fn value(&self, map: &str, key: &str) -> Option<&Value> {
-        self.maps.get(map)?.get(key)
-    }
-
-    /// The entries of a map with keys "sample,number of a call", by the call's name.
-    fn by_call<T>(&self, map: &str, number: u64, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
-        let Some(Value::Object(entries)) = self.maps.get(map) else { return BTreeMap::new() };
-        let of_sample = |(key, value): (&String, &Value)| {
-            let (sample, call) = key.split_once(',')?;
-            let value = read(value)?;
-            (sample.parse() == Ok(number)).then(|| (call_name(call), value))
-        };
-        entries.iter().filter_map(of_sample).collect()
+/// The record of sample `number`, counted from 1.
+fn record(maps: &Value, number: usize, show: &BTreeSet<Show>) -> KernelRecord {
+    let (sample, reads, writes) = (number.to_string(), format!("{number},1"), format!("{number},0"));
+    let shows = |part| show.contains(&part);
+    let count_at = |map: &str, key: &str| maps[map][key].as_u64().unwrap_or(0);
+    let count = |map: &str| count_at(map, &sample);
+    KernelRecord {
+        syscalls: shows(Show::Syscalls).then(|| by_call(&maps["@syscalls"], number, Value::as_u64)),
+        asked_bytes: shows(Show::Syscalls).then(|| count("@asked")),
+        latency_ns: shows(Show::Latency).then(|| by_call(&maps["@latency"], number, buckets)),
+        block: shows(Show::Block).then(|| BlockRecord {
+            read_requests: count_at("@requests", &reads),
+            read_bytes: count_at("@bytes", &reads),
+            write_requests: count_at("@requests", &writes),
+            write_bytes: count_at("@bytes", &writes),
+            own_bytes: count("@own_bytes"),
+            request_bytes: buckets(&maps["@request_bytes"][&sample]).unwrap_or_default(),
+        }),
+        faults: shows(Show::Faults)
+            .then(|| FaultRecord { user: count("@faults_user"), kernel: count("@faults_kernel") }),
+        cache: shows(Show::Cache).then(|| CacheRecord {
+            insertions: count("@insertions"),
+            inserted_bytes: count("@inserted_bytes"),
+            readahead_sync: count("@readahead_sync"),
+            readahead_async: count("@readahead_async"),
+        }),
+        sched: shows(Show::Sched).then(|| SchedRecord {
+            voluntary_switches: count("@voluntary"),
+            involuntary_switches: count("@involuntary"),
+            off_cpu_ns: count("@off_cpu_ns"),
+        }),
+        uring: shows(Show::Uring).then(|| UringRecord {
+            submitted: count("@submitted"),
+            completed: count("@completed"),
+            completed_bytes: count("@completed_bytes"),
+            punted: count("@punted"),
+        }),
     }
 }
 
-fn buckets(value: &Value) -> Vec<Bucket> {
+/// The entries of sample `number` by name of the system call, from a map with keys "sample,system call".
+fn by_call<T>(map: &Value, number: usize, read: impl Fn(&Value) -> Option<T>) -> BTreeMap<String, T> {
+    let sample = format!("{number},");
+    let entry = |(key, value): (&String, &Value)| Some((call_name(key.strip_prefix(&sample)?), read(value)?));
+    map.as_object().into_iter().flatten().filter_map(entry).collect()
+}
+
+/// The buckets of a histogram that are not empty.
+fn buckets(histogram: &Value) -> Option<Vec<Bucket>> {
     let bucket = |entry: &Value| {
         let count = entry["count"].as_u64().filter(|count| *count > 0)?;
-        // The lowest bucket has no min, the highest none that is known to be reached.
+        // The lowest bucket has no min, and the highest one no max.
         let min = entry["min"].as_u64().unwrap_or(0);
         Some(Bucket { min, max: entry["max"].as_u64().unwrap_or(u64::MAX), count })
     };
-    value.as_array().map(|entries| entries.iter().filter_map(bucket).collect()).unwrap_or_default()
+    Some(histogram.as_array()?.iter().filter_map(bucket).collect())
 }
 
 #[cfg(test)]
@@ -270,14 +231,14 @@ mod tests {
         program(&parts.iter().copied().collect(), &watched)
     }
 
-    /// Probes of a program, in their order.
+    /// Names of the probes of a program, in order.
     fn probes(text: &str) -> Vec<&str> {
         let names = text.lines().filter_map(|line| line.strip_prefix("tracepoint:"));
         names.filter_map(|line| line.split(' ').next()).collect()
     }
 
     #[test]
-    fn each_part_has_its_probes_and_the_bracket_stands_last() {
+    fn each_part_has_its_probes_before_the_bracket() {
         let named = ["syscalls:sys_exit_clock_gettime", "syscalls:sys_enter_clock_gettime"];
         let every = ["raw_syscalls:sys_exit", "raw_syscalls:sys_enter"];
         let parts: [(Show, &[&str], [&str; 2]); 7] = [
@@ -328,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_or_timed_as_asked() {
+    fn system_calls_are_counted_or_timed_as_requested() {
         let clock = Sysno::clock_gettime.id();
         for parts in [&[Show::Syscalls][..], &[Show::Latency], &[Show::Syscalls, Show::Latency]] {
             let text = text(parts);
@@ -341,7 +302,7 @@ mod tests {
         }
     }
 
-    /// As bpftrace 0.17 prints it, among lines that are none of its maps; READ is the number of read(2).
+    /// Output of bpftrace 0.17 among lines that are not maps; READ stands for the number of read(2).
     const OUTPUT: &str = r#"{"type": "attached_probes", "data": {"probes": 4}}
 
 iobench: the tracer is attached
@@ -358,11 +319,11 @@ iobench: the tracer is attached
 "#;
 
     #[test]
-    fn what_bpftrace_prints_becomes_records() {
-        let counts = Counts::parse(&OUTPUT.replace("READ", &Sysno::read.id().to_string()));
-        assert_eq!((counts.clock_calls, counts.lost_events), (4, 7));
+    fn output_becomes_records() {
         let show = [Show::Syscalls, Show::Latency, Show::Block].into();
-        let first = counts.sample(1, &show);
+        let seen = parse(&OUTPUT.replace("READ", &Sysno::read.id().to_string()), 2, &show);
+        assert_eq!((seen.clock_calls, seen.lost_events), (4, 7));
+        let [first, second] = seen.records.try_into().unwrap();
         assert_eq!(first.syscalls, Some([("read".to_owned(), 256)].into()));
         assert_eq!(first.asked_bytes, Some(1_048_576));
         let read =
@@ -371,7 +332,6 @@ iobench: the tracer is attached
         let block = first.block.unwrap();
         assert_eq!((block.read_requests, block.write_requests, block.read_bytes), (7, 1, 0));
         assert_eq!((first.faults, first.cache, first.sched, first.uring), (None, None, None, None));
-        let second = counts.sample(2, &show);
         let calls = [("read".to_owned(), 2), ("syscall_9999".to_owned(), 1)];
         assert_eq!(second.syscalls, Some(calls.into()), "12 is not 2");
         let lowest = second.latency_ns.unwrap()["io_uring_enter"].clone();
@@ -379,11 +339,11 @@ iobench: the tracer is attached
     }
 
     #[test]
-    fn of_nothing_nothing_is_read() {
+    fn empty_and_foreign_output_gives_empty_records() {
         for output in ["", "\n", "ERROR: no\n", "[1, 2]\n3\n{}\n{\"data\": 7}\n"] {
-            let counts = Counts::parse(output);
-            assert_eq!((counts.clock_calls, counts.lost_events), (0, 0), "{output:?}");
-            assert_eq!(counts.sample(1, &[Show::Syscalls].into()).syscalls, Some(BTreeMap::new()));
+            let seen = parse(output, 1, &[Show::Syscalls].into());
+            assert_eq!((seen.clock_calls, seen.lost_events), (0, 0), "{output:?}");
+            assert_eq!(seen.records[0].syscalls, Some(BTreeMap::new()));
         }
     }
 }

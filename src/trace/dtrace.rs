@@ -1,37 +1,35 @@
-//! Programs for DTrace, and what they print.
+//! Programs for DTrace, and the parser of their output.
 //!
-//! On Linux two probes of the `rawtp` provider see every system call by number; a probe for each call
-//! by name takes half a minute to remove again. FreeBSD, where probes by name cost nothing to remove,
-//! has no `rawtp`. `sample` is the number of the open sample, 0 outside a bracket, as in the programs
-//! for bpftrace.
+//! On Linux, two probes of the `rawtp` provider see every system call by number; removing one probe per call
+//! by name would take half a minute. FreeBSD has no `rawtp`, but removing probes by name takes no time there.
+//! `sample` is the number of the open sample, or 0 outside a bracket, as in the programs for bpftrace.
 //!
 //! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use syscalls::Sysno;
 
-use super::names::call_name;
-use super::record::{Bucket, KernelRecord};
+use super::record::{Bucket, KernelRecord, Observation, call_name};
 use super::show::Show;
 
-/// How a DTrace sees every system call.
+/// The parts of a D program that differ between systems.
 struct Dialect {
-    /// The probe at the entry of each.
+    /// Probe at the entry of every system call.
     entry: &'static str,
-    /// The probe at its return.
+    /// Probe at the return of every system call.
     exit: &'static str,
-    /// What tells one call from another at its entry.
+    /// Expression that identifies the system call at its entry.
     call: &'static str,
-    /// The clock's call, where that probe may fire before the one by the clock's name.
+    /// The clock call, to be excluded if the probe at every entry may fire before the probe by its name.
     clock: Option<Sysno>,
-    /// Its type.
+    /// Type of the expression.
     kind: &'static str,
-    /// How it is printed.
+    /// Format of the expression in printa().
     format: &'static str,
-    /// What only the benchmark's thread fulfils, beside the number of its process.
+    /// Condition that selects the benchmark's thread within its process.
     thread: &'static str,
 }
 
@@ -45,8 +43,9 @@ const LINUX: Dialect = Dialect {
     thread: " && tid == pid",
 };
 
-/// Two clauses of one probe run in their order, so the clock's call has ended the sample before it
-/// could be counted. Threads are numbered apart from processes; those beside the benchmark's sleep.
+/// Clauses of one probe run in the order of the program, so the clause of clock_gettime closes the sample
+/// before the call could be counted. Thread IDs are unrelated to process IDs, and the other threads of the
+/// benchmark sleep.
 const FREEBSD: Dialect = Dialect {
     entry: "syscall:::entry",
     exit: "syscall:::return",
@@ -57,7 +56,7 @@ const FREEBSD: Dialect = Dialect {
     thread: "",
 };
 
-/// The program that shows these parts of the process `pid`.
+/// The program that records the parts in `show` of the process `pid`.
 pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
     let dialect = if cfg!(target_os = "linux") { &LINUX } else { &FREEBSD };
     program_in(dialect, show, pid)
@@ -66,7 +65,7 @@ pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
 fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
     let Dialect { entry, exit, call, clock, kind, format, thread } = dialect;
     let ours = format!("pid == {pid}{thread}");
-    let other = clock.map_or(String::new(), |clock| format!(" && {call} != {}", clock.id()));
+    let other = clock.map(|clock| format!(" && {call} != {}", clock.id())).unwrap_or_default();
     let mut text = format!(
         "#pragma D option quiet\n\
          int clocks; int sample; {kind} call; uint64_t entered;\n\
@@ -90,8 +89,8 @@ fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
     text
 }
 
-/// The `dtrace` command: `IOBENCH_DTRACE`, the one on the path, or the one that
-/// `docs/tracing/fetch-dtrace.sh` leaves in the user's cache.
+/// Path of the `dtrace` command: `IOBENCH_DTRACE`, a command in `PATH`, or the one that
+/// `docs/tracing/fetch-dtrace.sh` puts into the cache folder of the user.
 pub fn find() -> Option<PathBuf> {
     let named = std::env::var_os("IOBENCH_DTRACE").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
@@ -99,61 +98,65 @@ pub fn find() -> Option<PathBuf> {
     let fetched = cache.map(|cache| cache.join("iobench/dtrace/dtrace"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let installed = std::env::split_paths(&path).map(|folder| folder.join("dtrace"));
-    // SystemTap installs a script of the same name, which is no DTrace.
-    let installed = installed.filter(|candidate| is_program(candidate));
+    // SystemTap installs a script of the same name that is not DTrace.
+    let installed = installed.filter(|candidate| is_elf_file(candidate));
     named.into_iter().chain(installed).chain(fetched).find(|candidate| candidate.is_file())
 }
 
-fn is_program(path: &Path) -> bool {
+fn is_elf_file(path: &Path) -> bool {
     std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF"))
 }
 
-/// DTrace running the script at `path`; it starts `cat` when its probes are in place.
+/// The command that runs the script at `path` with DTrace. DTrace starts `cat` when all probes are attached.
 pub fn command(dtrace: &Path, path: &Path) -> Command {
     let mut command = Command::new(dtrace);
     command.arg("-s").arg(path).args(["-c", "cat"]);
     command
 }
 
-/// The records of `samples` samples, and the number of clock calls.
-pub fn parse(output: &str, samples: usize, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
-    let empty = KernelRecord {
-        syscalls: show.contains(&Show::Syscalls).then(BTreeMap::new),
-        latency_ns: show.contains(&Show::Latency).then(BTreeMap::new),
-        ..KernelRecord::default()
-    };
-    let mut records = vec![empty; samples];
+/// Parses the standard output and standard error of a program and returns the parts in `show` per sample.
+pub fn parse(output: &str, messages: &str, samples: usize, show: &BTreeSet<Show>) -> Observation {
+    let mut records = vec![KernelRecord::without_calls(show); samples];
     let mut clock_calls = 0;
-    let mut table: Option<(usize, String)> = None;
+    // Sample and system call of the histogram whose lines follow.
+    let mut histogram: Option<(&str, &str)> = None;
     for line in output.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
+        match *words.as_slice() {
             ["clocks", count] => clock_calls = count.parse().unwrap_or(0),
             ["calls", sample, call, count] => {
-                let calls = index(sample).and_then(|at| records.get_mut(at)?.syscalls.as_mut());
+                let calls = of_sample(&mut records, sample).and_then(|record| record.syscalls.as_mut());
                 if let (Some(calls), Ok(count)) = (calls, count.parse()) {
                     calls.insert(call_name(call), count);
                 }
             }
-            ["latency", sample, call] => table = index(sample).map(|at| (at, call_name(call))),
+            ["latency", sample, call] => histogram = Some((sample, call)),
             _ => {
-                let place = table.as_ref().and_then(|(at, call)| Some((records.get_mut(*at)?, call)));
-                if let (Some((record, call)), Some(bucket)) = (place, bucket(line)) {
+                if let Some((sample, call)) = histogram
+                    && let Some(record) = of_sample(&mut records, sample)
+                    && let Some(bucket) = bucket(line)
+                {
                     let latency = record.latency_ns.get_or_insert_default();
-                    latency.entry(call.clone()).or_default().push(bucket);
+                    latency.entry(call_name(call)).or_default().push(bucket);
                 }
             }
         }
     }
-    (records, clock_calls)
+    Observation { records, clock_calls, lost_events: drops(messages) }
 }
 
-/// Samples count from 1.
-fn index(sample: &str) -> Option<usize> {
-    sample.parse::<usize>().ok()?.checked_sub(1)
+/// The record of a sample. Samples are counted from 1.
+fn of_sample<'a>(records: &'a mut [KernelRecord], sample: &str) -> Option<&'a mut KernelRecord> {
+    records.get_mut(sample.parse::<usize>().ok()?.checked_sub(1)?)
 }
 
-/// A line of quantize()'s table, such as `512 |@@@@@@@@    2702`.
+/// The number of events in messages such as `dtrace: 17 drops on CPU 0` and `... aggregation drops ...`.
+fn drops(messages: &str) -> u64 {
+    let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
+    drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
+}
+
+/// Parses a line of a quantize() table, such as `512 |@@@@@@@@    2702`. Empty buckets are ignored.
 fn bucket(line: &str) -> Option<Bucket> {
     let (value, rest) = line.split_once('|')?;
     let min: u64 = value.trim().parse().ok()?;
@@ -164,10 +167,12 @@ fn bucket(line: &str) -> Option<Bucket> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
-    fn output_of_dtrace_2_is_understood() {
+    fn output_of_dtrace_2_becomes_records() {
         let output = "clocks 4\ncalls 1 READ 4096\ncalls 2 426 1\nlatency 2 READ\n           \
                       value  ------------- Distribution ------------- count    \n             \
                       256 |                                         0        \n             \
@@ -175,7 +180,7 @@ mod tests {
                       1024 |@@@@@@@@@@@@@                            1353     \n\n";
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
         let output = output.replace("READ", &Sysno::read.id().to_string());
-        let (records, clock_calls) = parse(&output, 2, &show);
+        let Observation { records, clock_calls, .. } = parse(&output, "", 2, &show);
         assert_eq!(clock_calls, 4);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 4096)])));
         assert_eq!(records[0].latency_ns, Some(BTreeMap::new()));
@@ -186,24 +191,32 @@ mod tests {
     }
 
     #[test]
-    fn each_system_is_asked_in_its_own_words() {
+    fn each_system_gets_its_own_dialect() {
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
         let (linux, freebsd) = (program_in(&LINUX, &show, 7), program_in(&FREEBSD, &show, 7));
         assert!(linux.contains("rawtp:::sys_enter /pid == 7 && tid == pid && sample && (int)arg1 != "));
         assert!(freebsd.contains("syscall:::entry /pid == 7 && sample/\n{ @calls[sample, probefunc]"));
         assert!(!freebsd.contains("rawtp") && !freebsd.contains("tid"), "{freebsd}");
         let bracket = |text: &str| text.find("syscall::clock_gettime:entry") < text.find("syscall:::entry");
-        assert!(bracket(&freebsd), "the clause of the clock stands first: {freebsd}");
-        let (records, _) = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", 1, &show);
+        assert!(bracket(&freebsd), "the clause of the clock comes first: {freebsd}");
+        let Observation { records, .. } = parse("calls 1 read 3\nlatency 1 read\n 512 |@@ 3\n", "", 1, &show);
         assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 3)])));
         assert!(records[0].latency_ns.as_ref().unwrap().contains_key("read"));
     }
 
     #[test]
-    fn what_is_not_ours_is_passed_over() {
-        let (records, clock_calls) =
-            parse("calls 9 0 1\ncalls x 0 1\nnoise | 3\n", 1, &BTreeSet::from([Show::Syscalls]));
+    fn unrelated_lines_are_ignored() {
+        let output = "calls 9 0 1\ncalls x 0 1\nnoise | 3\n";
+        let Observation { records, clock_calls, .. } =
+            parse(output, "", 1, &BTreeSet::from([Show::Syscalls]));
         assert_eq!((records.len(), clock_calls), (1, 0));
         assert_eq!(records[0].syscalls, Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn drops_of_dtrace_add_up() {
+        let messages = "dtrace: 17 drops on CPU 0\nanother message\ndtrace: 5 aggregation drops on CPU 1\n";
+        assert_eq!(drops(messages), 22);
+        assert_eq!(drops("dtrace: script 'x' matched 4 probes\n"), 0);
     }
 }

@@ -1,11 +1,10 @@
-//! Kernel truth: what the kernel did between the brackets, seen by a tracer.
+//! Tracers that record the activity of the kernel between the brackets.
 //!
-//! A *program* is written for a tracer ([`bpftrace`], [`dtrace`], [`strace`]), a [`process`] runs it,
-//! waits until it is attached and ends it, and what it printed becomes one [`record`] a sample.
+//! A [`program`] is written for a tracer ([`bpftrace`], [`dtrace`], [`strace`]). A [`process`] runs the
+//! tracer, waits until it is attached, and stops it. Its output becomes one [`record`] per sample.
 
 pub mod bpftrace;
 pub mod dtrace;
-pub mod names;
 pub mod process;
 pub mod program;
 pub mod record;

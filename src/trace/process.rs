@@ -1,9 +1,9 @@
-//! A tracer as a process: started, known to be attached, ended, and its output collected.
+//! Tracers as child processes: started, attached, stopped, and their output collected.
 //!
-//! A tracer says that it "attaches" before it has. But bpftrace and DTrace start the program of their
-//! option `-c` only when every probe is in place, and end with it. That program is a `cat` here: the line
-//! that it is fed comes back when the tracer is ready, and closing its input ends the tracer, without a
-//! signal and even if this process dies. strace prints that it has attached when it has.
+//! Tracers print that they attach before they have attached. However, bpftrace and DTrace start the program
+//! of their option `-c` only when all probes are in place, and exit with it. That program is `cat` here: a
+//! line written to it comes back when the tracer is ready, and closing its input stops the tracer, without a
+//! signal and even if this process is killed. strace prints a line once it has attached.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -19,14 +19,14 @@ use crate::engine::interrupt;
 use crate::error::Error;
 use crate::process::ProcessGroup;
 
-/// How often to look whether a tracer has attached or ended.
+/// Interval at which a tracer is polled.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// A tracer that is not attached by then never will be; a probe on every system call takes six seconds.
-const ATTACH_LIMIT: Duration = Duration::from_secs(60);
-/// Removing a probe on every system call takes half a minute.
-const STOP_LIMIT: Duration = Duration::from_secs(90);
+/// Time limit for attaching; a probe on every system call takes six seconds.
+pub const ATTACH_LIMIT: Duration = Duration::from_secs(60);
+/// Time limit for exiting; removing a probe on every system call takes half a minute.
+pub const STOP_LIMIT: Duration = Duration::from_secs(90);
 
-/// What goes through the `cat` of a tracer.
+/// The line that is sent through the `cat` of a tracer.
 const READY: &str = "iobench: the tracer is attached";
 
 /// A running tracer.
@@ -35,27 +35,27 @@ pub struct Tracer {
     name: &'static str,
     group: ProcessGroup,
     lines: Receiver<String>,
-    output: String,
-    readers: Vec<JoinHandle<String>>,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
 }
 
-/// What a tracer left behind.
+/// The output of a tracer that has exited.
 #[derive(Debug)]
 pub struct Finished {
     /// Standard output.
     pub output: String,
     /// Standard error.
     pub messages: String,
-    /// Why its output is not to be relied on, if so.
+    /// Reason why the output is not reliable; `None` if it is.
     pub problem: Option<String>,
 }
 
 impl Tracer {
-    /// Starts `command` in a process group of its own, so that Ctrl-C at the terminal ends the
-    /// benchmark and not the tracer.
+    /// Starts `command` in its own process group, so that Ctrl-C at the terminal interrupts the benchmark and
+    /// not the tracer.
     ///
     /// # Errors
-    /// A system error if it cannot be started.
+    /// A system error if the command cannot be started.
     pub fn start(name: &'static str, command: &mut Command) -> Result<Tracer, Error> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut group = ProcessGroup::spawn(command).map_err(|error| {
@@ -64,73 +64,60 @@ impl Tracer {
         })?;
         let child = group.child();
         let (sender, lines) = channel();
-        let mut readers = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            readers.push(forward(stdout, sender.clone()));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            readers.push(forward(stderr, sender));
-        }
-        Ok(Tracer { name, group, lines, output: String::new(), readers })
+        let stdout = child.stdout.take().map(|stream| forward(stream, sender.clone()));
+        let stderr = child.stderr.take().map(|stream| forward(stream, sender));
+        Ok(Tracer { name, group, lines, stdout, stderr })
     }
 
-    /// Waits until the tracer is attached: until the line through its `cat` comes back, or it
-    /// prints one that contains `sign`.
+    /// Waits until the tracer is attached: until it prints a line that contains `sign` or, without a `sign`,
+    /// the line sent through its `cat`.
     ///
     /// # Errors
-    /// A system error with what the tracer printed, if it ends or takes too long; an interruption after a signal.
-    pub fn wait_attached(&mut self, sign: Option<&str>) -> Result<(), Error> {
-        self.wait_attached_within(sign, ATTACH_LIMIT)
-    }
-
-    fn wait_attached_within(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
+    /// A system error that quotes the tracer if it exits or exceeds `limit`; an interruption after a signal.
+    pub fn wait_attached(&mut self, sign: Option<&str>, limit: Duration) -> Result<(), Error> {
         if let Some(cat) = &mut self.group.child().stdin {
-            // A tracer that is gone already is found out below.
+            // Writing fails only if the tracer has exited, which the loop detects.
             let _ = writeln!(cat, "{READY}").and_then(|()| cat.flush());
         }
         let sign = sign.unwrap_or(READY);
+        let mut printed = String::new();
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline {
             interrupt::check()?;
             match self.lines.recv_timeout(LOOK_INTERVAL) {
                 Ok(line) if line.contains(sign) => return Ok(()),
-                Ok(line) => self.output += &line,
+                Ok(line) => printed += &line,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        let reason = format!("it did not attach: {}", last_words(&self.output));
+        let reason = format!("it did not attach: {}", last_lines(&printed));
         let remedy = "see iobench trace --print-script, or use another tracer (--with)";
         Err(Error::unavailable(self.name, reason, remedy))
     }
 
-    /// Ends the tracer, by `signal` or by the end of its `cat`; waits for it, and collects what it printed.
-    pub fn stop(self, signal: Option<Signal>) -> Finished {
-        self.stop_within(signal, STOP_LIMIT)
-    }
-
-    fn stop_within(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
-        let exited = self.group.ended();
+    /// Stops the tracer by closing the input of its `cat`, and by `signal` if there is one. Waits until it
+    /// exits, kills it after `limit`, and collects its output.
+    pub fn stop(mut self, signal: Option<Signal>, limit: Duration) -> Finished {
+        let early_exit = self.group.ended();
         drop(self.group.child().stdin.take());
         if let Some(signal) = signal {
-            // If it is gone already, `exited` says so.
+            // The signal fails only if the tracer has exited, which `early_exit` records.
             let _ = kill(Pid::from_raw(self.group.child().id() as i32), signal);
         }
         let Ok(status) = self.group.wait_within(limit, || Ok::<(), Infallible>(()));
         self.group.kill();
-        let mut streams = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
-        let output = streams.next().unwrap_or_default().replace(&format!("{READY}\n"), "");
-        let messages = streams.next().unwrap_or_default();
-        drop(streams);
-        let problem = match (exited, status) {
-            (Some(status), _) => Some(format!(
-                "{} ended before the benchmark did ({status}): {}",
-                self.name,
-                last_words(&messages)
-            )),
-            (None, None) => Some(format!("{} did not end when asked to and was killed", self.name)),
+        let text = |reader: Option<JoinHandle<_>>| reader.and_then(|reader| reader.join().ok());
+        let output = text(self.stdout).unwrap_or_default().replace(&format!("{READY}\n"), "");
+        let messages = text(self.stderr).unwrap_or_default();
+        let (name, last_lines) = (self.name, last_lines(&messages));
+        let problem = match (early_exit, status) {
+            (Some(status), _) => {
+                Some(format!("{name} exited before the benchmark ended ({status}): {last_lines}"))
+            }
+            (None, None) => Some(format!("{name} did not exit in time and was killed")),
             (None, Some(status)) if signal.is_none() && !status.success() => {
-                Some(format!("{} failed at its end ({status}): {}", self.name, last_words(&messages)))
+                Some(format!("{name} exited with an error ({status}): {last_lines}"))
             }
             (None, Some(_)) => None,
         };
@@ -138,73 +125,74 @@ impl Tracer {
     }
 }
 
-/// Reads a stream to its end on a thread, forwarding each line; returns all of it.
+/// Reads a stream to its end on a thread, sends each line to `sender`, and returns the whole text.
 fn forward(stream: impl Read + Send + 'static, sender: Sender<String>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut all = String::new();
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             all += &line;
             all.push('\n');
-            // Nobody listens any more once the tracer is attached.
+            // The receiver may be gone once the tracer is attached.
             let _ = sender.send(line + "\n");
         }
         all
     })
 }
 
-/// The last lines that a tracer printed, as one clause.
-fn last_words(text: &str) -> String {
+/// The last lines of `text`, as one clause.
+fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match lines.is_empty() {
-        true => "it said nothing".to_owned(),
-        false => lines[lines.len().saturating_sub(3)..].join(" / "),
+    if lines.is_empty() {
+        return "it printed nothing".to_owned();
     }
+    lines[lines.len().saturating_sub(3)..].join(" / ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A tracer of these lines of shell.
+    /// A shell script as a tracer.
     fn tracer(lines: &str) -> Tracer {
         Tracer::start("fake", Command::new("sh").args(["-c", lines])).unwrap()
     }
 
     #[test]
-    fn one_that_echoes_is_attached_and_ends_with_its_input() {
+    fn a_tracer_attaches_by_an_echo_and_exits_with_its_input() {
         let mut tracer = tracer("echo before; echo aside >&2; cat; echo after; echo complaint >&2");
-        tracer.wait_attached(None).unwrap();
-        let finished = tracer.stop(None);
-        assert_eq!(finished.output, "before\nafter\n", "the line of attachment is not its own");
+        tracer.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let finished = tracer.stop(None, STOP_LIMIT);
+        assert_eq!(finished.output, "before\nafter\n", "the echoed line is not part of the output");
         assert_eq!(finished.messages, "aside\ncomplaint\n");
         assert_eq!(finished.problem, None);
     }
 
     #[test]
-    fn one_that_says_so_is_attached_and_ends_by_a_signal() {
+    fn a_tracer_attaches_by_a_message_and_exits_by_a_signal() {
         let mut tracer = tracer("echo 'process 7 attached' >&2; while :; do sleep 0.02; done");
-        tracer.wait_attached(Some("attached")).unwrap();
-        assert_eq!(tracer.stop(Some(Signal::SIGTERM)).problem, None);
+        tracer.wait_attached(Some("attached"), ATTACH_LIMIT).unwrap();
+        assert_eq!(tracer.stop(Some(Signal::SIGTERM), STOP_LIMIT).problem, None);
     }
 
     #[test]
-    fn one_that_ends_before_it_is_attached_is_quoted() {
-        let refused = tracer("echo one; echo two; echo three >&2; echo four; exit 1").wait_attached(None);
+    fn a_tracer_that_exits_before_it_attaches_is_quoted() {
+        let refused =
+            tracer("echo one; echo two; echo three >&2; echo four; exit 1").wait_attached(None, ATTACH_LIMIT);
         let message = refused.unwrap_err().to_string();
         assert!(message.starts_with("fake failed: it did not attach: "), "{message}");
         assert_eq!(message.matches(" / ").count(), 2, "the last three lines: {message}");
     }
 
     #[test]
-    fn one_that_hangs_is_given_up_and_killed() {
+    fn a_tracer_that_hangs_is_killed() {
         let mut hanging = tracer("sleep 1000 & exec sleep 1000");
         let started = Instant::now();
         let group = hanging.group.child().id() as i32;
-        let refused = hanging.wait_attached_within(None, Duration::from_millis(200));
-        assert!(refused.unwrap_err().to_string().contains("it did not attach: it said nothing"));
+        let refused = hanging.wait_attached(None, Duration::from_millis(200));
+        assert!(refused.unwrap_err().to_string().contains("it did not attach: it printed nothing"));
         drop(hanging);
         assert!(started.elapsed() < Duration::from_secs(5));
-        // What it started is gone too, or is a zombie that init has yet to reap.
+        // Its children are gone too, or are zombies that init has yet to reap.
         let sleeper = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
             let words: Vec<String> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();
@@ -214,32 +202,35 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_end_is_killed_and_reported() {
+    fn a_tracer_that_does_not_exit_is_killed_and_reported() {
         let mut tracer = tracer("head -n 1; sleep 1000 & sleep 1000");
-        tracer.wait_attached(None).unwrap();
-        let finished = tracer.stop_within(None, Duration::from_millis(200));
-        assert_eq!(finished.problem.as_deref(), Some("fake did not end when asked to and was killed"));
+        tracer.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let finished = tracer.stop(None, Duration::from_millis(200));
+        assert_eq!(finished.problem.as_deref(), Some("fake did not exit in time and was killed"));
     }
 
     #[test]
-    fn one_that_dies_or_fails_is_reported_with_its_words() {
-        let mut dead = tracer("head -n 1; echo out of memory >&2; kill -9 $$");
-        dead.wait_attached(None).unwrap();
-        while dead.group.ended().is_none() {
+    fn a_tracer_that_exits_early_or_fails_is_quoted() {
+        let mut killed = tracer("head -n 1; echo out of memory >&2; kill -9 $$");
+        killed.wait_attached(None, ATTACH_LIMIT).unwrap();
+        while killed.group.ended().is_none() {
             std::thread::sleep(LOOK_INTERVAL);
         }
-        let problem = dead.stop(None).problem.unwrap();
-        assert!(problem.starts_with("fake ended before the benchmark did (signal: 9"), "{problem}");
+        let problem = killed.stop(None, STOP_LIMIT).problem.unwrap();
+        assert!(problem.starts_with("fake exited before the benchmark ended (signal: 9"), "{problem}");
         assert!(problem.ends_with(": out of memory"), "{problem}");
 
         let mut failing = tracer("cat; exit 3");
-        failing.wait_attached(None).unwrap();
-        let problem = failing.stop(None).problem;
-        assert_eq!(problem.as_deref(), Some("fake failed at its end (exit status: 3): it said nothing"));
+        failing.wait_attached(None, ATTACH_LIMIT).unwrap();
+        let problem = failing.stop(None, STOP_LIMIT).problem;
+        assert_eq!(
+            problem.as_deref(),
+            Some("fake exited with an error (exit status: 3): it printed nothing")
+        );
     }
 
     #[test]
-    fn one_that_is_not_there_is_to_be_installed() {
+    fn a_tracer_that_is_not_installed_is_reported_with_a_remedy() {
         let missing = Tracer::start("fake", &mut Command::new("/nonexistent/fake")).unwrap_err().to_string();
         assert!(missing.contains("it cannot be started: No such file"), "{missing}");
         assert!(missing.contains("install fake"), "{missing}");

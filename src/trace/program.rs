@@ -1,51 +1,50 @@
-//! What is run beside a benchmark: a tracer with a program of ours, or with a script of the user's.
+//! The tracer that runs beside a benchmark, with a program of iobench or with the user's script.
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use tempfile::TempPath;
 
-use super::bpftrace::{self, Counts, Watched};
-use super::process::{Finished, Tracer};
-use super::record::{KernelRecord, TraceRecord};
+use super::bpftrace::{self, Watched};
+use super::process::{ATTACH_LIMIT, Finished, STOP_LIMIT, Tracer};
+use super::record::{KernelRecord, Observation, TraceRecord};
 use super::show::{Show, TracerName};
 use super::{dtrace, strace};
 use crate::error::Error;
 
-/// A tracer and what it will do.
+/// A tracer and its program.
 #[derive(Debug)]
 pub struct Program {
     tracer: TracerName,
     show: BTreeSet<Show>,
-    /// The script, for tracers that take one.
+    /// Text of the script; empty for strace.
     text: String,
-    /// The script as a file, or strace's log.
+    /// File with the script, or the log of strace.
     file: TempPath,
-    /// Whether the script is the user's.
+    /// True if the script is the user's.
     own: bool,
 }
 
 impl Program {
-    /// A program of ours that shows these parts of what `watched` does.
+    /// A program of iobench that records the parts in `show` of the activity of `watched`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if this tracer cannot see them, [`Error::System`] without a place for files.
+    /// A usage error if the tracer cannot record a part; a system error if no temporary file can be written.
     pub fn showing(tracer: TracerName, show: BTreeSet<Show>, watched: &Watched) -> Result<Program, Error> {
-        let blind = show.iter().find(|part| !matches!(part, Show::Syscalls | Show::Latency));
-        let text = match (tracer, blind) {
-            (TracerName::Bpftrace, _) => bpftrace::program(&show, watched),
-            (TracerName::Dtrace, None) => dtrace::program(&show, watched.pid),
-            (TracerName::Strace, None) => String::new(),
-            (_, Some(_)) => {
-                return Err(Error::usage(format!(
-                    "--show: with {} only syscalls and latency; use --with bpftrace for the rest",
-                    tracer.name()
-                )));
-            }
+        if !show.iter().all(|part| tracer.sees(*part)) {
+            return Err(Error::usage(format!(
+                "--show: {} records only syscalls and latency; use --with bpftrace for the other parts",
+                tracer.name()
+            )));
+        }
+        let text = match tracer {
+            TracerName::Bpftrace => bpftrace::program(&show, watched),
+            TracerName::Dtrace => dtrace::program(&show, watched.pid),
+            TracerName::Strace => String::new(),
         };
         let file = file_with(&text)?;
         Ok(Program { tracer, show, text, file, own: false })
@@ -54,7 +53,7 @@ impl Program {
     /// The user's script at `path`.
     ///
     /// # Errors
-    /// [`Error::Usage`] for strace, which takes none; [`Error::Open`] if it cannot be read.
+    /// A usage error for strace, which takes no scripts; an error of opening if the script cannot be read.
     pub fn own(tracer: TracerName, path: &Path) -> Result<Program, Error> {
         if tracer == TracerName::Strace {
             return Err(Error::usage("--script: strace takes no scripts; use --with bpftrace"));
@@ -65,7 +64,7 @@ impl Program {
         Ok(Program { tracer, show: BTreeSet::new(), text, file, own: true })
     }
 
-    /// What would be run, to learn from and to edit.
+    /// The script, or the command of strace, for reading and editing.
     pub fn text(&self) -> String {
         match self.tracer {
             TracerName::Strace => format!("{:?}\n", strace::command(std::process::id(), Path::new("LOG"))),
@@ -76,38 +75,32 @@ impl Program {
     /// Starts the tracer and waits until it is attached.
     ///
     /// # Errors
-    /// [`Error::System`] with reason and remedy if it cannot run here, or does not attach.
+    /// A system error with reason and remedy if the tracer cannot run here or does not attach.
     pub fn start(&self) -> Result<Tracer, Error> {
         let sign = (self.tracer == TracerName::Strace).then_some(strace::ATTACHED);
         let mut tracer = Tracer::start(self.tracer.name(), &mut self.command()?)?;
-        tracer.wait_attached(sign)?;
+        tracer.wait_attached(sign, ATTACH_LIMIT)?;
         Ok(tracer)
     }
 
     fn command(&self) -> Result<Command, Error> {
+        let name = self.tracer.name();
         if !cfg!(target_os = "linux") && self.tracer != TracerName::Dtrace {
-            return Err(Error::unavailable(
-                self.tracer.name(),
-                "it exists on Linux only",
-                "use --with dtrace",
-            ));
+            return Err(Error::unavailable(name, "it exists on Linux only", "use --with dtrace"));
+        }
+        if self.tracer != TracerName::Strace {
+            check_kernel(name)?;
         }
         match self.tracer {
             TracerName::Bpftrace => {
-                check_kernel("bpftrace")?;
                 let format: &[&str] = if self.own { &[] } else { &["-f", "json"] };
                 Ok(bpftrace::command(format, &self.file))
             }
             TracerName::Dtrace => {
-                check_kernel("dtrace")?;
-                let found: PathBuf = dtrace::find().ok_or_else(|| {
-                    Error::unavailable(
-                        "dtrace",
-                        "there is no dtrace here",
-                        "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace",
-                    )
-                })?;
-                Ok(dtrace::command(&found, &self.file))
+                let remedy = "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace";
+                let dtrace =
+                    dtrace::find().ok_or_else(|| Error::unavailable(name, "it is not installed", remedy))?;
+                Ok(dtrace::command(&dtrace, &self.file))
             }
             TracerName::Strace => {
                 strace::allow_attaching();
@@ -116,28 +109,29 @@ impl Program {
         }
     }
 
-    /// Ends the tracer and reads what it saw of `samples` samples. A run that was cut short has one
-    /// more, opened and perhaps closed, that is not reported.
+    /// Stops the tracer and returns its records of `samples` samples. A run that was cut short has one more
+    /// sample, opened and perhaps closed, that is not reported.
     pub fn finish(
         &self,
         tracer: Tracer,
         samples: usize,
         cut_short: bool,
     ) -> (Vec<KernelRecord>, TraceRecord) {
-        let finished = tracer.stop((self.tracer == TracerName::Strace).then_some(Signal::SIGINT));
-        let (mut records, clock_calls_seen, lost_events) =
-            if self.own { (Vec::new(), 0, 0) } else { self.read(&finished, samples) };
-        // Of a sample whose brackets it did not see, it says nothing, and not that nothing happened.
-        records.truncate(usize::try_from(clock_calls_seen / 2).unwrap_or(samples));
-        let mut problems: Vec<String> = finished.problem.iter().cloned().collect();
-        problems.extend(complaints(self.tracer.name(), lost_events, &finished));
+        let signal = (self.tracer == TracerName::Strace).then_some(Signal::SIGINT);
+        let finished = tracer.stop(signal, STOP_LIMIT);
+        let Observation { mut records, clock_calls, lost_events } = self.observation(&finished, samples);
+        // A sample whose brackets were not seen gets no record, rather than one of zeros.
+        records.truncate(clock_calls as usize / 2);
+        let name = self.tracer.name();
+        let mut problems = Vec::from_iter(finished.problem.clone());
+        problems.extend(loss_message(name, lost_events, &finished));
         if !self.own && problems.is_empty() {
-            problems.extend(missed(self.tracer.name(), samples, cut_short, clock_calls_seen));
+            problems.extend(count_mismatch(name, samples, cut_short, clock_calls));
         }
         let trace = TraceRecord {
-            tracer: self.tracer.name().to_owned(),
+            tracer: name.to_owned(),
             shown: self.show.iter().copied().collect(),
-            clock_calls_seen,
+            clock_calls_seen: clock_calls,
             lost_events,
             complete: problems.is_empty(),
             problems,
@@ -146,32 +140,21 @@ impl Program {
         (records, trace)
     }
 
-    fn read(&self, finished: &Finished, samples: usize) -> (Vec<KernelRecord>, u64, u64) {
+    fn observation(&self, finished: &Finished, samples: usize) -> Observation {
+        if self.own {
+            return Observation::default();
+        }
         match self.tracer {
-            TracerName::Bpftrace => {
-                let counts = Counts::parse(&finished.output);
-                let records = (1..=samples as u64).map(|number| counts.sample(number, &self.show)).collect();
-                (records, counts.clock_calls, counts.lost_events)
-            }
-            TracerName::Dtrace => {
-                let (records, clock_calls) = dtrace::parse(&finished.output, samples, &self.show);
-                (records, clock_calls, dtrace_drops(&finished.messages))
-            }
+            TracerName::Bpftrace => bpftrace::parse(&finished.output, samples, &self.show),
+            TracerName::Dtrace => dtrace::parse(&finished.output, &finished.messages, samples, &self.show),
             TracerName::Strace => {
-                let log = std::fs::read_to_string(&self.file).unwrap_or_default();
-                let (records, clock_calls) = strace::parse(&log, &self.show);
-                (records, clock_calls, 0)
+                strace::parse(&std::fs::read_to_string(&self.file).unwrap_or_default(), &self.show)
             }
         }
     }
 }
 
-/// `dtrace: 17 drops on CPU 0` and `... aggregation drops ...` on standard error.
-fn dtrace_drops(messages: &str) -> u64 {
-    let drops = messages.lines().filter(|line| line.contains("drops on CPU"));
-    drops.filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<u64>().ok())).sum()
-}
-
+/// A temporary file that contains `text`.
 fn file_with(text: &str) -> Result<TempPath, Error> {
     let write = || {
         let mut file = tempfile::NamedTempFile::new()?;
@@ -179,57 +162,50 @@ fn file_with(text: &str) -> Result<TempPath, Error> {
         Ok(file.into_temp_path())
     };
     write().map_err(|error: std::io::Error| {
-        Error::unavailable("mkstemp", error, "set TMPDIR to a folder that can be written to")
+        Error::unavailable("mkstemp", error, "set TMPDIR to a writable folder")
     })
 }
 
-/// What the tracer says that it lost.
-fn complaints(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
+/// The message of the tracer about lost events, if there is one.
+fn loss_message(name: &str, lost_events: u64, finished: &Finished) -> Option<String> {
     if lost_events > 0 {
         return Some(format!("{name} lost {lost_events} events"));
     }
-    // Only what concerns events: bpftrace also calls harmless things errors, such as a memlock
-    // limit that a newer kernel does not look at.
-    let complaint = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
-    complaint.map(|line| format!("{name} complained: {}", line.trim()))
+    // Other messages may be harmless: bpftrace calls it an error if it cannot set a memlock limit that newer
+    // kernels ignore.
+    let message = finished.messages.lines().find(|line| line.contains("Lost") || line.contains("map full"));
+    message.map(|line| format!("{name} reported: {}", line.trim()))
 }
 
-/// What the figures show that the tracer did not see.
-fn missed(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
+/// A message if the number of clock calls does not match the number of samples.
+fn count_mismatch(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
     let expected = 2 * samples as u64;
     let at_most = if cut_short { expected + 2 } else { expected };
     (!(expected..=at_most).contains(&clock_calls))
-        .then(|| format!("{name} saw {clock_calls} clock calls where {samples} samples make {expected}"))
+        .then(|| format!("{name} saw {clock_calls} clock calls; {samples} samples make {expected}"))
 }
 
 const WITHOUT_ROOT: &str =
     if cfg!(target_os = "linux") { "run as root (sudo), or use --with strace" } else { "run as root" };
 
-/// Says in one sentence what a tracer would say in many lines.
+/// Checks that the kernel can be traced, and reports in one sentence what a tracer would report in many
+/// lines.
 fn check_kernel(tracer: &'static str) -> Result<(), Error> {
-    if !geteuid().is_root() {
-        return Err(Error::unavailable(tracer, "only root may trace the kernel", WITHOUT_ROOT));
-    }
-    // What follows is what the tracers of Linux need; on FreeBSD dtrace loads its own modules.
-    if !cfg!(target_os = "linux") {
-        return Ok(());
-    }
     let events = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
-    if !events.iter().any(|folder| Path::new(folder).is_dir()) {
-        return Err(Error::unavailable(
-            tracer,
-            "no tracing events are mounted",
-            "mount them: mount -t debugfs debugfs /sys/kernel/debug",
-        ));
-    }
-    if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
-        return Err(Error::unavailable(
-            tracer,
-            "the kernel has no BTF (/sys/kernel/btf/vmlinux)",
-            "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace",
-        ));
-    }
-    Ok(())
+    let (reason, remedy) = if !geteuid().is_root() {
+        ("only root may trace the kernel", WITHOUT_ROOT)
+    } else if !cfg!(target_os = "linux") {
+        // On FreeBSD, dtrace loads its modules itself. Tracers of Linux need tracefs and BTF.
+        return Ok(());
+    } else if !events.iter().any(|folder| Path::new(folder).is_dir()) {
+        ("tracefs is not mounted", "mount it: mount -t debugfs debugfs /sys/kernel/debug")
+    } else if !Path::new("/sys/kernel/btf/vmlinux").is_file() {
+        let remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF, or --with strace";
+        ("the kernel has no BTF (/sys/kernel/btf/vmlinux)", remedy)
+    } else {
+        return Ok(());
+    };
+    Err(Error::unavailable(tracer, reason, remedy))
 }
 
 #[cfg(test)]
@@ -237,8 +213,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_clock_calls_a_sample_are_the_whole_and_a_cut_run_has_up_to_two_more() {
-        for (samples, cut_short, clock_calls, whole) in [
+    fn a_sample_has_two_clock_calls_and_a_run_cut_short_up_to_two_more() {
+        for (samples, cut_short, clock_calls, complete) in [
             (3, false, 6, true),
             (3, false, 5, false),
             (3, false, 7, false),
@@ -249,15 +225,8 @@ mod tests {
             (3, true, 9, false),
             (0, true, 1, true),
         ] {
-            let missed = missed("x", samples, cut_short, clock_calls);
-            assert_eq!(missed.is_none(), whole, "{samples} samples, {clock_calls} calls: {missed:?}");
+            let mismatch = count_mismatch("x", samples, cut_short, clock_calls);
+            assert_eq!(mismatch.is_none(), complete, "{samples} samples, {clock_calls} calls: {mismatch:?}");
         }
-    }
-
-    #[test]
-    fn drops_of_dtrace_add_up() {
-        let messages = "dtrace: 17 drops on CPU 0\nwhat else it says\ndtrace: 5 aggregation drops on CPU 1\n";
-        assert_eq!(dtrace_drops(messages), 22);
-        assert_eq!(dtrace_drops("dtrace: script 'x' matched 4 probes\n"), 0);
     }
 }

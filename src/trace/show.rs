@@ -1,28 +1,29 @@
-//! What can be asked of a trace: which tracer (`--with`), and what it shows (`--show`).
+//! Options of a trace: the tracer (`--with`) and the parts that it records (`--show`).
 
 use std::collections::BTreeSet;
 
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A tracer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lowercase")]
 pub enum TracerName {
-    /// Everything, as root.
+    /// All parts; needs root.
     Bpftrace,
-    /// System calls and their latency, as root.
+    /// System calls and their latency; needs root.
     Dtrace,
-    /// System calls and their latency, without root, slowly.
+    /// System calls and their latency; needs no root, but is slow.
     Strace,
 }
 
 impl TracerName {
-    /// The one to use unless another is asked for: the one of this system that sees most.
+    /// The default: the tracer of this system that records most.
     pub const DEFAULT: TracerName =
         if cfg!(target_os = "linux") { TracerName::Bpftrace } else { TracerName::Dtrace };
 
-    /// The name of its command.
+    /// Name of the command.
     pub fn name(self) -> &'static str {
         match self {
             TracerName::Bpftrace => "bpftrace",
@@ -30,40 +31,45 @@ impl TracerName {
             TracerName::Strace => "strace",
         }
     }
+
+    /// True if the tracer can record this part.
+    pub fn sees(self, part: Show) -> bool {
+        self == TracerName::Bpftrace || matches!(part, Show::Syscalls | Show::Latency)
+    }
 }
 
 /// A part of a kernel record.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Show {
     /// System calls by name.
     Syscalls,
-    /// How long each system call took.
+    /// Time inside each system call.
     Latency,
     /// Requests to the block device.
     Block,
     /// Page faults.
     Faults,
-    /// Pages put into the page cache, and readahead.
+    /// Insertions into the page cache, and readahead.
     Cache,
     /// Context switches, and time off the CPU.
     Sched,
     /// Operations of io_uring.
     Uring,
-    /// All of these.
+    /// All parts.
     All,
 }
 
 impl Show {
-    /// The parts that a list stands for: `all` is every one that the tracer can see.
+    /// The parts that `list` selects. `all` selects every part that the tracer can record.
     pub fn expand(list: &[Show], tracer: TracerName) -> BTreeSet<Show> {
-        use Show::{All, Block, Cache, Faults, Latency, Sched, Syscalls, Uring};
-        match (list.contains(&All), tracer) {
-            (false, _) => list.iter().copied().collect(),
-            (true, TracerName::Bpftrace) => [Syscalls, Latency, Block, Faults, Cache, Sched, Uring].into(),
-            (true, _) => [Syscalls, Latency].into(),
+        let is_seen = |part: &&Show| **part != Show::All && tracer.sees(**part);
+        if list.contains(&Show::All) {
+            Show::value_variants().iter().filter(is_seen).copied().collect()
+        } else {
+            list.iter().copied().collect()
         }
     }
 }

@@ -1,60 +1,55 @@
-//! strace(1): no root, no BPF, and every system call stops the program twice; for learning, and
-//! where nothing else runs.
+//! strace(1) needs neither root nor BPF, but stops the program twice per system call. It is meant for
+//! learning, and for systems where no other tracer runs.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use super::record::{Bucket, KernelRecord};
+use super::record::{Bucket, KernelRecord, Observation};
 use super::show::Show;
 
-/// What strace prints on standard error once it sees every call.
+/// Part of the line that strace prints on standard error once it is attached.
 pub const ATTACHED: &str = "attached";
 
-/// strace on the thread `pid`, writing to `log`.
+/// The command that traces the thread `pid` and writes to `log`.
 pub fn command(pid: u32, log: &Path) -> Command {
     let mut command = Command::new("strace");
     command.args(["-e", "trace=all", "-e", "signal=none", "-T", "-p", &pid.to_string(), "-o"]).arg(log);
     command
 }
 
-/// Lets a child process attach to this one where the Yama module would not (prctl(2)).
+/// Lets a child process attach to this one even if the Yama module restricts attaching (prctl(2)).
 pub fn allow_attaching() {
-    // SAFETY: the option takes one integer. Without Yama it fails, and is not needed.
+    // SAFETY: the option takes one integer. Without Yama the call fails, but is not needed either.
     #[cfg(target_os = "linux")]
     unsafe {
         libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY)
     };
 }
 
-/// The parts asked for of the samples in a log, and the number of clock calls in it.
-pub fn parse(log: &str, show: &BTreeSet<Show>) -> (Vec<KernelRecord>, u64) {
-    let mut samples = Vec::new();
-    let mut open: Option<KernelRecord> = None;
-    let mut clock_calls = 0;
+/// Parses a log and returns the parts in `show` per sample. The last sample may lack its closing bracket.
+pub fn parse(log: &str, show: &BTreeSet<Show>) -> Observation {
+    let mut seen = Observation::default();
     for (name, elapsed_ns) in log.lines().filter_map(call) {
+        let in_sample = seen.clock_calls % 2 == 1;
         if name == "clock_gettime" {
-            clock_calls += 1;
-            match open.take() {
-                Some(record) => samples.push(record),
-                None => open = Some(KernelRecord::default()),
+            seen.clock_calls += 1;
+            if !in_sample {
+                seen.records.push(KernelRecord::without_calls(show));
             }
-        } else if let Some(record) = &mut open {
-            let syscalls = record.syscalls.get_or_insert_default();
-            *syscalls.entry(name.to_owned()).or_default() += 1;
-            let latency = record.latency_ns.get_or_insert_default();
-            count_into(latency.entry(name.to_owned()).or_default(), elapsed_ns);
+        } else if in_sample && let Some(record) = seen.records.last_mut() {
+            if let Some(calls) = &mut record.syscalls {
+                *calls.entry(name.to_owned()).or_default() += 1;
+            }
+            if let Some(latency) = &mut record.latency_ns {
+                count_into(latency.entry(name.to_owned()).or_default(), elapsed_ns);
+            }
         }
     }
-    for sample in &mut samples {
-        sample.syscalls = show.contains(&Show::Syscalls).then(|| sample.syscalls.take().unwrap_or_default());
-        sample.latency_ns =
-            show.contains(&Show::Latency).then(|| sample.latency_ns.take().unwrap_or_default());
-    }
-    (samples, clock_calls)
+    seen
 }
 
-/// Name of the call that a line begins with, behind the thread that `-f` puts first.
+/// Name of the system call at the start of a line. With `-f`, the thread ID precedes it.
 pub fn name(line: &str) -> Option<&str> {
     let (name, _) = line.split_once('(')?;
     let name = name.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -63,12 +58,11 @@ pub fn name(line: &str) -> Option<&str> {
 
 /// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`.
 fn call(line: &str) -> Option<(&str, u64)> {
-    let (name, rest) = (name(line)?, line);
-    let seconds: f64 = rest.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
-    Some((name, (seconds * 1e9) as u64))
+    let seconds: f64 = line.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
+    Some((name(line)?, (seconds * 1e9) as u64))
 }
 
-/// Counts a value into a histogram of powers of two.
+/// Counts `value` in a histogram of powers of two.
 fn count_into(histogram: &mut Vec<Bucket>, value: u64) {
     let bits = 64 - (value | 1).leading_zeros();
     let max = u64::MAX >> (64 - bits);
@@ -86,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_lies_between_the_brackets_is_counted() {
+    fn only_calls_between_the_brackets_are_counted() {
         let log = "openat(AT_FDCWD, \"x\") = 3 <0.000010>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    read(3, \"(\", 1) = 1 <0.000003>\n\
@@ -96,15 +90,15 @@ mod tests {
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    exit_group(0) = ?\n";
-        let (samples, clock_calls) = parse(log, &BTreeSet::from([Show::Syscalls]));
+        let Observation { records, clock_calls, .. } = parse(log, &BTreeSet::from([Show::Syscalls]));
         assert_eq!(clock_calls, 4);
-        assert_eq!(samples.len(), 2);
-        assert_eq!(samples[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
-        assert_eq!(samples[1].syscalls, Some(BTreeMap::new()));
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
+        assert_eq!(records[1].syscalls, Some(BTreeMap::new()));
     }
 
     #[test]
-    fn values_fall_into_powers_of_two() {
+    fn values_are_counted_in_powers_of_two() {
         let mut histogram = Vec::new();
         for value in [0, 1, 2, 3, 4, 7, 8, 1000] {
             count_into(&mut histogram, value);
