@@ -153,22 +153,22 @@ fn commands(programs: &Programs, all: &[Series]) -> String {
     let mut lines = vec!["Commands:".to_owned(), String::new()];
     for series in all {
         let work = &series.case.work;
-        lines.push(command_line("iobench", programs.iobench_arguments(work), programs));
+        lines.push(command_line("iobench", &programs.iobench_arguments(work), programs));
         match series.case.rival {
             Rival::Nobody => {}
             Rival::CLoop { mode } => {
-                lines.push(command_line("c_loop", programs.c_loop_arguments(mode, work), programs));
+                lines.push(command_line("c_loop", &programs.c_loop_arguments(mode, work), programs));
             }
             Rival::Fio { loops, .. } => {
                 let arguments = programs.fio_arguments(series.fio_options, loops, work);
-                lines.push(command_line("fio", arguments, programs));
+                lines.push(command_line("fio", &arguments, programs));
             }
         }
     }
     lines.join("\n")
 }
 
-fn command_line(program: &str, arguments: Vec<OsString>, programs: &Programs) -> String {
+fn command_line(program: &str, arguments: &[OsString], programs: &Programs) -> String {
     let data = programs.data.to_string_lossy();
     let words = arguments.iter().map(|word| word.to_string_lossy().replace(&*data, "FILE"));
     format!("    {program} {}", words.collect::<Vec<_>>().join(" "))

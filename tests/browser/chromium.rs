@@ -68,6 +68,7 @@ impl Page {
     }
 
     /// Sends a command and returns its result; events on the way are looked at.
+    #[allow(clippy::needless_pass_by_value, reason = "callers write the parameters in place")]
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.next_id += 1;
         let mut command = json!({ "id": self.next_id, "method": method, "params": parameters });

@@ -32,6 +32,7 @@ pub struct Outcome {
 }
 
 /// The outcome of a finished process.
+#[allow(clippy::needless_pass_by_value, reason = "callers pass what output() has just returned")]
 pub fn outcome(output: Output) -> Outcome {
     Outcome {
         code: output.status.code(),

@@ -48,7 +48,7 @@ pub(super) struct BlockDevice {
 impl BlockDevice {
     /// The block device with this number, if it exists.
     pub(super) fn with_number(number: DeviceNumber) -> Option<Self> {
-        Self::at(Path::new("/sys/dev/block").join(number.to_string()))
+        Self::at(&Path::new("/sys/dev/block").join(number.to_string()))
     }
 
     /// The block device with the node `path`.
@@ -58,10 +58,10 @@ impl BlockDevice {
 
     /// The block devices that a folder has links to.
     pub(super) fn linked_in(folder: impl AsRef<Path>) -> impl Iterator<Item = Self> {
-        entries(folder).into_iter().filter_map(Self::at)
+        entries(folder).into_iter().filter_map(|link| Self::at(&link))
     }
 
-    fn at(link: PathBuf) -> Option<Self> {
+    fn at(link: &Path) -> Option<Self> {
         let folder = link.canonicalize().ok()?;
         Some(Self { folder })
     }
@@ -211,7 +211,7 @@ mod tests {
         write("queue/scheduler", "[none]\n");
         write("queue/nr_requests", "garbage\n");
         write("device/model", "DISK 2000   \n");
-        let disk = BlockDevice::at(disk).unwrap();
+        let disk = BlockDevice::at(&disk).unwrap();
         let partition = disk.partitions().remove(0);
         let storage = partition.describe();
         assert_eq!(partition.disk(), Some(disk));
@@ -239,7 +239,7 @@ mod tests {
             std::os::unix::fs::symlink(&disk, folder("dm-0/slaves").join(name)).unwrap();
             std::os::unix::fs::symlink(&stacked, folder(&format!("{name}/holders")).join("dm-0")).unwrap();
         }
-        let stacked = BlockDevice::at(stacked).unwrap();
+        let stacked = BlockDevice::at(&stacked).unwrap();
         let disks = stacked.disks();
         assert_eq!(disks.iter().map(BlockDevice::name).collect::<Vec<_>>(), ["sda", "sdb"]);
         assert_eq!(disks[0].holders(), [stacked]);

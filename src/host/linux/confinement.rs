@@ -31,11 +31,11 @@ fn machine_product() -> Option<String> {
 /// absence proves nothing: the result is then `None`.
 fn virtualization() -> Option<String> {
     if cfg!(target_arch = "x86_64") {
-        return match has_hypervisor_flag(&read("/proc/cpuinfo")?) {
-            true => hypervisor_signature().map(|signature| hypervisor_name(&signature)),
-            // A paravirtualised Xen guest may hide the flag.
-            false => Some(read("/sys/hypervisor/type").unwrap_or_else(|| "none".to_owned())),
-        };
+        if has_hypervisor_flag(&read("/proc/cpuinfo")?) {
+            return hypervisor_signature().map(|signature| hypervisor_name(&signature));
+        }
+        // A paravirtualised Xen guest may hide the flag.
+        return Some(read("/sys/hypervisor/type").unwrap_or_else(|| "none".to_owned()));
     }
     read("/sys/hypervisor/type").or_else(|| read("/proc/device-tree/hypervisor/compatible"))
 }
