@@ -19,6 +19,12 @@
 //! `examples/splice.rs` and `docs/adding-a-strategy.md`. Without the default feature `cli` the engine and the strategies
 //! remain, for benchmarks of your own.
 
+#[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
+compile_error!(
+    "iobench supports only Linux and FreeBSD, because it makes their system calls directly: \
+     build it on one of them, for example in a virtual machine"
+);
+
 pub mod engine;
 pub mod error;
 #[doc(hidden)]
