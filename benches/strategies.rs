@@ -1,8 +1,8 @@
 //! Every registered strategy on a page-cached file, at four buffer sizes; `null` is the floor.
 //!
-//! What is timed: the bracket of each iteration and nothing else, as `iobench` itself times it:
-//! `4 MiB / block x (transfer + loop)`. Each iteration opens the file anew, so the page faults of
-//! `mmap` are in its figures. `direct` goes past the cache to the device.
+//! It times only the bracket of each iteration, like `iobench`: `4 MiB / block x (transfer + loop)`. Each
+//! iteration opens the file again, so the figures of `mmap` include page faults. `direct` bypasses the cache
+//! and uses the device.
 //!
 //!     cargo bench --bench strategies               # everything
 //!     cargo bench --bench strategies -- pread/4096 # one
@@ -28,7 +28,7 @@ const TOTAL_BYTES: u64 = 4 << 20;
 const BLOCK_BYTES: [u64; 4] = [512, 4 << 10, 64 << 10, 1 << 20];
 const IODEPTH: u32 = 32;
 
-/// A queue waits for all of itself at a time, with O_DIRECT too.
+/// A queue waits for all of its operations at a time, also with O_DIRECT.
 fn plan(limits: &Limits, direct: bool, block_bytes: u64) -> Plan {
     let workload = Workload::new(Direction::Read, block_bytes, TOTAL_BYTES);
     Plan::new(Workload { direct, iodepth: Some(IODEPTH), batch: Some(IODEPTH), ..workload }, limits)

@@ -1,12 +1,12 @@
-//! How often `iobench compare` is wrong: the same program against itself, and against a strategy that
-//! is slower on purpose.
+//! Error rates of `iobench compare`: the same program against itself, and against a strategy that is slower
+//! on purpose.
 //!
 //!     cargo bench --bench verdicts                  # ten pairs of sweeps of each kind, some minutes
 //!     cargo bench --bench verdicts -- --small       # one pair, only that it runs
 //!
-//! Two sweeps of the same program should call no point slower; of a strategy that takes 10 % longer
-//! they should call slower every point whose interval is narrow enough. The program is
-//! this one: started with IOBENCH_SLOWED set it is `iobench` with one strategy more.
+//! Two sweeps of the same program should call no point slower. Against a strategy that takes 10 % longer,
+//! they should call every point slower whose interval is narrow enough. The program under test is this one.
+//! With IOBENCH_SLOWED set, it is `iobench` with one more strategy.
 
 #![allow(missing_docs, reason = "a program")]
 
@@ -31,17 +31,17 @@ const SLOWED_PERCENT: u32 = 10;
 const REPETITIONS: usize = 10;
 const TOTAL_BYTES: u64 = 16 << 20;
 
-/// `pread`, and pauses of so many percent of all the time that passes from the first I/O on.
+/// `pread` with pauses of `percent` percent of the time since the first I/O.
 struct Slowed {
     file: File,
     percent: u32,
-    /// When the last I/O ended, its pause included.
+    /// Time at which the last I/O ended, including its pause.
     last: Option<Instant>,
-    /// Pauses not yet made.
+    /// Pauses that are still due.
     owed: Duration,
 }
 
-/// Shorter pauses are saved up: one as short as the clock's own reading could not be kept.
+/// Shorter pauses are accumulated, because a pause cannot be shorter than a reading of the clock.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(2);
 
 impl IoPath for Slowed {
@@ -82,16 +82,17 @@ impl Blocking for Slowed {
     }
 }
 
-/// What the pairs of one kind gave.
+/// Results of the pairs of one kind.
 #[derive(Default)]
 struct Tally {
     points: usize,
     slower: usize,
     faster: usize,
-    /// Points whose interval is narrower than what lies between 10 % and the threshold with what the
-    /// machine may explain: wherever it encloses 10 %, its lower end lies above them.
+    /// Points with an interval narrower than the distance from 10 % to the limit, which is the threshold plus
+    /// the possible share of the machine. If such an interval encloses 10 %, its lower end lies above the
+    /// limit.
     resolvable: usize,
-    /// Those of them that were not called slower.
+    /// Resolvable points that were not called slower.
     missed: usize,
 }
 
@@ -113,13 +114,13 @@ impl Tally {
     }
 }
 
-/// A sweep by this program, slowed by so many percent.
+/// A sweep by this program, slowed by `percent` percent.
 fn sweep(folder: &Path, name: &str, percent: u32, budget: &str) -> std::io::Result<PathBuf> {
     let result = folder.join(name);
     let status = Command::new(std::env::current_exe()?)
         .env(SLOWED, percent.to_string())
         .args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M", "--budget", budget])
-        // Enough samples to fill the budget, as a sweep of many strategies does.
+        // Enough samples to fill the budget, like a sweep of many strategies.
         .args(["--precision", "0.1%", "--largest-n", "100000", "-o"])
         .args([&result, &folder.join("verdicts.bench")])
         .stdout(Stdio::null())
@@ -155,8 +156,8 @@ fn run(small: bool) -> Result<(), Box<dyn std::error::Error>> {
     );
     let slowed = series(folder, SLOWED_PERCENT, small)?;
     println!(
-        "slower by {SLOWED_PERCENT} %: {} of {} points called slower, {} faster; the intervals allow it for {}, of \
-         which {} were missed",
+        "slower by {SLOWED_PERCENT} %: {} of {} points called slower, {} faster; of {} that the \
+         intervals can resolve, {} were missed",
         slowed.slower, slowed.points, slowed.faster, slowed.resolvable, slowed.missed
     );
     println!("in {:.0} s", start.elapsed().max(Duration::from_secs(1)).as_secs_f64());
@@ -169,7 +170,7 @@ fn main() -> ExitCode {
         strategies.push(&const { blocking::<Slowed>() });
         return iobench::main_with(&strategies);
     }
-    // `cargo test --benches` passes no --bench: then only that it runs.
+    // `cargo test --benches` passes no --bench. It only checks that the program runs.
     let small =
         std::env::args().any(|word| word == "--small") || !std::env::args().any(|word| word == "--bench");
     match run(small) {

@@ -1,15 +1,15 @@
-//! A strategy outside the tree: splice(2) through a pipe.
+//! A strategy outside this project: splice(2) through a pipe.
 //!
 //! It has every flag, check and output of `iobench`:
 //!
 //!     cargo run --release --example splice -- --strategy splice --create -r -b 65536 iofile
 //!
-//! `splice` puts references to pages of the page cache into a pipe instead of copying them; only
-//! the read(2) from the pipe copies, into the buffer. For writing, write(2) copies the block into
-//! the pipe and `splice` moves it on into the file.
+//! `splice` does not copy data. It puts references to pages of the page cache into a pipe. Only the read(2)
+//! from the pipe copies, into the buffer. For writes, write(2) copies the block into the pipe, and `splice`
+//! moves it on into the file.
 //!
-//! A tracer sees between the brackets: `splice` and `read` (or `write`), once for each piece of a
-//! block that fits into the pipe, 64 KiB by default; `fsync` with `-s`.
+//! A tracer sees between the brackets: `splice` and `read` (or `write`), one of each per piece of a block
+//! that fits into the pipe, 64 KiB by default; `fsync` with `-s`.
 //! Man pages: splice(2), pipe(7).
 
 use std::fs::File;
@@ -24,7 +24,7 @@ use iobench::engine::strategy::{Call, IoPath, OpenSpec};
 use iobench::engine::workload::Workload;
 use iobench::error::Error;
 
-/// Capacity of a pipe, in bytes, where nobody changed it (pipe(7)).
+/// Default capacity of a pipe, in bytes (pipe(7)).
 const PIPE_BYTES: usize = 64 * 1024;
 
 struct Splice {
@@ -52,7 +52,7 @@ impl IoPath for Splice {
         // SAFETY: pipe2 writes two descriptors into the array.
         Errno::result(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })
             .map_err(|errno| Error::system("pipe2", errno, "close some files"))?;
-        // SAFETY: both descriptors are new and belong to nobody else.
+        // SAFETY: both descriptors are new, and this function owns them.
         let [pipe_out, pipe_in] = ends.map(|end| unsafe { File::from_raw_fd(end) });
         Ok(Splice { file, pipe_out, pipe_in })
     }
@@ -72,7 +72,7 @@ impl Blocking for Splice {
             let moved = match op.direction {
                 Direction::Read => {
                     let spliced = self.splice_from_file(&mut offset, length)?;
-                    // SAFETY: `spliced` bytes at most, and the piece has as many.
+                    // SAFETY: the piece has room for `spliced` bytes.
                     let moved =
                         unsafe { libc::read(self.pipe_out.as_raw_fd(), piece.as_mut_ptr().cast(), spliced) };
                     Errno::result(moved)? as usize
@@ -110,7 +110,7 @@ impl Splice {
     }
 }
 
-/// One end of a splice: the file at an offset, which the kernel moves on, or the pipe without one.
+/// One end of a splice: the file at an offset, which the kernel advances, or the pipe without one.
 type End<'a> = (&'a File, Option<&'a mut i64>);
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The flags, and nothing but the flags. Values are parsed here, once; `command` checks them against each other.
+//! The flags. Values are parsed here, once; `command` checks them against each other.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -31,8 +31,8 @@ pub(crate) const DEFAULT_STRATEGY: &str = "readwrite";
     Exit codes: 0 done, 64 usage, 66 the path cannot be opened, 71 a system call failed, \
     74 an I/O error or partial transfer, 130 Ctrl-C.\n\n\
     Examples:\n  \
-    iobench --create -r iofile                       read iofile, made first if it is missing\n  \
-    iobench --strategy mmap -r -b 64k --explain iofile  one path, and where the time went\n  \
+    iobench --create -r iofile                       read iofile, created if it is missing\n  \
+    iobench --strategy mmap -r -b 64k --explain iofile  one path, with an explanation\n  \
     iobench sweep iofile                             every path at 25 buffer sizes, in a minute")]
 pub(crate) struct Cli {
     /// Commands other than the benchmark itself.
@@ -46,7 +46,7 @@ pub(crate) struct Cli {
 /// Commands other than the benchmark itself.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List each strategy, and whether it runs here
+    /// List the strategies, and show which ones run here
     Strategies(StrategiesArgs),
     /// Check a strategy: exit 0 all passed, 1 something failed, 2 something could not be checked
     Selftest(SelftestArgs),
@@ -56,11 +56,11 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Interleave two settings in one run and compare them
     Ab(AbArgs),
-    /// Run the experiment of a sweep's result again and compare
+    /// Repeat the experiment of a sweep's result and compare
     Rerun(RerunArgs),
     /// Draw results as .svg, .pdf, .png or .html: bandwidth over buffer size
     Plot(PlotArgs),
-    /// Run a benchmark under a kernel tracer: what happened between the brackets of each sample
+    /// Run a benchmark under a kernel tracer, and show the events between the brackets of each sample
     Trace(Box<TraceArgs>),
     /// Do a job that another iobench describes
     #[command(hide = true)]
@@ -88,10 +88,10 @@ pub(crate) struct WorkloadArgs {
     /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
     #[arg(long, value_name = "N|none", default_value = "default", hide_default_value = true)]
     pub(crate) cpu: CpuChoice,
-    /// Make a missing file first; an existing one is never touched
+    /// Create the file first if it is missing; an existing file is not changed
     #[arg(long)]
     pub(crate) create: bool,
-    /// With -w: allow writing to a device that nobody uses
+    /// With -w: allow writing to a device that is not in use
     #[arg(long)]
     pub(crate) allow_device_write: bool,
 }
@@ -105,7 +105,7 @@ pub(crate) struct RunArgs {
     /// Read an existing file or device
     #[arg(short = 'r')]
     pub(crate) read_mode: bool,
-    /// Write to an existing file or device, over what is there
+    /// Overwrite an existing file or device
     #[arg(short = 'w')]
     pub(crate) write_mode: bool,
     /// Bare: no preparation before each iteration
@@ -117,7 +117,7 @@ pub(crate) struct RunArgs {
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// Run, print nothing
+    /// Print nothing
     #[arg(short = 'q')]
     pub(crate) quiet: bool,
     /// Print host and benchmark configuration first
@@ -153,7 +153,7 @@ pub(crate) struct RunArgs {
     /// Seed of a random order
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,
-    /// Say where the time went, in sentences; implies -g
+    /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,
     /// [create|describe|read|write] and the file or device
@@ -167,7 +167,7 @@ pub(crate) struct SweepArgs {
     /// Read (the default)
     #[arg(short = 'r')]
     pub(crate) read_mode: bool,
-    /// Write, over what is there
+    /// Overwrite the file
     #[arg(short = 'w', conflicts_with = "read_mode")]
     pub(crate) write_mode: bool,
     /// Strategies, separated by commas, or all
@@ -176,7 +176,7 @@ pub(crate) struct SweepArgs {
     /// Buffer sizes: a range of powers of two, or a list
     #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
     pub(crate) block_sizes: Sizes,
-    /// Bytes per sample [default: 16 MiB or the file, less where that would take more than 5 ms]
+    /// Bytes per sample [default: 16 MiB or the file size; less if a sample would take over 5 ms]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
     /// Options of the workload.
@@ -206,7 +206,7 @@ pub(crate) struct SweepArgs {
     /// One row per sample on standard output
     #[arg(long)]
     pub(crate) csv: bool,
-    /// Keep the result in this file, replaced after each round
+    /// Write the result to this file after each round
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The file or device
@@ -259,7 +259,7 @@ pub(crate) struct RerunArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
-    /// Keep the new result in this file
+    /// Write the new result to this file
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The result of a sweep
@@ -292,16 +292,16 @@ pub(crate) struct TraceArgs {
     /// The tracer
     #[arg(long, value_enum, default_value_t = TracerName::DEFAULT)]
     pub(crate) with: TracerName,
-    /// What to show [default: syscalls, and uring for strategies with a queue]
+    /// Events to show [default: syscalls, and uring for strategies with a queue]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) show: Vec<Show>,
-    /// Run this script of your own instead, and print what it prints
+    /// Run this script instead, and print its output
     #[arg(long, value_name = "FILE", conflicts_with = "show")]
     pub(crate) script: Option<PathBuf>,
-    /// Print what would be run, and stop
+    /// Print the script that would be run, and stop
     #[arg(long)]
     pub(crate) print_script: bool,
-    /// Interleave traced and untraced samples (-n pairs, or 10), and print what tracing costs
+    /// Interleave traced and untraced samples (-n pairs, or 10), and print the cost of tracing
     #[arg(long, conflicts_with_all = ["print_script", "script"])]
     pub(crate) probe_effect: bool,
     /// JSON on standard output
@@ -312,7 +312,7 @@ pub(crate) struct TraceArgs {
     pub(crate) benchmark: Vec<OsString>,
 }
 
-/// The arguments of a benchmark behind a `--`.
+/// The arguments of a benchmark after a `--`.
 #[derive(Debug, Parser)]
 #[command(name = "iobench", no_binary_name = true, args_override_self = true)]
 struct NestedRun {
@@ -326,7 +326,7 @@ pub(crate) struct StrategiesArgs {
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// A file, device or folder to ask about
+    /// A file, device or folder to check support on
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
 }
@@ -346,12 +346,12 @@ pub(crate) struct SelftestArgs {
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// A folder to put files into, or a file in it, which stays as it is
+    /// A folder for files, or a file in it, which is not changed
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
 }
 
-/// Arguments of the hidden command that does a job of another process.
+/// Arguments of the hidden command that does a job for another process.
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
     /// The job as JSON.
@@ -366,7 +366,8 @@ pub(crate) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&with_hyphen_values(Cli::command()).try_get_matches_from(arguments)?)
 }
 
-/// Lets values begin with a hyphen: a bad one then gets the sentence of its parser and is not taken for a flag.
+/// Accepts values that begin with a hyphen, so that the parser of the value reports a bad one. Otherwise it
+/// would be taken for a flag.
 fn with_hyphen_values(command: clap::Command) -> clap::Command {
     let takes_value = |arg: &Arg| arg.get_action().takes_values() && !arg.is_positional();
     let command = command.mut_args(|arg| if takes_value(&arg) { arg.allow_hyphen_values(true) } else { arg });
@@ -374,7 +375,7 @@ fn with_hyphen_values(command: clap::Command) -> clap::Command {
     names.iter().fold(command, |command, name| command.mut_subcommand(name, with_hyphen_values))
 }
 
-/// Parses the arguments of a benchmark that stand behind a `--`.
+/// Parses the arguments of a benchmark after a `--`.
 ///
 /// # Errors
 /// A usage error; `Ok(None)` after `--help` was printed.
@@ -387,8 +388,8 @@ pub(crate) fn parse_nested(arguments: &[OsString]) -> Result<Option<RunArgs>, Er
     }
 }
 
-/// The error of a command line that clap does not take, in one sentence: the flag and the reason for a bad value, else
-/// the error with its tips, behind the `place` that it is about.
+/// The error of an invalid command line in one sentence: the flag and the reason for a bad value, or else the
+/// error with its tips, after the `place` that it is about.
 pub(crate) fn usage_error(error: &clap::Error, place: &str) -> Error {
     if let (ErrorKind::ValueValidation, Some(reason), Some(ContextValue::String(argument))) =
         (error.kind(), error.source(), error.get(ContextKind::InvalidArg))

@@ -1,5 +1,5 @@
-//! Errors: what failed, where, why, and what to do about it. The exit codes are those of sysexits(3), as in the
-//! contract of the lab's `io-benchmark`.
+//! Errors: the operation that failed, its place, the reason, and a remedy. The exit codes are those of
+//! sysexits(3), as in the contract of the lab's `io-benchmark`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,41 +13,41 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The command line asks for something that is not possible: exit 64.
+    /// The command line requests something that is not possible: exit 64.
     Usage,
-    /// A path cannot be used as asked: exit 66.
+    /// A path cannot be used as requested: exit 66.
     Open,
     /// A call of the operating system failed outside the timed loop: exit 71.
     System,
     /// An I/O of the timed loop, or of its preparation, failed: exit 74.
     Io,
-    /// The file is smaller than the run needs, or shrank under it: exit 74.
+    /// The file is smaller than the run needs, or became smaller: exit 74.
     ShortFile,
     /// Standard output was closed before the result was written: exit 74.
     Output,
-    /// A signal asked the run to end: exit 128 plus its number.
+    /// A signal requested the end of the run: exit 128 plus its number.
     Interrupted,
 }
 
-/// An error of the library. It keeps the facts; `Display` builds one sentence for a person from them.
+/// An error of the library. It holds facts; `Display` forms a sentence from them.
 #[derive(Debug)]
 pub struct Error(Box<Facts>);
 
-/// What is known of an error.
+/// Facts about an error.
 #[derive(Debug)]
 struct Facts {
     kind: ErrorKind,
     exit_code: u8,
     path: Option<PathBuf>,
-    /// What was attempted, where the reason does not tell.
+    /// Operation, if the reason does not name it.
     operation: Option<&'static str>,
     /// The I/O that failed.
     failure: Option<Failure>,
     errno: Option<Errno>,
-    /// A predicate of the operation or of the path; without one the errno says it all.
+    /// A predicate of the operation or of the path. `None` if the errno is sufficient.
     reason: String,
     remedy: String,
-    /// What happened in consequence.
+    /// Consequence: a clause.
     consequence: Option<String>,
     source: Option<std::io::Error>,
 }
@@ -68,12 +68,12 @@ impl Error {
         }))
     }
 
-    /// A command line that asks for something that is not possible; the sentence names the argument.
+    /// A command line that requests something that is not possible. The sentence names the argument.
     pub fn usage(sentence: impl Into<String>) -> Error {
         Error::new(ErrorKind::Usage, 64, sentence, "")
     }
 
-    /// A path that cannot be used as asked.
+    /// A path that cannot be used as requested.
     pub fn unusable(path: &Path, reason: impl Into<String>, remedy: impl Into<String>) -> Error {
         Error::new(ErrorKind::Open, 66, reason, remedy).at(path)
     }
@@ -96,7 +96,7 @@ impl Error {
         Error::unavailable(operation, describe(errno), remedy).because(errno)
     }
 
-    /// Something of the operating system that cannot be had, for a reason beyond an errno.
+    /// A service of the operating system that is not available, for a reason other than an errno.
     pub fn unavailable(
         operation: &'static str,
         reason: impl fmt::Display,
@@ -118,42 +118,42 @@ impl Error {
         }
     }
 
-    /// A file that holds `size_bytes` bytes where a run with blocks of `block_bytes` bytes needs `total_bytes`.
+    /// A file of `size_bytes` bytes, where a run with blocks of `block_bytes` bytes needs `total_bytes`.
     pub fn short_file(path: &Path, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
         let reason = format!("the file holds {size_bytes} bytes, the run needs {total_bytes}");
         let fitting = match size_bytes / block_bytes * block_bytes {
             0 => String::new(),
             total_bytes => format!("use -t {total_bytes} or "),
         };
-        let remedy = format!("{fitting}make it anew with -c -t {total_bytes}");
+        let remedy = format!("{fitting}recreate it with -c -t {total_bytes}");
         Error::new(ErrorKind::ShortFile, 74, reason, remedy).at(path)
     }
 
-    /// Standard output that was closed before the result was written.
+    /// Standard output was closed before the result was written.
     pub fn output(source: std::io::Error) -> Error {
         let reason = format!("the result could not be written to standard output: {source}");
-        let mut error = Error::new(ErrorKind::Output, 74, reason, "what was printed is incomplete");
+        let mut error = Error::new(ErrorKind::Output, 74, reason, "the printed result is incomplete");
         error.0.errno = source.raw_os_error().map(Errno::from_raw);
         error.0.source = Some(source);
         error
     }
 
-    /// A run that this signal asked to end.
+    /// A run that this signal ended.
     pub fn interrupted(signal: i32) -> Error {
         let known = nix::sys::signal::Signal::try_from(signal);
         let name = known.map_or("a signal", |known| known.as_str());
         let exit_code = 128_u8.wrapping_add(signal as u8);
-        let remedy = "the samples finished until then are reported";
+        let remedy = "the samples that had finished are reported";
         Error::new(ErrorKind::Interrupted, exit_code, format!("interrupted by {name}"), remedy)
     }
 
-    /// The same error, about the file at `path`.
+    /// The same error about the file at `path`.
     fn at(mut self, path: &Path) -> Error {
         self.0.path = Some(path.to_owned());
         self
     }
 
-    /// The same error, known to come from this errno.
+    /// The same error with this errno as its cause.
     #[must_use]
     pub fn because(mut self, errno: Errno) -> Error {
         self.0.errno = Some(errno);
@@ -167,7 +167,7 @@ impl Error {
         self
     }
 
-    /// The same error, and what happened in consequence: a clause.
+    /// The same error with a consequence: a clause.
     #[must_use]
     pub fn with_consequence(mut self, consequence: impl Into<String>) -> Error {
         self.0.consequence = Some(consequence.into());
@@ -247,14 +247,14 @@ pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
-/// What ended a timed loop early. Small, because it is built on the cold path of a hot loop.
+/// Failure that ended a timed loop early. It is small, because it is built on the cold path of a hot loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     /// The operation that failed: `read`, `write` or `sync`.
     pub operation: &'static str,
     /// Place in the file, in bytes; `None` for a sync.
     pub offset_bytes: Option<u64>,
-    /// What happened there.
+    /// Fault at that place.
     pub fault: Fault,
 }
 
@@ -263,21 +263,21 @@ pub struct Failure {
 pub enum Fault {
     /// The kernel answered with an errno.
     Errno(Errno),
-    /// Fewer bytes were moved than asked for; the lab's contract makes that an error.
+    /// Fewer bytes were moved than requested, which is an error in the lab's contract.
     Partial {
         /// Bytes that were moved.
         moved_bytes: u64,
-        /// Bytes that were asked for.
+        /// Bytes that were requested.
         wanted_bytes: u64,
     },
-    /// The pass reported success without every block.
+    /// The pass reported success but did not move every block.
     Incomplete {
         /// I/Os that were counted.
         io_count: u64,
         /// I/Os of the pass.
         blocks: u64,
     },
-    /// A signal asked the run to end; no I/O failed.
+    /// A signal requested the end of the run. No I/O failed.
     Interrupted,
 }
 
@@ -314,7 +314,7 @@ impl fmt::Display for Fault {
             Fault::Incomplete { io_count, blocks } => {
                 write!(f, "succeeded after {io_count} of {blocks} I/Os")
             }
-            Fault::Interrupted => write!(f, "was given up after a signal"),
+            Fault::Interrupted => write!(f, "was abandoned after a signal"),
         }
     }
 }

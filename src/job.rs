@@ -1,7 +1,7 @@
-//! Work that one process of this program hands to another: a benchmark to trace, or a check that may crash.
+//! Work for another process of this program: a benchmark to trace, or a check that may crash.
 //!
-//! A job travels as JSON behind the hidden command `job`, so that a new option of a workload reaches the other process
-//! without further code.
+//! A job travels as JSON after the hidden command `job`, so a new option of a workload reaches the other
+//! process without further code.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,13 +78,13 @@ impl<S> RunJob<S> {
 }
 
 impl Job {
-    /// The arguments that tell a program to do this job.
+    /// The arguments with which a program does this job.
     pub(crate) fn arguments(&self) -> [String; 2] {
-        // A job holds nothing that JSON cannot say; the other process would refuse an empty one.
+        // A job always has a JSON form. The other process would refuse an empty one.
         ["job".to_owned(), serde_json::to_string(self).unwrap_or_default()]
     }
 
-    /// `program`, told to do this job.
+    /// The command that runs `program` for this job.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(self.arguments());

@@ -1,23 +1,24 @@
 //! Measures what an I/O path costs.
 //!
-//! # What a number means
+//! # Meaning of a result
 //!
-//! One iteration maps a buffer, opens the file, brings the machine to rest, and then encloses one pass over the file
-//! between two raw `clock_gettime` system calls, the *bracket* ([`engine::bracket`]). Between them a strategy moves
-//! every block, and nothing else happens: no allocation, no page touched for the first time by the harness, no output,
-//! no other system call. A kernel tracer that matches on the two calls therefore sees exactly the benchmark.
+//! One iteration maps a buffer, opens the file and prepares the machine. It then encloses one pass over the
+//! file between two raw `clock_gettime` system calls, the *bracket* ([`engine::bracket`]). Between them a
+//! strategy moves every block, and the harness does no other work: it makes no other system call, allocates
+//! no memory, prints no output and takes no page fault of its own. A kernel tracer that matches on the two
+//! calls therefore sees exactly the benchmark.
 //!
-//! # Who owns what
+//! # Structure
 //!
-//! The [`engine`] measures and owns the buffer; a strategy ([`strategies`]) only moves bytes. [`report`] holds the
-//! documents. Dependencies point one way, and a test keeps it so.
+//! The [`engine`] measures and owns the buffer; a strategy ([`strategies`]) only moves bytes. [`report`]
+//! holds the documents. Dependencies point one way, which a test verifies.
 //!
 //! # A strategy of your own
 //!
-//! A program that depends on this crate implements [`engine::strategy::IoPath`] with [`engine::blocking::Blocking`] or
-//! [`engine::queued::Queued`] and calls [`main_with`]: it gets every flag, check and output of `iobench`. See
-//! `examples/splice.rs` and `docs/adding-a-strategy.md`. Without the default feature `cli` the engine and the strategies
-//! remain, for benchmarks of your own.
+//! A program that depends on this crate implements [`engine::strategy::IoPath`] with
+//! [`engine::blocking::Blocking`] or [`engine::queued::Queued`] and calls [`main_with`]. It then has every
+//! flag, check and output of `iobench`. See `examples/splice.rs` and `docs/adding-a-strategy.md`. Without the
+//! default feature `cli`, the engine and the strategies remain, for other benchmarks.
 
 #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]
 compile_error!(
@@ -56,7 +57,7 @@ pub mod trace;
 #[cfg(feature = "cli")]
 mod units;
 
-/// Errors are errnos of the kernel, as nix names them.
+/// Errors of the kernel are errnos, as nix names them.
 pub use nix::errno::Errno;
 
 #[cfg(feature = "cli")]
@@ -79,7 +80,7 @@ mod program {
         let argv: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         if argv.len() <= 1 {
             let usage = if is_lab_name(argv.first()) { cli::LAB_USAGE.to_owned() } else { cli::help() };
-            // Where standard error is closed nobody reads the usage.
+            // If standard error is closed, there is no place for the usage.
             let _ = std::io::stderr().write_all(usage.as_bytes());
             return ExitCode::from(64);
         }

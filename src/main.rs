@@ -1,4 +1,4 @@
-//! `iobench`: argv in, exit code out; everything else is in the library.
+//! `iobench`: passes its arguments to the library and returns the exit code.
 
 use std::process::ExitCode;
 

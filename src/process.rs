@@ -1,4 +1,4 @@
-//! A child process in a group of its own, with a time limit.
+//! A child process in its own process group, with a time limit.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-/// Pause between two looks at a child that has not ended.
+/// Pause between two checks of a running child.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// A child process and all that it starts. Ctrl-C at the terminal does not reach it, and it is killed when dropped.
+/// A child process and its descendants. Ctrl-C at the terminal does not reach them, and they are killed when
+/// dropped.
 #[derive(Debug)]
 pub(crate) struct ProcessGroup {
     child: Child,
@@ -31,12 +32,13 @@ impl ProcessGroup {
         &mut self.child
     }
 
-    /// Its exit status, if it has ended.
+    /// Its exit status, if it has exited.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end; `None` if it has not come within `limit`. `check` is called between looks.
+    /// Waits for the exit of the process. Returns `None` if it takes longer than `limit`. Calls `check` at
+    /// intervals.
     ///
     /// # Errors
     /// Those of `check`.
@@ -55,10 +57,11 @@ impl ProcessGroup {
         }
     }
 
-    /// Kills what has not ended, with everything that it started: whoever holds its output would be waited for.
+    /// Kills the group if the process has not exited. A surviving descendant could hold the output open for a
+    /// reader.
     pub(crate) fn kill(&mut self) {
         if self.ended().is_none() {
-            // A group that is gone needs no signal, and its first process is reaped in any case.
+            // A group that no longer exists needs no signal. The child is reaped in any case.
             let _ = killpg(Pid::from_raw(self.child.id() as i32), Signal::SIGKILL);
             let _ = self.child.wait();
         }

@@ -1,7 +1,7 @@
-//! Random numbers that a seed repeats: SplitMix64, for the order of samples and blocks and for the contents of files.
+//! Random numbers from a seed: SplitMix64, for the order of samples and blocks and for the contents of files.
 //!
-//! Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014; constants and test values as in
-//! Vigna's `splitmix64.c`.
+//! Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Constants and test
+//! values are those of Vigna's `splitmix64.c`.
 
 /// Distance between two states of the sequence.
 pub const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -14,7 +14,7 @@ pub fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A sequence: 64 bits of state, every seed as good as any other.
+/// A sequence with a state of 64 bits. All seeds are equally good.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
@@ -32,10 +32,10 @@ impl Random {
         mix(self.state)
     }
 
-    /// A whole number from 0 to `bound - 1`; 0 where `bound` is 0.
+    /// An integer from 0 to `bound - 1`, or 0 if `bound` is 0.
     ///
-    /// By multiplication (Lemire, ACM TOMACS 29(1), 2019) without its rejection step, which would correct a bias of
-    /// `bound` in 2^64.
+    /// Uses multiplication (Lemire, ACM TOMACS 29(1), 2019) without the rejection step, which would correct a
+    /// bias of `bound` in 2^64.
     pub fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
@@ -47,7 +47,7 @@ impl Random {
         }
     }
 
-    /// Takes a measurement of two things, in random order, so that an effect of the first on the second is noise.
+    /// Takes two measurements in random order, so an effect of the first on the second is noise.
     ///
     /// # Errors
     /// That of either measurement.
@@ -64,7 +64,7 @@ impl Random {
     }
 }
 
-/// Populations to draw from in simulations.
+/// Populations for simulations.
 #[cfg(test)]
 impl Random {
     /// Uniform in 0 < x < 1.
@@ -78,7 +78,7 @@ impl Random {
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
-    /// `n` values whose logarithm is normal: skewed to the right, as times are.
+    /// `n` values whose logarithm is normal: skewed to the right, like times.
     pub(crate) fn lognormal(&mut self, n: usize, median: f64, sigma: f64) -> Vec<f64> {
         (0..n).map(|_| median * (sigma * self.normal()).exp()).collect()
     }
@@ -106,7 +106,7 @@ mod tests {
         );
     }
 
-    /// Each of the six orders of three, of 60,000 shuffles; the standard deviation of each count is 91.
+    /// Each of the six orders of three items, in 60,000 shuffles. The standard deviation of each count is 91.
     #[test]
     fn shuffle_reaches_every_order_about_as_often() {
         let mut random = Random::new(2);

@@ -1,6 +1,7 @@
-//! Sizes, fractions, times and counts: how they are parsed and printed.
+//! Parsing and printing of sizes, fractions, times and counts.
 //!
-//! A parser's error is a clause that quotes the value and says what to write instead; the caller names the flag.
+//! The error of a parser is a clause that quotes the value and states the valid form. The caller names the
+//! flag.
 
 use std::time::Duration;
 
@@ -119,8 +120,8 @@ pub(crate) fn parse_seed(text: &str) -> Result<u64, String> {
 /// Units of bytes.
 const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
-/// A number of bytes in the largest unit of which there is at least one, with three significant digits: `4 KiB`,
-/// `1.25 MiB`.
+/// A number of bytes in the largest unit that gives at least 1, with three significant digits: `4 KiB`, `1.25
+/// MiB`.
 #[must_use]
 pub(crate) fn size(bytes: f64) -> String {
     let mut value = bytes;
@@ -136,7 +137,7 @@ pub(crate) fn size(bytes: f64) -> String {
     format!("{digits} {}", UNITS[unit])
 }
 
-/// A time in the unit in which it has one to three digits before the point.
+/// A time in the unit that gives one to three digits before the point.
 #[must_use]
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {

@@ -1,13 +1,13 @@
-//! `direct`: `pread` on a file opened with O_DIRECT. It is that strategy, always with `-d`.
+//! `direct`: `pread` on a file opened with O_DIRECT. It is the `pread` strategy, always with `-d`.
 //!
-//! The page cache is left out: the device moves the block straight to or from the buffer. So
-//! offset, length and memory must be aligned as the device asks (statx(2) STATX_DIOALIGN tells),
-//! nothing is read ahead, nothing is kept, and every call waits for the device.
+//! O_DIRECT bypasses the page cache: the device transfers each block directly to or from the buffer. Offset,
+//! length and memory address must therefore have the alignment that the device requires (statx(2),
+//! STATX_DIOALIGN). The kernel reads nothing ahead and caches nothing, and every call waits for the device.
 //!
-//! A tracer sees between the brackets: `pread64` or `pwrite64`, once a block, each with its block
-//! requests; `fsync` with `-s`.
+//! A tracer sees between the brackets: `pread64` or `pwrite64`, one per block, each with its block requests;
+//! `fsync` with `-s`.
 //! Inside the bracket: those calls and the wait for the device.
-//! Man pages: open(2) under O_DIRECT, statx(2).
+//! Man pages: open(2) on O_DIRECT, statx(2).
 
 use nix::errno::Errno;
 

@@ -1,29 +1,37 @@
-//! `io_uring`: a queue of operations shared with the kernel, and one call for many of them.
+//! `io_uring`: operations through two queues that the program shares with the kernel. One system call submits
+//! many.
 //!
-//! Two rings lie in memory that program and kernel share. Into the submission queue the program
-//! writes entries ("read 4 KiB at offset 0 into buffer 7"); io_uring_enter(2) tells the kernel to
-//! start them and may wait; from the completion queue the program reads the results, in whatever
-//! order they came. One call thus starts and finishes many I/Os, and a device sees them all at
-//! once.
+//! Setting up a ring creates two queues in memory that the program and the kernel both access:
 //!
-//! What is set up outside the bracket, to make each operation cheaper:
-//! - the file is *registered*: the kernel does not look the descriptor up for each operation;
-//! - the buffer is *registered*: its pages are pinned and mapped once, not for each operation;
-//! - IORING_SETUP_SINGLE_ISSUER (Linux 6.0): the kernel may rely on one submitting thread;
-//! - IORING_SETUP_DEFER_TASKRUN (6.1): completions are finished when this thread asks for them,
-//!   not in the middle of its other work;
-//! - IORING_SETUP_NO_SQARRAY (6.6): one indirection less in the submission queue.
+//! - The *submission queue*. The program adds entries, such as "read 4 KiB at offset 0 into buffer 7".
+//! - The *completion queue*. The kernel adds results: the number of bytes moved, or a negated errno. Results
+//!   arrive in any order, so each carries the `user_data` of its entry.
 //!
-//! Flags that a kernel does not know are left out; the result names those that were granted.
+//! io_uring_enter(2) makes the kernel start the new entries, and it can wait until a given number of results
+//! has arrived. pread(2) takes one system call per block. Here, one call submits a batch of blocks and waits
+//! for a batch of results, and the device can work on all of them at the same time.
 //!
-//! The engine pushes until the queue is full, then submits and waits for `--batch` completions.
-//! On the page cache that is the whole queue (`--iodepth` operations a call: a read of a cached
-//! page is finished while it is being submitted). With O_DIRECT it is one, so that the device's
-//! queue never runs dry.
+//! The setup happens outside the bracket and makes each operation cheaper:
 //!
-//! A tracer sees between the brackets: `io_uring_enter`, once a batch; one more for the fsync of
-//! `-s`. The reads and writes themselves are no system calls: tracepoints io_uring:* show them.
-//! Inside the bracket: filling entries, those calls, emptying the completion queue.
+//! - The file is *registered*. Otherwise the kernel looks up the descriptor for each operation.
+//! - The buffer is *registered*: its pages are pinned and mapped once. Otherwise the kernel does this for
+//!   each operation.
+//! - IORING_SETUP_SINGLE_ISSUER (Linux 6.0) promises that only one thread submits, so the kernel can optimize
+//!   for it.
+//! - IORING_SETUP_DEFER_TASKRUN (6.1) finishes operations when this thread waits for results. Otherwise the
+//!   kernel interrupts the other work of the thread.
+//! - IORING_SETUP_NO_SQARRAY (6.6) removes one indirection from the submission queue.
+//!
+//! Flags that a kernel does not know are left out. The result lists the flags that were granted.
+//!
+//! The engine adds entries until `--iodepth` operations are in flight. It then submits them and waits for
+//! `--batch` results. On the page cache the batch is the whole queue, because the read of a cached page
+//! finishes during its submission. With O_DIRECT the batch is 1: each finished operation is replaced at once,
+//! so the device's queue stays full.
+//!
+//! A tracer sees between the brackets: `io_uring_enter`, one per batch; one more for the fsync of `-s`. The
+//! reads and writes are not system calls. The tracepoints io_uring:* show them.
+//! Inside the bracket: adding entries, those calls, and taking results from the completion queue.
 //! Man pages: io_uring(7), io_uring_setup(2), io_uring_enter(2), io_uring_register(2).
 
 use std::fs::File;
@@ -47,14 +55,15 @@ use crate::error::{Error, errno_of};
 
 /// See the head of this file.
 pub struct Uring {
-    // Dropped first: closing the ring ends what is in flight before file and buffer go.
+    // Dropped first: closing the ring ends the operations in flight before the file and the buffer are
+    // released.
     ring: IoUring,
     buffer: Arc<Buffer>,
-    /// A registered buffer holds two to this power of the engine's blocks.
+    /// Binary logarithm of the number of blocks per registered buffer.
     blocks_log2: u32,
     /// Operations that the kernel has not completed.
     in_flight: u32,
-    /// An fsync is queued or under way: a signal interrupted the wait for it.
+    /// True while an fsync is queued or in flight. It outlives a wait that a signal interrupts.
     syncing: bool,
     /// Setup flags that the kernel granted.
     flags: &'static [&'static str],
@@ -63,9 +72,9 @@ pub struct Uring {
 
 /// The call that submits and waits, as tracers print it.
 const ENTER: &str = "io_uring_enter";
-/// Place of the file in the ring's table of registered files.
+/// Index of the file in the ring's table of registered files.
 const FILE: types::Fixed = types::Fixed(0);
-/// `user_data` of the fsync; slots count from 0.
+/// `user_data` of the fsync. Slots count from 0.
 const FSYNC: u64 = u64::MAX;
 /// One registered buffer may be 1 GiB (io_uring_register(2), IORING_REGISTER_BUFFERS).
 const MAX_REGISTERED_BYTES: u64 = 1 << 30;
@@ -74,7 +83,7 @@ impl IoPath for Uring {
     const NAME: &'static str = "io_uring";
     const SUMMARY: &'static str = "batches of operations through a ring shared with the kernel";
     const MECHANISM: Mechanism = Mechanism::Queue;
-    // Beyond a few thousand nothing is gained.
+    // Deeper queues bring no gain.
     const MAX_IODEPTH: u32 = 4096;
     const MAX_BLOCK_BYTES: u64 = MAX_REGISTERED_BYTES;
     const SYNC_CALL: Option<&'static str> = Some(ENTER);
@@ -87,7 +96,7 @@ impl IoPath for Uring {
     }
 
     fn calls(workload: &Workload) -> Vec<Call> {
-        // Every call but the last brings `batch` completions at least, and may bring all in flight.
+        // Every call but the last returns at least `batch` completions, and may return all in flight.
         let at_least = workload.blocks().div_ceil(u64::from(workload.depth()));
         let at_most = workload.blocks().div_ceil(u64::from(workload.waits_for()));
         vec![Call::between(ENTER, at_least, at_most)]
@@ -142,8 +151,8 @@ impl Queued for Uring {
                 .offset(op.offset_bytes)
                 .build(),
         };
-        // SAFETY: the block belongs to this operation until its completion, because its slot does;
-        // the memory outlives the ring, because `self` shares its ownership.
+        // SAFETY: the block belongs to this operation until its completion, because its slot does. The memory
+        // outlives the ring, because `self` shares its ownership.
         let pushed = unsafe { self.ring.submission().push(&entry.user_data(u64::from(index))) };
         debug_assert!(pushed.is_ok(), "the ring has an entry for each slot");
         self.in_flight += 1;
@@ -165,8 +174,8 @@ impl Queued for Uring {
 impl Drop for Uring {
     fn drop(&mut self) {
         if self.in_flight > 0 {
-            // A pass that failed left operations behind. The kernel may still write to their
-            // blocks: better to leak the memory than to let it be used for something else.
+            // A failed pass left operations in flight. The kernel may still write to their blocks, so the
+            // memory is leaked and not used again.
             std::mem::forget(Arc::clone(&self.buffer));
         }
     }
@@ -184,7 +193,7 @@ fn moved(result: i32) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| Errno::from_raw(-result))
 }
 
-/// A ring with `entries` entries, with as many of the wanted flags as the kernel grants.
+/// A ring with `entries` entries and as many of the wanted flags as the kernel grants.
 fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
     const FLAGS: [&str; 3] = ["single_issuer", "defer_taskrun", "no_sqarray"];
     for granted in (1..=FLAGS.len()).rev() {
@@ -197,7 +206,7 @@ fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
             builder.setup_no_sqarray();
         }
         match builder.build(entries).map_err(|error| errno_of(&error)) {
-            // The answer to a flag that the kernel does not know (io_uring_setup(2)).
+            // The kernel does not know one of the flags (io_uring_setup(2)).
             Err(Errno::EINVAL) => {}
             Err(errno) => return Err(errno),
             Ok(ring) => return Ok((ring, &FLAGS[..granted])),
@@ -207,9 +216,9 @@ fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
     Ok((ring, &[]))
 }
 
-/// Registers the blocks of the buffer, as many as fit into each registered buffer: most often that
-/// is one for all, and the kernel finds it in its CPU's cache each time. Returns the binary
-/// logarithm of the number of blocks in each.
+/// Registers the blocks of the buffer, as many per registered buffer as fit. One registered buffer usually
+/// holds all, and the kernel finds it in the CPU's cache each time. Returns the binary logarithm of the
+/// number of blocks per registered buffer.
 fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<u32, Error> {
     let blocks_log2 = (MAX_REGISTERED_BYTES as usize / spec.buffer.stride_bytes()).max(1).ilog2();
     let depth = spec.workload.depth();
@@ -253,7 +262,7 @@ fn memlock_bytes() -> u64 {
     getrlimit(Resource::RLIMIT_MEMLOCK).map_or(0, |(soft, _)| soft)
 }
 
-/// What to ask for so that ring and blocks can be locked.
+/// Options with which the ring and the blocks can be locked.
 fn within_memlock(limit_bytes: u64, stride_bytes: u64, depth: u64) -> String {
     let fitting = lockable_depth(limit_bytes, stride_bytes).min(depth.saturating_sub(1));
     match (fitting, lockable_depth(limit_bytes, PAGE_BYTES)) {
@@ -263,27 +272,28 @@ fn within_memlock(limit_bytes: u64, stride_bytes: u64, depth: u64) -> String {
     }
 }
 
-/// Unit in which memory is locked; larger pages only make the estimate of [`lockable_depth`] wrong.
+/// Unit of locked memory. With larger pages the estimate of [`lockable_depth`] is wrong.
 const PAGE_BYTES: u64 = 4096;
-/// A small ring locks two pages, the ring of the probe may not be gone yet (it is freed by a worker
-/// of the kernel), and the last block may end within a page.
+/// Locked memory other than blocks and entries. A small ring locks two pages. The ring of the probe may still
+/// exist, because a worker of the kernel frees it. The last block may end within a page.
 const RINGS_BYTES: u64 = 5 * PAGE_BYTES;
-/// An entry of the submission queue (64 bytes) and two of the completion queue (16 bytes each),
-/// doubled because the queues are rounded up to powers of two.
+/// Bytes per operation: an entry of the submission queue (64 bytes) and two of the completion queue (16 bytes
+/// each), doubled because the queues are rounded up to powers of two.
 const ENTRY_BYTES: u64 = 192;
 
-/// A depth at which ring and blocks, `stride_bytes` apart, fit into `limit_bytes` of locked memory;
-/// there may be more. The blocks count for the pages that they touch, the ring since Linux 6.14.
+/// A depth at which the ring and blocks `stride_bytes` apart fit into `limit_bytes` of locked memory. A
+/// deeper queue may also fit. Blocks count by the pages that they touch. The ring counts since Linux 6.14.
 fn lockable_depth(limit_bytes: u64, stride_bytes: u64) -> u64 {
     limit_bytes.saturating_sub(RINGS_BYTES) / (stride_bytes + ENTRY_BYTES)
 }
 
-/// Which of the reasons for having no io_uring this errno of io_uring_setup(2) stands for.
+/// The reason for having no io_uring, from an errno of io_uring_setup(2).
 fn refusal(errno: Errno) -> Refusal {
     let (reason, explanation, remedy) = match errno {
         Errno::ENOSYS => (
             Reason::KernelTooOld,
-            "the kernel has no io_uring (ENOSYS): it is older than 5.1, built without it, or emulated (qemu-user)"
+            "the kernel has no io_uring (ENOSYS): it is older than 5.1, built without it, or emulated \
+             (qemu-user)"
                 .to_owned(),
             "use a newer kernel, or another strategy",
         ),
@@ -314,7 +324,7 @@ fn refusal(errno: Errno) -> Refusal {
     Refusal::new(reason, explanation, remedy)
 }
 
-/// The value of kernel.io_uring_disabled (Linux 6.6) if it switches io_uring off for somebody.
+/// The value of kernel.io_uring_disabled (Linux 6.6), if it disables io_uring for some processes.
 fn disabled_by_sysctl() -> Option<u32> {
     let text = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok()?;
     text.trim().parse().ok().filter(|level| *level > 0)

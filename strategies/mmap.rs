@@ -1,15 +1,15 @@
-//! `mmap`: the file as memory; blocks are copied out of a shared mapping or into it.
+//! `mmap`: the file as memory. Blocks are copied out of a shared mapping or into it.
 //!
-//! No system call moves the data. The first touch of a page that the process has not mapped yet
-//! is a page fault: the kernel finds the page in the page cache (or reads it from the device
-//! first) and maps it, with some of its neighbours ("fault-around", 64 KiB on most kernels). After
-//! that the copy runs at the speed of memory. The price moved from calls to faults.
+//! No system call moves the data. The first access to a page that is not mapped is a page fault: the kernel
+//! finds the page in the page cache, or reads it from the device first, and maps it. It also maps some
+//! neighbouring pages ("fault-around", 64 KiB on most kernels). After that the copy runs at the speed of
+//! memory. Page faults take the place of system calls as the cost of entering the kernel.
 //!
-//! Each iteration maps anew, so each one pays its faults; `-g` shows them.
+//! Each iteration maps the file again, so each one takes these page faults. `-g` shows their number.
 //!
-//! A tracer sees between the brackets: no system call; page faults (tracepoint
+//! A tracer sees between the brackets: no system call, only page faults (tracepoint
 //! exceptions:page_fault_user); `msync` with `-s`.
-//! Inside the bracket: the copies and the faults they take; not mmap(2) and munmap(2).
+//! Inside the bracket: the copies and their page faults, without mmap(2) and munmap(2).
 //! A page that is no longer inside the file raises SIGBUS, which becomes EIO here.
 //! Man pages: mmap(2), msync(2). Fault-around: commit 8c6e50b0290c (Linux 3.15).
 
@@ -32,7 +32,7 @@ use crate::error::{Error, errno_of};
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Mmap {
-    // Dropped first: no SIGBUS may be looked up in a mapping that is gone.
+    // Dropped first: the handler of SIGBUS must not find a mapping that no longer exists.
     guard: MappingGuard,
     map: MmapRaw,
 }
@@ -86,9 +86,9 @@ impl Blocking for Mmap {
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let start = op.offset_bytes as usize;
         let length = block.len().min(self.map.len().saturating_sub(start));
-        // SAFETY: `length` bytes from `start` on lie inside the mapping and inside the block, and
-        // the two do not overlap. Raw pointers, because others may change a shared file while
-        // its bytes are copied. Pages that went away are replaced by the guard.
+        // SAFETY: `length` bytes from `start` on lie inside the mapping and inside the block, and the two do
+        // not overlap. The pointers are raw, because other processes may change a shared file during the
+        // copy. The guard replaces pages that no longer exist.
         unsafe {
             let mapped = self.map.as_mut_ptr().wrapping_add(start);
             match op.direction {
@@ -96,7 +96,7 @@ impl Blocking for Mmap {
                 Direction::Write => ptr::copy_nonoverlapping(block.as_ptr(), mapped, length),
             }
         }
-        // The copy is the work: the compiler may not leave it out because nobody looks.
+        // Keeps the compiler from removing the copy, whose result is not used.
         black_box(block.as_mut_ptr());
         if self.guard.was_hit() { Err(Errno::EIO) } else { Ok(length) }
     }

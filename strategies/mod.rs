@@ -1,8 +1,8 @@
-//! The registry: every I/O path of iobench, one file each. Nothing else lives here.
+//! The registry: every I/O path of iobench, one file per path.
 //!
-//! A new strategy is a new file in this folder, its `pub mod` line and its line in [`ALL`];
-//! `docs/adding-a-strategy.md` walks through it. Help texts, `iobench strategies`, the tests and
-//! the benches all iterate [`ALL`].
+//! A new strategy is a new file in this folder, its `pub mod` line and its line in [`ALL`].
+//! `docs/adding-a-strategy.md` shows the steps. Help texts, `iobench strategies`, the tests and the benches
+//! all iterate over [`ALL`].
 
 pub mod direct;
 #[cfg(target_os = "linux")]
@@ -17,7 +17,7 @@ use crate::engine::blocking::blocking;
 use crate::engine::queued::queued;
 use crate::engine::strategy::Strategy;
 
-/// Every strategy, in the order in which they are listed.
+/// Every strategy, in the order of lists and tables.
 pub static ALL: &[&dyn Strategy] = &[
     &blocking::<null::Null>(),
     &blocking::<readwrite::ReadWrite>(),

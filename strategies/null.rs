@@ -1,12 +1,12 @@
-//! `null`: moves nothing. What it costs is what the harness costs.
+//! `null`: moves no data. Its cost is the cost of the harness.
 //!
-//! A benchmark cannot be more precise than its own loop. This strategy goes through the same
-//! bracket, the same loop and the same checks as every other, and reports each block as moved
-//! without touching it: the time per I/O that it shows is the floor below everything else.
+//! A benchmark cannot be more precise than its own loop. This strategy passes through the same bracket, the
+//! same loop and the same checks as every other, and reports each block as moved without touching it. The
+//! time per I/O that it shows is the floor of all other results.
 //!
 //! A tracer sees between the brackets: no system call.
 //! Inside the bracket: the loop, a comparison per block, the interrupt flag.
-//! Source: the idea is fio's `null` engine (engines/null.c).
+//! Source: the idea is that of fio's `null` engine (engines/null.c).
 
 use std::hint::black_box;
 

@@ -1,11 +1,11 @@
-//! `pread`: pread(2) and pwrite(2), which name the offset in each call.
+//! `pread`: pread(2) and pwrite(2), which take the offset as an argument.
 //!
-//! Against `readwrite` the kernel need not keep a position, nor lock it, and threads could share
-//! the descriptor; and blocks can be visited in any order. The copy is the same.
+//! Unlike with `readwrite`, the kernel does not use or lock the position of the open file. Blocks can be
+//! visited in any order, and threads could share the descriptor. The copy is the same.
 //!
-//! A tracer sees between the brackets: `pread64` or `pwrite64` (so the kernel names them on
-//! Linux), once a block; `fsync` with `-s`.
-//! Inside the bracket: those calls and the copy they make; on a cold file the wait for the device.
+//! A tracer sees between the brackets: `pread64` or `pwrite64` (their names on Linux), one per block; `fsync`
+//! with `-s`.
+//! Inside the bracket: those calls and their copies; on a cold file also the wait for the device.
 //! Man pages: pread(2), fsync(2).
 
 use std::fs::File;

@@ -1,11 +1,11 @@
 //! `readwrite`: read(2) and write(2), the path of the lab's `io-benchmark`.
 //!
-//! The plainest path: the kernel keeps the position in the open file, each call copies one block
-//! between the page cache and the buffer and moves the position on. Each call pays for the way
-//! into the kernel and back; small blocks are that price, large ones are the copy.
+//! This is the simplest path. The kernel keeps the position in the open file. Each call copies one block
+//! between the page cache and the buffer and advances the position. Each call also enters and leaves the
+//! kernel. With small blocks this dominates the time; with large blocks the copy does.
 //!
-//! A tracer sees between the brackets: `read` or `write`, once a block; `fsync` with `-s`.
-//! Inside the bracket: those calls and the copy they make; on a cold file the wait for the device.
+//! A tracer sees between the brackets: `read` or `write`, one per block; `fsync` with `-s`.
+//! Inside the bracket: those calls and their copies; on a cold file also the wait for the device.
 //! Man pages: read(2), write(2), fsync(2).
 
 use std::fs::File;

@@ -1,11 +1,11 @@
 /*
- * The floor that iobench's loops are held against: the smallest honest C loop of each kind.
+ * The floor for iobench's loops: the smallest honest C loop of each kind.
  *
  *     c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS
  *
  * Each iteration maps and prefaults a buffer, opens the file (and maps it, for mapping), and takes
  * the same bracket as iobench: two raw clock_gettime system calls with TOTAL_BYTES / BLOCK_BYTES
- * transfers between them and nothing else. It prints one line an iteration: nanoseconds.
+ * transfers and nothing else between them. It prints one line per iteration: nanoseconds.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static void fail(const char *what)
 	exit(1);
 }
 
-/* One loop a mode, so that no loop asks which mode it is in. */
+/* One loop per mode, so that no loop tests its mode. */
 
 static void loop_read(const struct job *job)
 {
@@ -101,7 +101,7 @@ static void loop_mmap(const struct job *job)
 
 	for (const char *at = job->mapping; at < end; at += block_bytes) {
 		memcpy(buffer, at, block_bytes);
-		/* No instruction: only keeps the compiler from dropping a copy that the next one overwrites. */
+		/* Not an instruction. Keeps the compiler from dropping a copy that the next one overwrites. */
 		__asm__ volatile("" : : "r"(buffer) : "memory");
 	}
 }
@@ -139,7 +139,7 @@ static void pin_to_cpu_0(void)
 #endif
 }
 
-/* The system call itself, as iobench makes it: the vDSO would not show in a trace. */
+/* The raw system call, as in iobench: a trace does not show calls of the vDSO. */
 static int64_t now_ns(void)
 {
 	struct timespec now;

@@ -1,6 +1,6 @@
-//! What is compared with what.
+//! The cases of the comparison.
 
-/// What one process of either program is asked to do.
+/// Work of one process of either program.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
     pub(crate) strategy: &'static str,
@@ -20,11 +20,11 @@ impl Work {
 /// The other program of a pair.
 #[derive(Clone, Debug)]
 pub(crate) enum Rival {
-    /// Nobody: the harness of iobench by itself, in nanoseconds an I/O.
+    /// No other program: the harness of iobench alone, in nanoseconds per I/O.
     Nobody,
     /// `c_loop` in this mode, with the same work.
     CLoop { mode: &'static str },
-    /// fio: any of these groups of options, whichever is best for fio; `loops` over the file.
+    /// fio with the group of options that is best for it, and `loops` passes over the file.
     Fio { candidates: &'static [&'static [&'static str]], loops: u64 },
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// What `--only` looks in.
+    /// The name, which `--only` matches on.
     pub(crate) fn name(&self) -> String {
         let Work { strategy, block_bytes, .. } = self.work;
         let direction = if self.work.write { "write" } else { "read" };
@@ -55,36 +55,36 @@ impl Case {
     }
 }
 
-/// How much work a case gets.
+/// Amount of work per case.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scale {
-    /// The size of the data file, and the most that one iteration moves.
+    /// Size of the data file, and maximum number of bytes that one iteration reads.
     pub(crate) file_bytes: u64,
-    /// The most that one iteration writes: all of it goes to the device after each process.
+    /// Maximum number of bytes that one iteration writes. They all go to the device after each process.
     written_bytes: u64,
-    /// The most I/Os of an iteration that are system calls, and that are copies out of a mapping.
+    /// Maximum number of I/Os per iteration: system calls, and copies out of a mapping.
     calls: u64,
     copies: u64,
     iterations: u64,
     /// Iterations of the null strategy, each over the whole file.
     null_iterations: u64,
-    /// The ranges to take against fio.
+    /// The ranges to compare with fio.
     fio: &'static [Range],
 }
 
-/// A part of the file, and how many times either side goes over it in one process.
+/// A part of the file, and the number of passes over it per process.
 #[derive(Clone, Copy, Debug)]
 struct Range {
     bytes: u64,
     iterations: u64,
-    /// fio's, for system calls and for the mapping.
+    /// Passes of fio, for system calls and for the mapping.
     loops: u64,
     mmap_loops: u64,
 }
 
-/// Processes of about a quarter of a second; fio, which reports whole milliseconds, for at least half a
-/// second. The first blocks of an iteration find the buffer out of the CPU's caches: so an
-/// iteration that reads has 256 blocks at least.
+/// Processes of about a quarter of a second, or at least half a second for fio, which reports whole
+/// milliseconds. The first blocks of an iteration find the buffer outside the CPU's caches, so an iteration
+/// that reads has at least 256 blocks.
 pub(crate) const FULL: Scale = Scale {
     file_bytes: 256 << 20,
     written_bytes: 16 << 20,
@@ -92,14 +92,14 @@ pub(crate) const FULL: Scale = Scale {
     copies: 4 << 20,
     iterations: 12,
     null_iterations: 500,
-    // The lab's size, which stays in the L3 cache, and one that does not.
+    // The lab's size, which fits into the L3 cache, and one that does not fit.
     fio: &[
         Range { bytes: 16 << 20, iterations: 100, loops: 128, mmap_loops: 512 },
         Range { bytes: 256 << 20, iterations: 6, loops: 8, mmap_loops: 32 },
     ],
 };
 
-/// Shows that everything still runs; too short to judge anything by.
+/// Shows that everything runs. The results mean nothing.
 pub(crate) const SMALL: Scale = Scale {
     file_bytes: 16 << 20,
     written_bytes: 16 << 20,
@@ -110,15 +110,15 @@ pub(crate) const SMALL: Scale = Scale {
     fio: &[Range { bytes: 16 << 20, iterations: 3, loops: 4, mmap_loops: 16 }],
 };
 
-/// A C loop is the floor: nothing but the noise of the machine may lie between. 2 % is the precision
-/// that docs/method.md asks of a median.
+/// The C loop is a floor: only the noise of the machine may lie between it and iobench. 2 % is the precision
+/// that docs/method.md requires of a median.
 const TARGET_C_RATIO: f64 = 0.98;
-/// What fio's bookkeeping costs per I/O at 4 KiB, at the options that suit it best: iobench is to be
-/// faster than its `psync` and `mmap` by this factor.
+/// Cost of fio's bookkeeping per I/O at 4 KiB, with its best options. iobench must be faster than fio's
+/// `psync` and `mmap` by this factor.
 const TARGET_FIO_RATIO: f64 = 1.3;
-/// Than its `io_uring`, where a batch shares that cost.
+/// The same for its `io_uring`, where a batch shares that cost.
 const TARGET_FIO_RING_RATIO: f64 = 1.2;
-/// What the loop of iobench may cost around a strategy that does nothing.
+/// Maximum cost of iobench's loop around a strategy that does nothing.
 const TARGET_NULL_NS: f64 = 2.0;
 
 const FIO_BLOCK_BYTES: u64 = 4 << 10;
@@ -126,18 +126,18 @@ const READ_BLOCK_BYTES: [u64; 5] = [1, 512, 4 << 10, 64 << 10, 1 << 20];
 const WRITE_BLOCK_BYTES: [u64; 2] = [4 << 10, 64 << 10];
 const RING_DEPTH: u32 = 32;
 
-// Tried on Linux 6.18 with fio 3.33. What every run of fio has besides stands in programs.rs.
+// Tested on Linux 6.18 with fio 3.33. programs.rs adds the options of every run of fio.
 
-/// `psync` calls pread(2), `sync` lseek(2) where needed and read(2).
+/// `psync` calls pread(2). `sync` calls lseek(2) where needed, and read(2).
 const FIO_SYNC: &[&[&str]] = &[
     &["--ioengine=psync", "--iomem_align=4k"],
     &["--ioengine=psync", "--iomem_align=4k", "--fadvise_hint=0"],
     &["--ioengine=sync", "--iomem_align=4k"],
 ];
-/// Loops and not `time_based`, which maps the file once only: iobench maps it every iteration too.
+/// Loops and not `time_based`, which maps the file only once: iobench maps it in every iteration.
 const FIO_MMAP: &[&[&str]] =
     &[&["--ioengine=mmap", "--iomem_align=4k"], &["--ioengine=mmap", "--iomem_align=4k", "--fadvise_hint=0"]];
-/// Submitting in batches nearly doubles fio's figure; how large they are best is the machine's say.
+/// Submission in batches nearly doubles the throughput of fio. The best batch size depends on the machine.
 const FIO_RING: &[&[&str]] = &[
     &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=32"),
     &ring("--iodepth_batch=32", "--iodepth_batch_complete_min=16"),
@@ -176,8 +176,8 @@ pub(crate) fn all(scale: &Scale, with_fio: bool) -> Vec<Case> {
     cases
 }
 
-/// 65,536 I/Os an iteration in the full run: beside them the two clock calls of the bracket, about
-/// a microsecond together, are some hundredths of a nanosecond an I/O.
+/// The full run has 65,536 I/Os per iteration. The two clock calls of the bracket take about a microsecond
+/// together, which is some hundredths of a nanosecond per I/O.
 fn null(scale: &Scale) -> Case {
     let mut work = work(scale, "null", 4 << 10);
     work.total_bytes = scale.file_bytes;

@@ -1,4 +1,4 @@
-//! The machine and the programs, in a line each, without names of hosts or paths.
+//! The machine and the programs, one line each, without names of hosts or paths.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::programs::{self, Programs};
 
-/// What the table cannot be read without.
+/// Facts that a reader of the table needs.
 pub(crate) fn describe(programs: &Programs) -> Vec<String> {
     let folder = programs.data.parent().unwrap_or(Path::new("/"));
     let cpus = thread::available_parallelism().map_or_else(|_| "?".to_owned(), |n| n.to_string());
@@ -18,7 +18,7 @@ pub(crate) fn describe(programs: &Programs) -> Vec<String> {
         format!("CPU: {}, {cpus} online", cpu_model()),
         format!("filesystem: {}", filesystem(folder)),
         "data file: in the page cache".to_owned(),
-        format!("load average at the end, this run in it: {}", load_average()),
+        format!("load average at the end, including this run: {}", load_average()),
         format!("iobench: {}", env!("CARGO_PKG_VERSION")),
         format!("cc: {}", printed("cc", &["--version"])),
         format!("rustc: {}", printed("rustc", &["--version"])),
@@ -26,7 +26,7 @@ pub(crate) fn describe(programs: &Programs) -> Vec<String> {
     ]
 }
 
-/// Whether fio is installed.
+/// True if fio is installed.
 pub(crate) fn has_fio() -> bool {
     programs::output(Command::new("fio").arg("--version")).is_ok()
 }
@@ -44,7 +44,7 @@ fn cpu_model() -> String {
     model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.to_owned())
 }
 
-/// Over 1, 5 and 15 minutes; far above 1 where others were busy at the same time.
+/// Load over 1, 5 and 15 minutes. It is far above 1 if other programs were busy at the same time.
 fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split(' ').take(3).collect::<Vec<_>>().join(" ")

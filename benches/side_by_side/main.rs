@@ -1,10 +1,10 @@
-//! iobench beside other programs: a C loop that does the same and nothing else, and fio.
+//! iobench beside other programs: fio, and a C loop that does only the same I/O.
 //!
 //!     cargo bench --bench side_by_side -- [--only NAME] [--pairs N] [--write docs/performance.md]
 //!
-//! Every figure is a ratio of throughputs within a pair of runs, one right after the other, on a
-//! file in the page cache; the table shows the median over the pairs with its interval. The
-//! figures never decide the exit code: it is 1 only where a program could not run.
+//! Every figure is a ratio of throughputs within a pair of consecutive runs on a file in the page cache. The
+//! table shows the median over the pairs with its interval. The figures never decide the exit code. It is 1
+//! only if a program could not run.
 
 mod cases;
 mod machine;
@@ -43,19 +43,19 @@ struct Args {
     /// Only the cases whose name contains NAME, such as "C pread", "fio" or "null" (repeatable)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Pairs a case; 15, or 3 with --small
+    /// Pairs per case; 15, or 3 with --small
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
-    /// Draws the order of the cases, and who goes first
+    /// Seed for the order of the cases and within the pairs
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Little work, to see that everything runs; also by IOBENCH_BENCH=small, or without --bench
+    /// Little work, to check that everything runs; also with IOBENCH_BENCH=small, or without --bench
     #[arg(long)]
     small: bool,
-    /// Put the result between the marker comments of this Markdown file
+    /// Write the result between the marker comments of this Markdown file
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Given by `cargo bench` and not by `cargo test`
+    /// Passed by `cargo bench` and not by `cargo test`
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -88,7 +88,7 @@ fn main() -> ExitCode {
 
 fn run(args: &Args) -> Result<Vec<Series>> {
     let scale = if args.is_small() { cases::SMALL } else { cases::FULL };
-    // Absolute, as the programs run in the folder and not here.
+    // Absolute, because the programs run in the folder of the data file.
     let folder = absolute(&args.folder)?;
     let file = data_file(&folder, &scale)?;
     let programs = Programs {
@@ -118,7 +118,7 @@ fn selected(args: &Args, scale: &Scale) -> Vec<Series> {
     cases.filter(|case| args.selects(case)).map(Series::new).collect()
 }
 
-/// A file of bytes that are not zero, written out, and read once so that it is in the page cache.
+/// A file of nonzero bytes, written out and then read, so that it is in the page cache.
 fn data_file(folder: &Path, scale: &Scale) -> Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix("side_by_side.").tempfile_in(folder)?;
     let block: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8 + 1).collect();
@@ -134,7 +134,7 @@ fn publish(args: &Args, programs: &Programs, all: &[Series]) -> Result<()> {
     let mut facts = machine::describe(programs);
     facts.push(format!("seed: {}", args.seed));
     if args.is_small() {
-        facts.push("small run: shows that everything runs, and nothing else".to_owned());
+        facts.push("small run: it only shows that everything runs".to_owned());
     }
     let facts = facts.iter().map(|fact| format!("- {fact}\n")).collect::<String>();
     let section = format!("{facts}\n{}", table::report(all));

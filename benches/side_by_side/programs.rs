@@ -1,4 +1,4 @@
-//! Runs iobench, the C loop and fio, and turns what each prints into nanoseconds an I/O.
+//! Runs iobench, the C loop and fio, and converts their output into nanoseconds per I/O.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -29,11 +29,12 @@ impl Programs {
         Ok(program)
     }
 
-    /// Runs iobench once for `case`, summed up in the way that its rival is.
+    /// Runs iobench once for `case`, summarized in the same way as its rival.
     pub(crate) fn run_ours(&self, case: &Case) -> Result<f64> {
         let samples_ns = self.iobench_samples_ns(&case.work)?;
         let sample_ns = match case.rival {
-            // fio tells the sum over its loops only: then ours is the mean over the iterations.
+            // fio reports only the sum over its loops, so the value of iobench is the mean over its
+            // iterations.
             Rival::Fio { .. } => Some(samples_ns.iter().sum::<f64>() / samples_ns.len() as f64),
             Rival::CLoop { .. } | Rival::Nobody => stats::median(&samples_ns),
         };
@@ -49,9 +50,9 @@ impl Programs {
 
     /// Runs fio once.
     ///
-    /// What it measures: fio's own `runtime`, from before the open of each loop over the file to its
-    /// last I/O, summed in microseconds and rounded up to milliseconds once. iobench leaves open and
-    /// mmap out, some tens of microseconds in a loop of tens of milliseconds.
+    /// The result is fio's own `runtime`. It starts before the open of each loop over the file and ends after
+    /// its last I/O. fio sums it in microseconds and rounds the sum up to milliseconds. iobench excludes open
+    /// and mmap, which take some tens of microseconds in a loop of tens of milliseconds.
     pub(crate) fn run_fio(&self, options: &[&str], loops: u64, work: &Work) -> Result<f64> {
         let arguments = self.fio_arguments(options, loops, work);
         let printed = output(&mut self.command("fio".as_ref(), arguments))?;
@@ -97,7 +98,7 @@ impl Programs {
         arguments
     }
 
-    /// `options` and what every run has: one pinned thread, no time stamps, no dropping of the cache.
+    /// `options` and those of every run: one pinned thread, no time stamps, no dropping of the cache.
     pub(crate) fn fio_arguments(&self, options: &[&str], loops: u64, work: &Work) -> Vec<OsString> {
         let fixed = [
             "--name=side_by_side",
@@ -121,7 +122,7 @@ impl Programs {
         arguments
     }
 
-    /// In the folder of the data file: fio leaves its state files where it runs.
+    /// Runs in the folder of the data file, because fio leaves its state files in the current folder.
     fn command(&self, program: &Path, arguments: Vec<OsString>) -> Command {
         let mut command = Command::new(program);
         command.args(arguments);
@@ -132,7 +133,7 @@ impl Programs {
     }
 }
 
-/// What `command` prints; an error with its own words where it fails.
+/// Standard output of `command`, or an error with its error output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let finished = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if !finished.status.success() {

@@ -1,10 +1,10 @@
-//! A series of pairs and what it says.
+//! A series of pairs and its evaluation.
 
 use std::fmt;
 
 use iobench::stats;
 
-/// What the pairs of one case measured.
+/// Measurements of the pairs of one case.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pairs {
     pub(crate) ours_ns_per_io: Vec<f64>,
@@ -12,15 +12,15 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    /// Throughput of iobench by that of the other program, a value a pair. Both moved blocks of one
-    /// size, so the throughputs are to each other as the inverse of the times.
+    /// Throughput of iobench divided by that of the other program, one value per pair. Both moved blocks of
+    /// one size, so this is the inverse ratio of the times.
     pub(crate) fn throughput_ratios(&self) -> Vec<f64> {
         let times = self.ours_ns_per_io.iter().zip(&self.theirs_ns_per_io);
         times.map(|(ours_ns, theirs_ns)| theirs_ns / ours_ns).collect()
     }
 }
 
-/// A median with its 95 % order-statistic interval, where there are values enough for one.
+/// A median with its 95 % order-statistic interval, if there are enough values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Estimate {
     pub(crate) n: usize,
@@ -34,7 +34,7 @@ impl Estimate {
         stats::median(values).map(|median| Self { n: values.len(), median, interval })
     }
 
-    /// Whether the quantity is at least `target`.
+    /// Verdict on the quantity being at least `target`.
     pub(crate) fn at_least(&self, target: f64) -> Verdict {
         match self.interval {
             Some((low, _)) if low >= target => Verdict::Holds,
@@ -43,7 +43,7 @@ impl Estimate {
         }
     }
 
-    /// Whether the quantity is at most `target`.
+    /// Verdict on the quantity being at most `target`.
     pub(crate) fn at_most(&self, target: f64) -> Verdict {
         match self.interval {
             Some((_, high)) if high <= target => Verdict::Holds,
@@ -53,7 +53,7 @@ impl Estimate {
     }
 }
 
-/// A target holds or is missed only where the whole interval lies on one side of it.
+/// A target holds or is missed only if the whole interval lies on one side of it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
     Holds,

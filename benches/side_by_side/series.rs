@@ -1,4 +1,4 @@
-//! Takes the pairs: rounds that visit every case once, in an order drawn from a recorded seed.
+//! Takes the pairs, in rounds that visit every case once, in an order from a recorded seed.
 
 use std::fs::File;
 
@@ -11,18 +11,18 @@ use crate::ratio::Pairs;
 /// Runs of each candidate of fio before the best one is chosen.
 const TRIAL_ROUNDS: usize = 3;
 
-/// One case with what was measured of it.
+/// One case and its measurements.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) case: Case,
     pub(crate) pairs: Pairs,
     pub(crate) fio_options: &'static [&'static str],
     pub(crate) fio_trials: Vec<Trial>,
-    /// Why a program could not run; the case takes no further pairs after that.
+    /// Reason for which a program could not run. The case takes no further pairs after that.
     pub(crate) failure: Option<String>,
 }
 
-/// The median of what fio reached with one group of options.
+/// The median time of fio with one group of options.
 #[derive(Debug)]
 pub(crate) struct Trial {
     pub(crate) options: &'static [&'static str],
@@ -30,7 +30,7 @@ pub(crate) struct Trial {
 }
 
 impl Series {
-    /// With the first options of fio; [`Self::choose_fio_options`] looks for better ones.
+    /// Starts with the first options of fio. [`Self::choose_fio_options`] looks for better ones.
     pub(crate) fn new(case: Case) -> Self {
         let fio_options = match &case.rival {
             Rival::Fio { candidates, .. } => candidates.first().copied().unwrap_or_default(),
@@ -39,7 +39,7 @@ impl Series {
         Self { case, pairs: Pairs::default(), fio_options, fio_trials: Vec::new(), failure: None }
     }
 
-    /// Tries every group of options that the case has for fio, interleaved, and keeps the fastest.
+    /// Tries every group of fio options of the case, interleaved, and keeps the fastest.
     pub(crate) fn choose_fio_options(&mut self, programs: &Programs) {
         let Rival::Fio { candidates, loops } = self.case.rival else {
             return;
@@ -88,7 +88,7 @@ impl Series {
         }
     }
 
-    /// Lets what a run wrote reach the disk before the next run, which would pay for it otherwise.
+    /// Syncs the data of a run. The next run would pay for it otherwise.
     fn settle<T>(&self, programs: &Programs, measured: T) -> Result<T> {
         if self.case.work.write {
             File::open(&programs.data)?.sync_data()?;
@@ -114,9 +114,9 @@ fn try_candidates(
     Ok(trials.map(|(&options, ns_per_io)| Trial { options, ns_per_io }).collect())
 }
 
-/// Takes `pairs` pairs of every series, in complete rounds: what drifts in the machine then is noise
-/// in every case, and no case is measured all at once in a bad minute. Who goes first alternates
-/// from round to round, from a start drawn for each case.
+/// Takes `pairs` pairs of every series, in complete rounds. Drift of the machine is then noise in every case,
+/// and a bad minute does not affect only one case. The order within the pairs of a case alternates between
+/// rounds. Its start is random.
 pub(crate) fn take_rounds(all: &mut [Series], programs: &Programs, pairs: usize, seed: u64) {
     let mut random = Random::new(seed);
     let ours_first_at_start: Vec<bool> = all.iter().map(|_| random.below(2) == 0).collect();

@@ -1,4 +1,4 @@
-//! The report: as printed, and as the section of a Markdown file.
+//! The report, for printing and as the section of a Markdown file.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ const HEAD: [&str; 11] = [
     "holds",
 ];
 
-/// The table of ratios, the harness figure, and what failed.
+/// The table of ratios, the time of the harness, and the failures.
 pub(crate) fn report(all: &[Series]) -> String {
     let rows: Vec<_> = all.iter().filter_map(ratio_row).collect();
     let mut paragraphs = Vec::new();
@@ -60,7 +60,7 @@ fn ratio_row(series: &Series) -> Option<[String; HEAD.len()]> {
     ])
 }
 
-/// What the loop of iobench costs around a strategy that does nothing.
+/// Cost of iobench's loop around a strategy that does nothing.
 fn harness_line(series: &Series) -> Option<String> {
     if !matches!(series.case.rival, Rival::Nobody) {
         return None;
@@ -68,7 +68,8 @@ fn harness_line(series: &Series) -> Option<String> {
     let time_ns = Estimate::of(&series.pairs.ours_ns_per_io)?;
     let target = series.case.target;
     Some(format!(
-        "The null strategy: {:.2} ns an I/O, 95 % interval {} over {} runs of {} iterations of {} I/Os; target <= {target:.1} ns; holds: {}.",
+        "The null strategy: {:.2} ns per I/O, 95 % interval {} over {} runs of {} iterations of {} I/Os; \
+         target <= {target:.1} ns; holds: {}.",
         time_ns.median,
         interval_text(&time_ns, 2),
         time_ns.n,
@@ -78,7 +79,7 @@ fn harness_line(series: &Series) -> Option<String> {
     ))
 }
 
-/// What each candidate of fio reached before the pairs began.
+/// Results of each candidate of fio before the pairs began.
 fn trial_list(series: &Series) -> Option<String> {
     if series.fio_trials.is_empty() {
         return None;
@@ -117,7 +118,7 @@ fn markdown_table(rows: &[[String; HEAD.len()]]) -> String {
     lines.join("\n")
 }
 
-/// Puts `section` between the two marker comments of `file`; everything else of it stays.
+/// Puts `section` between the two marker comments of `file`, and keeps the rest.
 pub(crate) fn rewrite_section(file: &Path, section: &str) -> Result<()> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let missing = || format!("{}: no line {BEGIN} followed by {END}", file.display());

@@ -14,11 +14,11 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CpuChoice {
-    /// CPU 0, as the lab does, or the first one that is allowed.
+    /// CPU 0, as in the lab's program, or the first CPU that is allowed.
     Default,
     /// No pinning.
     None,
-    /// This one.
+    /// The CPU with this number.
     #[serde(untagged)]
     Number(usize),
 }
@@ -41,7 +41,7 @@ impl FromStr for CpuChoice {
 /// Pins the process. Returns the CPU, or `None` if it was not pinned.
 ///
 /// # Errors
-/// A usage error if the CPU that was asked for is not among those allowed.
+/// A usage error if the requested CPU is not allowed.
 pub fn pin(choice: CpuChoice) -> Result<Option<usize>, Error> {
     if choice == CpuChoice::None {
         return Ok(None);

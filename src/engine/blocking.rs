@@ -1,7 +1,7 @@
 //! The timed loop for system calls that return when the bytes have moved.
 //!
-//! Inside the clock: `blocks x transfer(op, block)`, one comparison of the result, one relaxed load of the interrupt
-//! flag, one addition. Nothing else.
+//! Inside the bracket, for each block: one call of `transfer`, one comparison of its result, one addition,
+//! and one relaxed load of the interrupt flag.
 
 use nix::errno::Errno;
 
@@ -12,16 +12,16 @@ use super::retry::{interrupted, irregular};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
 use crate::error::Failure;
 
-/// What the file of a blocking strategy implements.
+/// Interface of a strategy whose calls return when the bytes have moved.
 pub trait Blocking: IoPath {
-    /// Moves one block; inside the bracket. Returns the number of bytes moved.
+    /// Moves one block, inside the bracket. Returns the number of bytes moved.
     ///
     /// # Errors
-    /// The kernel's answer; `EINTR` is counted and the call is made again.
+    /// The kernel's answer. After `EINTR` the engine counts it and calls again.
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno>;
 }
 
-/// Makes a [`super::strategy::Strategy`] of a [`Blocking`] implementation; one entry of the registry.
+/// Makes a [`super::strategy::Strategy`] of a [`Blocking`] implementation, for the registry.
 pub const fn blocking<T: Blocking>() -> Adapter<T, BlockingLoop> {
     Adapter::new()
 }
@@ -42,11 +42,11 @@ struct BlockingSession<T> {
 
 impl<T: Blocking> Session for BlockingSession<T> {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
-        // SAFETY: the engine hands the buffer to one session at a time and keeps no reference to its blocks while
-        // the session runs.
+        // SAFETY: the engine hands the buffer to one session at a time and keeps no reference to its blocks
+        // while the session runs.
         let block = unsafe { pass.buffer.block_mut(0) };
         let (io, tally) = (&mut self.io, &mut pass.tally);
-        // Four calls, so that direction and kind of offsets are constants inside each loop.
+        // Four calls make direction and kind of offsets constants inside each loop.
         match (pass.offsets, pass.direction) {
             (Offsets::Sequential(run), Direction::Read) => {
                 drive(io, Direction::Read, run.iter(), block, tally)

@@ -1,8 +1,8 @@
 //! The bracket: two raw `clock_gettime` system calls around one pass.
 //!
-//! This is the only place of the program that makes them. A vDSO read would be cheaper, but no
-//! tracer sees it; the raw call is the mark by which DTrace and bpftrace scripts know what the
-//! kernel did for the benchmark and for nothing else.
+//! Only this file makes these two calls. A clock reading through the vDSO would be cheaper, but a tracer
+//! cannot see it. DTrace and bpftrace scripts use the raw calls as marks: the kernel's work between them is
+//! work for the benchmark.
 
 use std::mem::MaybeUninit;
 
@@ -11,28 +11,28 @@ use super::retry;
 use super::strategy::{Pass, Session};
 use crate::error::Failure;
 
-/// How long a pass took.
+/// Duration of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed {
-    /// From the opening to the closing call, in nanoseconds; with `-s` it includes the sync.
+    /// Time from the opening to the closing call, in nanoseconds. With `-s` it includes the sync.
     pub total_ns: u64,
-    /// With `-s`: from the opening call until the last block had moved, in nanoseconds.
+    /// With `-s`: time from the opening call until the last block has moved, in nanoseconds.
     pub transfer_ns: Option<u64>,
 }
 
-/// What happened between the brackets: the time, and what ended the pass early, if anything.
+/// Result of a bracket.
 #[derive(Debug)]
 pub struct Enclosed {
-    /// How long it took, up to the failure if there was one.
+    /// Duration of the pass, up to the failure if there was one.
     pub elapsed: Elapsed,
     /// The first failure.
     pub outcome: Result<(), Failure>,
 }
 
-/// Runs `pass` through `session`, and syncs it if `sync`, between the two calls.
+/// Runs `pass` through `session` between the two calls, and syncs it if `sync`.
 ///
-/// Inside: [`Session::run`]; with `sync` also one vDSO clock read (no system call) and
-/// [`Session::sync`].
+/// The bracket encloses [`Session::run`]. With `sync` it also encloses [`Session::sync`] and one clock
+/// reading through the vDSO, which is not a system call.
 pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclosed {
     let opened_ns = raw_monotonic_ns();
     let mut outcome = session.run(pass);
@@ -51,7 +51,7 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
     }
 }
 
-/// [`Session::sync`], made again when a signal interrupts it, as a transfer is.
+/// Calls [`Session::sync`], and again after each interruption by a signal.
 fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Failure> {
     while let Err(errno) = session.sync() {
         retry::interrupted_call(errno, tally).map_err(|fault| Failure {
@@ -63,7 +63,7 @@ fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Fail
     Ok(())
 }
 
-/// Number of clock_gettime(2); the libc crate does not name FreeBSD's.
+/// Number of clock_gettime(2). The libc crate has no name for that of FreeBSD.
 #[cfg(target_os = "linux")]
 const CLOCK_GETTIME: libc::c_long = libc::SYS_clock_gettime;
 /// `SYS_clock_gettime` of FreeBSD's sys/syscall.h.
@@ -75,7 +75,7 @@ fn raw_monotonic_ns() -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: clock_gettime writes one timespec to the pointer, which is valid for it.
     unsafe { libc::syscall(CLOCK_GETTIME, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) };
-    // SAFETY: all zeroes is a valid timespec, should the call have failed.
+    // SAFETY: all zeroes is a valid timespec, in case the call failed.
     nanoseconds(unsafe { time.assume_init() })
 }
 
@@ -83,7 +83,7 @@ fn vdso_monotonic_ns() -> u64 {
     let mut time = MaybeUninit::<libc::timespec>::zeroed();
     // SAFETY: clock_gettime writes one timespec to the pointer, which is valid for it.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr()) };
-    // SAFETY: all zeroes is a valid timespec, should the call have failed.
+    // SAFETY: all zeroes is a valid timespec, in case the call failed.
     nanoseconds(unsafe { time.assume_init() })
 }
 

@@ -1,8 +1,7 @@
 //! The memory that blocks are read into and written from. The engine owns it.
 //!
-//! It is an anonymous mapping, as in the lab's program: page-aligned, so that O_DIRECT takes it,
-//! and by default present before the bracket opens, so that no page of it is touched for the first
-//! time inside.
+//! It is an anonymous mapping, as in the lab's program. It is page-aligned, as O_DIRECT requires. By default
+//! all of its pages are present before the bracket opens, so the bracket contains no page fault on it.
 
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use super::workload::{PageState, Workload};
 use crate::error::{Error, describe};
 use crate::host;
 
-/// Blocks of equal size in an anonymous mapping, which nobody else uses while the buffer exists.
+/// Blocks of equal size in an anonymous mapping. No other buffer uses the mapping at the same time.
 #[derive(Debug)]
 pub struct Buffer {
     mapping: Arc<Mapping>,
@@ -24,10 +23,10 @@ pub struct Buffer {
     page_state: PageState,
 }
 
-/// Mappings that buffers of one size use one after another: making pages present often takes longer than the sample.
+/// Mappings that buffers of one size reuse. Making pages present often takes longer than the sample.
 ///
-/// The speed of a copy also depends on the placement of its pages. A series of samples from one mapping would not
-/// show that scatter, so a sweep renews its pool.
+/// The speed of a copy also depends on the placement of its pages. Samples that all use one mapping would
+/// hide this variation, so a sweep renews its pool.
 #[derive(Debug, Default)]
 pub struct BufferPool {
     mappings: Vec<Arc<Mapping>>,
@@ -40,27 +39,27 @@ struct Mapping {
     mapped_bytes: usize,
 }
 
-// SAFETY: the mapping is plain memory that belongs to this value; who may touch a block at a
-// time is settled by `block_mut`'s contract, not by the thread it is called from.
+// SAFETY: the mapping is plain memory that belongs to this value. The contract of `block_mut` decides which
+// code may touch a block, in any thread.
 unsafe impl Send for Mapping {}
-// SAFETY: as above; `&Mapping` gives out only pointers and sizes.
+// SAFETY: as above. `&Mapping` gives out only pointers and sizes.
 unsafe impl Sync for Mapping {}
 
-/// Lets the kernel make all pages present at a time, which takes less time than one page fault after another.
+/// Makes the kernel map all pages at once, which is faster than one page fault per page.
 #[cfg(target_os = "linux")]
 const POPULATE: libc::c_int = libc::MAP_POPULATE;
 #[cfg(not(target_os = "linux"))]
 const POPULATE: libc::c_int = 0;
 
-/// Blocks of a ring begin on cache lines of their own.
+/// Each block starts on a cache line of its own.
 const CACHE_LINE_BYTES: usize = 64;
 
 impl BufferPool {
-    /// A buffer for `workload`: one block per operation in flight, each at a multiple of `align_bytes`. It lies where
-    /// an earlier buffer of its size was, if that is free; a [`PageState::Fresh`] buffer never does.
+    /// A buffer for `workload`: one block per operation in flight, each at a multiple of `align_bytes`. It
+    /// reuses a free mapping of the same size, except for a [`PageState::Fresh`] buffer.
     ///
     /// # Errors
-    /// A system error if that is more memory than there is.
+    /// A system error if less memory is available.
     pub fn buffer(&mut self, workload: &Workload, align_bytes: u64) -> Result<Arc<Buffer>, Error> {
         let Workload { block_bytes, buffer: page_state, .. } = *workload;
         let stride_bytes = block_bytes.next_multiple_of(align_bytes.max(CACHE_LINE_BYTES as u64));
@@ -78,13 +77,13 @@ impl BufferPool {
         Ok(Arc::new(buffer))
     }
 
-    /// Gives all mappings back: the next buffers get new ones.
+    /// Releases all mappings. The next buffers get new ones.
     pub fn renew(&mut self) {
         self.mappings.clear();
     }
 
-    /// The mapping of an earlier buffer that is free, or a new one. Only of the same size, because the kernel may give
-    /// larger mappings larger pages.
+    /// A free mapping of an earlier buffer, or a new one. The size must be the same, because the kernel may
+    /// use larger pages for larger mappings.
     fn mapping(&mut self, wanted_bytes: u64, page_state: PageState) -> Result<Arc<Mapping>, Error> {
         let new = || Ok(Arc::new(Mapping::new(check_memory(wanted_bytes)?, page_state)?));
         if page_state == PageState::Fresh {
@@ -151,7 +150,7 @@ impl Buffer {
     /// First byte of block `index`.
     ///
     /// # Panics
-    /// If there is no such block; never on a path that the command line reaches.
+    /// If there is no such block. The command line cannot cause this.
     pub fn block_ptr(&self, index: u32) -> *mut u8 {
         let start = index as usize * self.stride_bytes;
         assert!(start + self.block_bytes <= self.mapping.mapped_bytes, "the buffer has no block {index}");
@@ -162,20 +161,20 @@ impl Buffer {
     /// Block `index` as a slice.
     ///
     /// # Safety
-    /// Until the slice is dropped nothing else may read or write the block: no other slice of it,
-    /// no operation of a ring in flight.
+    /// Until the slice is dropped, no other slice and no ring operation in flight may use the block.
     #[allow(clippy::mut_from_ref)]
     pub unsafe fn block_mut(&self, index: u32) -> &mut [u8] {
-        // SAFETY: the block lies inside the mapping; exclusivity is the caller's promise.
+        // SAFETY: the block lies inside the mapping. The caller promises exclusive use.
         unsafe { std::slice::from_raw_parts_mut(self.block_ptr(index), self.block_bytes) }
     }
 }
 
-/// No machine lacks so little, and asking takes longer than mapping it.
+/// Sizes up to this are not checked: every machine has this much memory, and the check takes longer than
+/// mmap(2).
 const ALWAYS_FREE_BYTES: u64 = 1 << 20;
 
-/// The size of the mapping in bytes, if the machine has that much left. Asked beforehand,
-/// because prefaulting more than there is ends in the out-of-memory killer, not in an error.
+/// The size of the mapping in bytes, if that much memory is available. The check comes before the mapping,
+/// because prefaulting more memory than there is ends in the out-of-memory killer and not in an error.
 fn check_memory(wanted_bytes: u64) -> Result<usize, Error> {
     if wanted_bytes <= ALWAYS_FREE_BYTES {
         return Ok(wanted_bytes as usize);
@@ -208,7 +207,7 @@ mod tests {
 
     #[allow(clippy::mut_from_ref)]
     fn first_block(buffer: &Buffer) -> &mut [u8] {
-        // SAFETY: one slice at a time in these tests.
+        // SAFETY: these tests hold one slice at a time.
         unsafe { buffer.block_mut(0) }
     }
 

@@ -1,4 +1,4 @@
-//! The cache state that a sample starts from (`--cache`), and whether it was reached.
+//! The cache state that a sample starts from (`--cache`), and the check that it was reached.
 
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -18,16 +18,16 @@ use crate::error::{Error, Failure, errno_of};
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheState {
-    /// All of it: what is not there yet is read once before each sample.
+    /// All pages are cached. Missing pages are read before each sample.
     Warm,
-    /// None of it: written out, then dropped by posix_fadvise(2).
+    /// No page is cached. Dirty pages are written out, then all are dropped with posix_fadvise(2).
     Cold,
-    /// Whatever the previous sample left.
+    /// Not controlled.
     AsIs,
 }
 
-/// At most this part may be resident for a sample to count as cold, and at least the rest for
-/// one to count as warm. One page in a hundred is room for what readahead of others brings in.
+/// A sample counts as cold if at most this fraction of its range is resident, and as warm if at most this
+/// fraction is missing. One page in a hundred allows for the readahead of other processes.
 const TOLERATED_FRACTION: f64 = 0.01;
 
 impl CacheState {
@@ -37,7 +37,7 @@ impl CacheState {
     /// An I/O error if reading or writing out fails; an interruption after a signal.
     pub fn establish(self, target: &Target, total_bytes: u64) -> Result<(), Error> {
         match self {
-            // posix_fadvise takes a length of 0 for the whole file.
+            // A length of 0 means the whole file (posix_fadvise(2)).
             _ if total_bytes == 0 => Ok(()),
             CacheState::Warm => read_once(target, total_bytes),
             CacheState::Cold => drop_pages(target, total_bytes),
@@ -45,8 +45,8 @@ impl CacheState {
         }
     }
 
-    /// Whether a sample that started with `resident` of its range in the cache was in this
-    /// state; `None` if that is unknown or nothing was asked for.
+    /// True if a sample that started with the fraction `resident` of its range in the cache started in this
+    /// state. `None` if the fraction is unknown or no state was requested.
     pub fn reached(self, resident: Option<f64>) -> Option<bool> {
         match self {
             CacheState::Warm => resident.map(|fraction| fraction >= 1.0 - TOLERATED_FRACTION),

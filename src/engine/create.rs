@@ -1,4 +1,4 @@
-//! Making data files: every byte written out, allocated, and different from its neighbours.
+//! Creation of data files. Every byte is written out, allocated, and different from its neighbours.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -13,10 +13,10 @@ use crate::error::{Error, Failure, Fault, errno_of};
 const CHUNK_BYTES: usize = 1 << 20;
 const OWNER_ONLY: u32 = 0o600;
 
-/// Creates or truncates `path` (mode 0600), as `-c` does, after checking that there is room.
+/// Creates or truncates `path` (mode 0600), as `-c` does. Checks the free space first.
 ///
 /// # Errors
-/// An open error if that cannot be done; nothing was changed then.
+/// An open error if that is not possible. Nothing has been changed then.
 pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
     check_room(path, total_bytes)?;
     if let Ok(metadata) = std::fs::metadata(path)
@@ -29,11 +29,11 @@ pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
     opened.map(drop).map_err(|error| not_created(path, &error))
 }
 
-/// Makes `path` with `total_bytes` bytes of the pattern if there is nothing (`--create`).
-/// Returns whether it was made; an existing file is never touched.
+/// Creates `path` with `total_bytes` bytes of the pattern if it does not exist (`--create`), and returns
+/// true. An existing file is never changed.
 ///
 /// # Errors
-/// An open error if it cannot be made, an I/O error if it cannot be filled; a half-made file is removed.
+/// An open error if the file cannot be created. An I/O error if it cannot be filled; it is removed then.
 pub fn if_missing(path: &Path, total_bytes: u64) -> Result<bool, Error> {
     if path.exists() {
         return Ok(false);
@@ -46,7 +46,7 @@ pub fn if_missing(path: &Path, total_bytes: u64) -> Result<bool, Error> {
     }
 }
 
-/// Lays the pattern over the whole file and writes it out.
+/// Writes the pattern over the whole file and syncs it.
 ///
 /// # Errors
 /// An I/O error with the offset; an interruption after a signal.
@@ -55,9 +55,9 @@ pub fn lay_pattern(path: &Path, total_bytes: u64) -> Result<(), Error> {
     fill(&file, path, total_bytes)
 }
 
-/// Removes what there is of a file that could not be finished, and makes that part of the error.
+/// Removes an unfinished file, and adds that to the error.
 pub fn half_made(path: &Path, cause: Error) -> Error {
-    // Behind a symbolic link it is the file that is half-made, not the link.
+    // For a symbolic link, this removes the file that it points to and not the link.
     let removed = path.canonicalize().and_then(std::fs::remove_file).is_ok();
     if removed {
         cause.with_consequence("the half-made file was removed")
@@ -79,19 +79,19 @@ fn fill(file: &File, path: &Path, total_bytes: u64) -> Result<(), Error> {
         })?;
         offset_bytes += length as u64;
     }
-    // Delayed allocation is settled here, not under the first benchmark.
+    // Delayed allocation happens here and not during the first benchmark.
     file.sync_all().map_err(|error| Error::io(path, Failure::of("sync", errno_of(&error))))
 }
 
-/// The folder that holds `path`, or will.
+/// The folder that holds `path`, or will hold it.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Asks the filesystem for its free space first: a full one is found before anything is lost.
+/// Checks the free space of the filesystem before any data is lost.
 fn check_room(path: &Path, total_bytes: u64) -> Result<(), Error> {
     let Ok(stat) = nix::sys::statvfs::statvfs(folder_of(path)) else { return Ok(()) };
-    // A filesystem that does not count its blocks (ramfs) is not a full one.
+    // A filesystem that does not count its blocks (ramfs) is not full.
     if stat.blocks() == 0 {
         return Ok(());
     }

@@ -11,8 +11,8 @@ use super::strategy::OpenSpec;
 use super::workload::Workload;
 use crate::error::{Error, errno_of};
 
-/// Opens the target as a strategy needs it: for reading or for writing, with O_DIRECT and O_NOATIME if the workload
-/// says so; never creating, never truncating.
+/// Opens the target for reading or for writing, with the flags of the workload. Never creates or truncates a
+/// file.
 ///
 /// # Errors
 /// An open error with the kernel's answer.
@@ -25,7 +25,7 @@ pub fn open(spec: &OpenSpec) -> Result<File, Error> {
     open_with(spec, &mut options)
 }
 
-/// Like [`open`], but readable when writing too, as a shared mapping needs it.
+/// Like [`open`], but also readable when writing, as a shared mapping requires.
 ///
 /// # Errors
 /// An open error with the kernel's answer.
@@ -48,7 +48,7 @@ fn open_with(spec: &OpenSpec, options: &mut OpenOptions) -> Result<File, Error> 
     })
 }
 
-/// The flags of open(2) that a workload asks for.
+/// Flags of open(2) for a workload.
 fn open_flags(workload: &Workload) -> libc::c_int {
     let direct = if workload.direct { libc::O_DIRECT } else { 0 };
     direct | if workload.noatime { O_NOATIME } else { 0 }

@@ -1,4 +1,4 @@
-//! What O_DIRECT requires of offsets, sizes and memory on a target.
+//! The alignment that O_DIRECT requires of offsets, sizes and memory on a target.
 
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
@@ -11,14 +11,14 @@ use super::target::Target;
 use crate::error::errno_of;
 use crate::host;
 
-/// Filesystems that take the flag and then do not bypass the page cache, because they have
-/// nothing but the page cache (Linux mm/shmem.c).
+/// Filesystems that accept the flag but do not bypass the page cache, because the page cache is their only
+/// storage (Linux mm/shmem.c).
 const IGNORING_FILESYSTEMS: [&str; 2] = ["tmpfs", "ramfs"];
 
-/// The alignment for a target, or why O_DIRECT cannot be had there.
+/// The alignment for a target, or the reason why O_DIRECT is not available there.
 ///
-/// Sources, in order: statx(2) STATX_DIOALIGN (Linux 6.1); the block size of btrfs, which does
-/// not report it and silently buffers anything finer; the logical block size of the device.
+/// Sources, in order: statx(2) STATX_DIOALIGN (Linux 6.1), the block size of btrfs, and the logical block
+/// size of the device. Btrfs does not report its alignment and silently buffers smaller I/O.
 ///
 /// # Errors
 /// A [`Refusal`] if the filesystem has no O_DIRECT.
@@ -29,7 +29,7 @@ pub fn alignment(target: &Target) -> Result<Alignment, Refusal> {
     }
     let own_path = format!("/proc/self/fd/{}", target.control().as_raw_fd());
     let reopened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(own_path);
-    // Any other answer (no /proc, no permission to read) is for the strategy's own open to give.
+    // The strategy's own open reports any other failure (no /proc, no permission to read).
     if reopened.is_err_and(|error| errno_of(&error) == Errno::EINVAL) {
         return Err(refusal(format!("{} has no O_DIRECT for this file", name_or_this(&filesystem))));
     }
@@ -51,7 +51,7 @@ fn refusal(explanation: String) -> Refusal {
     Refusal::new(Reason::Filesystem, explanation, remedy)
 }
 
-/// What statx(2) reports; `None` if kernel or filesystem do not say.
+/// The alignment that statx(2) reports. `None` if the kernel or the filesystem does not report one.
 #[cfg(target_os = "linux")]
 fn reported(target: &Target) -> Option<Alignment> {
     // SAFETY: all zeroes is a valid statx structure.
@@ -75,7 +75,7 @@ fn reported(_: &Target) -> Option<Alignment> {
     None
 }
 
-/// 512 bytes is the smallest sector there is; used if not even the device is known.
+/// If the device is unknown, the smallest sector size: 512 bytes.
 const SECTOR_BYTES: u64 = 512;
 
 fn assumed(target: &Target, filesystem: &str) -> Alignment {

@@ -1,5 +1,5 @@
-//! Whether reading a file is reading: bytes that lie in holes or unwritten extents come from
-//! nowhere, at a speed that says nothing about any path.
+//! Bytes of a file for which no data is stored. Reading them involves no device, so its speed says nothing
+//! about a path.
 
 use super::residency;
 use super::target::{Kind, Target};
@@ -7,21 +7,21 @@ use super::target::{Kind, Target};
 /// Bytes of a range for which the filesystem stores no data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unstored {
-    /// In holes, by lseek(2) SEEK_HOLE; some filesystems count unwritten extents here too.
+    /// In holes, from lseek(2) SEEK_HOLE. Some filesystems also count unwritten extents here.
     pub hole_bytes: u64,
-    /// Allocated but never written, by FIEMAP; `None` where the filesystem does not say, or
-    /// cannot say yet: what waits in the page cache to be written out is still called unwritten.
+    /// Allocated but never written, from FIEMAP. `None` if the filesystem does not report it, or not yet: an
+    /// extent counts as unwritten while its data waits in the page cache.
     pub unwritten_bytes: Option<u64>,
 }
 
-/// Looks at the first `total_bytes` bytes of a regular file; `None` for devices, and where the
-/// filesystem does not say.
+/// Examines the first `total_bytes` bytes of a regular file. `None` for devices, and if the filesystem does
+/// not report extents.
 pub fn unstored(target: &Target, total_bytes: u64) -> Option<Unstored> {
     if target.kind() != Kind::Regular {
         return None;
     }
     let hole_bytes = hole_bytes(target, i64::try_from(total_bytes).ok()?)?;
-    // Asked first: pages written out in between would leave a stale answer behind.
+    // This check comes first. Pages that are written out in between would make a later one wrong.
     let settled = residency::unwritten_pages(target, total_bytes).unwrap_or(0) == 0;
     let unwritten_bytes = settled.then(|| fiemap::unwritten_bytes(target, total_bytes)).flatten();
     Some(Unstored { hole_bytes, unwritten_bytes })
@@ -50,7 +50,7 @@ mod fiemap {
 
     use super::Target;
 
-    /// Extents asked for at a time.
+    /// Number of extents per request.
     const BATCH: usize = 64;
     /// `FIEMAP_EXTENT_LAST` of linux/fiemap.h.
     const LAST: u32 = 0x1;
@@ -116,8 +116,8 @@ mod fiemap {
             reserved: 0,
             extents: [Extent::default(); BATCH],
         };
-        // SAFETY: the kernel writes at most `extent_count` extents behind the header, which is
-        // how many there is room for.
+        // SAFETY: the kernel writes at most `extent_count` extents after the header, which has room for that
+        // many.
         let status = unsafe { libc::ioctl(target.control().as_raw_fd(), FS_IOC_FIEMAP as _, &mut request) };
         (status == 0).then(|| request.extents[..BATCH.min(request.mapped_extents as usize)].to_vec())
     }

@@ -1,22 +1,21 @@
-//! What a system call and a memory copy cost here: at the least, as floors beside the results, and in
-//! the moment, as a control beside each sample.
+//! Costs of a system call and of a memory copy on this machine. The minima are floors beside the results. A
+//! reading beside each sample is a control.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Repetitions of each measurement; the smallest counts, because everything else only adds.
+/// Repetitions of each measurement. The smallest counts, because every disturbance only adds time.
 const REPETITIONS: usize = 5;
 const CALLS: u32 = 20_000;
-/// Bytes copied in one measurement, at the least.
+/// Minimum number of bytes copied per measurement.
 const COPIED_BYTES: u64 = 4 << 20;
 
-/// Nanoseconds of a system call that does nothing: getppid(2).
+/// Nanoseconds per system call that does nothing: getppid(2).
 pub fn system_call_ns() -> f64 {
     smallest(f64::from(CALLS), || call(CALLS))
 }
 
-/// Nanoseconds of copying `block_bytes` bytes from memory that is read in turn, as a file is, into
-/// one block.
+/// Nanoseconds for copying `block_bytes` bytes into one block. The source is read sequentially, like a file.
 pub fn memory_copy_ns(block_bytes: u64, total_bytes: u64) -> f64 {
     let block_bytes = block_bytes as usize;
     let blocks = (total_bytes.min(COPIED_BYTES) as usize / block_bytes).clamp(1, CALLS as usize);
@@ -30,7 +29,7 @@ pub fn memory_copy_ns(block_bytes: u64, total_bytes: u64) -> f64 {
     })
 }
 
-/// Work that belongs to no I/O path, timed beside each sample: where its time changed, the machine did.
+/// Work that belongs to no I/O path, timed beside each sample. If its time changed, the machine changed.
 #[derive(Debug)]
 pub struct ReferenceWork {
     source: Vec<u8>,
@@ -38,7 +37,7 @@ pub struct ReferenceWork {
     next: usize,
 }
 
-/// Turns of a loop, calls, and the block that is copied in one reading: each some tens of microseconds.
+/// Size of one reading: turns of a loop, calls, and bytes copied. Each takes some tens of microseconds.
 const CONTROL_TURNS: u32 = 40_000;
 const CONTROL_CALLS: u32 = 200;
 const CONTROL_BLOCK_BYTES: usize = 128 << 10;
@@ -46,9 +45,9 @@ const CONTROL_BLOCK_BYTES: usize = 128 << 10;
 /// One reading of a [`ReferenceWork`].
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
-    /// Nanoseconds of a getppid(2).
+    /// Nanoseconds per getppid(2).
     pub system_call_ns: f64,
-    /// Nanoseconds of copying 128 KiB out of 4 MiB that are copied in turn.
+    /// Nanoseconds for copying 128 KiB, from consecutive places in 4 MiB.
     pub memory_copy_ns: f64,
 }
 
@@ -82,12 +81,12 @@ impl Default for ReferenceWork {
     }
 }
 
-/// Nanoseconds of an empty loop of 40,000 turns, that no cache and no kernel has a part in: only a
-/// clock at another speed, or whoever shares the core, makes it slower.
+/// Nanoseconds of an empty loop of 40,000 turns. It uses neither the caches nor the kernel. Only a different
+/// clock frequency, or a busy hardware thread on the same core, makes it slower.
 ///
-/// A turn is a jump and next to nothing else, because the units that fetch and jump are what two hardware
-/// threads of a core always share. On an AMD EPYC (Zen 4) this loop took 11 us alone and 16 to 21 us beside a
-/// busy neighbour; one of chains of arithmetic, which use other units, hardly told the two apart.
+/// A turn is little more than a jump, because two hardware threads of a core always share the units that
+/// fetch and jump. On an AMD EPYC (Zen 4) this loop took 11 us alone and 16 to 21 us beside a busy neighbour.
+/// A loop of dependent arithmetic, which uses other units, took about the same time in both cases.
 pub fn processor_ns() -> f64 {
     let start = Instant::now();
     for turn in 0..CONTROL_TURNS {
@@ -96,7 +95,7 @@ pub fn processor_ns() -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
-/// So many getppid(2), of which no library keeps the answer.
+/// Calls getppid(2) `calls` times. No library caches its answer.
 fn call(calls: u32) {
     for _ in 0..calls {
         // SAFETY: getppid takes no argument and cannot fail.
@@ -104,7 +103,7 @@ fn call(calls: u32) {
     }
 }
 
-/// The smallest time of a repetition, by `count`, in nanoseconds.
+/// The smallest time of a repetition divided by `count`, in nanoseconds.
 fn smallest(count: f64, mut work: impl FnMut()) -> f64 {
     let time = |_| {
         let start = Instant::now();

@@ -1,7 +1,7 @@
-//! Ctrl-C: the first asks the run to end with what it has, the second ends it at once.
+//! Ctrl-C: the first ends the run with the samples taken so far, the second ends the process at once.
 //!
-//! The handler stores one number; it runs inside a bracket only if a signal arrives there, and
-//! the sample that it hits is not reported.
+//! The handler stores one number. It runs inside a bracket only if a signal arrives there, and that sample is
+//! not reported.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -33,18 +33,18 @@ fn note(signal: i32) {
     }
 }
 
-/// Whether a signal has asked the run to end.
+/// True if a signal has requested the end of the run.
 #[inline(always)]
 pub fn requested() -> bool {
     SIGNAL.load(Ordering::Relaxed) != 0
 }
 
-/// The error of a run that a signal has asked to end.
+/// The error of a run that a signal ended.
 pub fn error() -> Error {
     Error::interrupted(SIGNAL.load(Ordering::Relaxed))
 }
 
-/// `Err` if a signal has asked the run to end; for the places between iterations.
+/// Returns `Err` if a signal has requested the end of the run. Called between iterations.
 ///
 /// # Errors
 /// An interruption.

@@ -1,5 +1,5 @@
-//! One iteration, in the order of the lab's contract, the same for every strategy: open, prepare, bracket, and only
-//! then look at the result.
+//! One iteration, in the order of the lab's contract: open, prepare, measure, check. The order is the same
+//! for every strategy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,12 +19,12 @@ use super::usdt;
 use super::workload::Workload;
 use crate::error::{Error, Failure, Fault};
 
-/// What every iteration of a run does: a workload that has found its limits, and what happens around it.
+/// Plan of every iteration of a run: a workload within its limits, and the work around it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What is moved, with depth and batch settled.
+    /// The workload, with depth and batch settled.
     pub workload: Workload,
-    /// What is done before the bracket.
+    /// Preparation before the bracket.
     pub preparation: Preparation,
     /// True if getrusage(2) is called around the bracket (`-g`).
     pub usage: bool,
@@ -36,7 +36,7 @@ impl Plan {
     /// A plan for `workload` within these limits, without preparation (`-B`).
     ///
     /// # Panics
-    /// If the total is not a multiple of the block size, which every caller checks first.
+    /// If the total is not a multiple of the block size. Every caller checks this first.
     #[must_use]
     pub fn new(workload: Workload, limits: &Limits) -> Plan {
         let Workload { access, total_bytes, block_bytes, seed, .. } = workload;
@@ -51,12 +51,12 @@ impl Plan {
     }
 }
 
-/// What one iteration measured.
+/// Measurements of one iteration.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// The time between the brackets.
+    /// Time between the brackets.
     pub elapsed: Elapsed,
-    /// I/Os and interrupted calls.
+    /// Number of I/Os and of interrupted calls.
     pub tally: Tally,
     /// Number of bytes moved.
     pub transferred_bytes: u64,
@@ -66,16 +66,16 @@ pub struct Sample {
     pub resident_fraction_before: Option<f64>,
     /// The same after it.
     pub resident_fraction_after: Option<f64>,
-    /// Whether the requested cache state was reached before the bracket.
+    /// True if the requested cache state was reached before the bracket. `None` if unknown or not requested.
     pub cache_reached: Option<bool>,
 }
 
-/// Samples begun in this process, for the static probes.
+/// Number of samples started in this process, for the static probes.
 static SAMPLES: AtomicU64 = AtomicU64::new(0);
 
-/// An iteration whose file is open and whose bracket is still to come.
+/// An iteration whose file is open and whose bracket has not been opened yet.
 pub struct Iteration<'a> {
-    // Dropped before the buffer: a ring may still refer to its blocks.
+    // Dropped before the buffer, because a ring may still refer to its blocks.
     session: Box<dyn Session>,
     buffer: Arc<Buffer>,
     strategy: &'a dyn Strategy,
@@ -100,7 +100,7 @@ impl<'a> Iteration<'a> {
         Ok(Iteration { session, buffer, strategy, target, plan })
     }
 
-    /// What was granted.
+    /// The granted settings.
     pub fn effective(&self) -> Effective {
         self.session.effective()
     }
@@ -108,7 +108,7 @@ impl<'a> Iteration<'a> {
     /// Prepares, runs the pass between the brackets, and verifies that every block was moved.
     ///
     /// # Errors
-    /// Those of the preparation; an I/O error of the pass; the file is too short if it shrank meanwhile; an
+    /// Those of the preparation, an I/O error of the pass, an error if the file became too short, and an
     /// interruption after a signal.
     pub fn measure(mut self) -> Result<Sample, Error> {
         let Plan { workload, preparation, usage, offsets, .. } = self.plan;
@@ -147,7 +147,7 @@ pub fn sample(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Result<S
     Iteration::open(strategy, target, plan, &mut BufferPool::default())?.measure()
 }
 
-/// A pass that did not move every block has no bandwidth, whatever the strategy reports.
+/// A pass that did not move every block has no bandwidth, even if the strategy reports success.
 fn verify(workload: &Workload, tally: Tally) -> Result<(), Failure> {
     let (io_count, blocks) = (tally.io_count, workload.blocks());
     if io_count == blocks {

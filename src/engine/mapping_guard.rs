@@ -1,9 +1,9 @@
-//! SIGBUS from a mapping becomes an error of the transfer, not the end of the process.
+//! Turns SIGBUS from a mapping into an error of the transfer.
 //!
-//! A page of a mapped file that no longer lies inside the file cannot be read (mmap(2), ERRORS):
-//! the kernel sends SIGBUS to the thread that touches it. The handler here looks the address up
-//! among the guarded mappings, puts an anonymous page in its place so that the copy can go on,
-//! and marks the mapping; the strategy looks at the mark after each copy.
+//! A page of a mapped file that no longer lies inside the file cannot be read (mmap(2), ERRORS): the kernel
+//! sends SIGBUS to the thread that touches it. The handler looks up the address among the guarded mappings,
+//! maps an anonymous page there so that the copy can continue, and marks the mapping. The strategy checks the
+//! mark after each copy.
 
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 
 use crate::error::Error;
 
-/// Mappings that can be guarded at once; one is open at a time, tests run some side by side.
+/// Maximum number of guarded mappings. A run has one open at a time; tests run several side by side.
 const SLOTS: usize = 64;
 
 struct GuardedRange {
@@ -32,7 +32,7 @@ static TABLE: [GuardedRange; SLOTS] = [const {
     }
 }; SLOTS];
 
-/// While it lives, a SIGBUS in its range is caught.
+/// Catches SIGBUS in its range while it exists.
 pub struct MappingGuard {
     range: &'static GuardedRange,
 }
@@ -64,7 +64,7 @@ impl MappingGuard {
         Ok(MappingGuard { range })
     }
 
-    /// Whether a page of the mapping turned out not to lie inside the file.
+    /// True if a page of the mapping turned out not to lie inside the file.
     #[inline(always)]
     pub fn was_hit(&self) -> bool {
         self.range.was_hit.load(Ordering::Relaxed)
@@ -108,7 +108,7 @@ extern "C" fn on_sigbus(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc
     }
 }
 
-/// Puts an anonymous page where the file has none any more.
+/// Maps an anonymous page where the file no longer has one.
 fn replace_page(address: usize) -> bool {
     // SAFETY: sysconf has no preconditions.
     let page_bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
@@ -127,7 +127,8 @@ fn replace_page(address: usize) -> bool {
     mapped != libc::MAP_FAILED
 }
 
-/// Not ours: the instruction runs again without a handler, and the process ends as it would have.
+/// Restores the default action for any other address. The instruction runs again, and the process ends as it
+/// would without a handler.
 fn restore_default() {
     // SAFETY: signal(2) may be called in a handler.
     unsafe { libc::signal(libc::SIGBUS, libc::SIG_DFL) };

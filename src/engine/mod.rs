@@ -1,8 +1,8 @@
 //! The engine measures; a strategy only moves bytes.
 //!
-//! [`workload`] describes what is to be moved, [`strategy`] is the interface between engine and strategy,
-//! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] is the one place where the clock is read, and
-//! [`iteration`] takes one sample in the order of the lab's contract.
+//! [`workload`] describes a sample, and [`strategy`] is the interface between engine and strategy.
+//! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] is the only place where the clock is read,
+//! and [`iteration`] takes one sample in the order of the lab's contract.
 
 pub mod affinity;
 pub mod blocking;

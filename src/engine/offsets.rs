@@ -1,4 +1,4 @@
-//! Where the blocks of a pass lie: arithmetic, or a list laid out before the bracket.
+//! Offsets of the blocks of a pass: computed, or a list laid out before the bracket.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,8 +43,8 @@ impl Run {
 impl Offsets {
     /// All blocks of the first `total_bytes` bytes; `seed` decides a random order.
     ///
-    /// A random order is a permutation (Fisher-Yates over SplitMix64, Lemire's multiply-shift
-    /// for the range): drawing with replacement would leave a third of the blocks unvisited.
+    /// A random order is a permutation (Fisher-Yates over SplitMix64, with Lemire's multiply-shift for the
+    /// range). Drawing with replacement would leave a third of the blocks unvisited.
     pub fn cover(access: Access, total_bytes: u64, block_bytes: u64, seed: u64) -> Offsets {
         let blocks = total_bytes / block_bytes;
         let run = Run { first_bytes: 0, block_bytes, blocks };

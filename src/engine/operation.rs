@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Which way the bytes move.
+/// Direction of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -23,13 +23,13 @@ impl Direction {
     }
 }
 
-/// What a run does; the lab's `operation`.
+/// Mode of a run: the lab's `operation`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Make the file, writing it inside the bracket.
+    /// Create the file and write it inside the bracket.
     Create,
-    /// Print the configuration only.
+    /// Print only the configuration.
     Describe,
     /// Read.
     Read,
@@ -49,7 +49,7 @@ impl Mode {
         }
     }
 
-    /// Which way the bytes move.
+    /// Direction of the transfers.
     #[must_use]
     pub fn direction(self) -> Direction {
         match self {
@@ -62,17 +62,17 @@ impl Mode {
 /// One I/O: its direction and its place in the file. Its length is the length of the block passed with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Op {
-    /// Which way the bytes move.
+    /// Direction of the transfer.
     pub direction: Direction,
     /// First byte in the file.
     pub offset_bytes: u64,
 }
 
-/// What a pass over the file consisted of; filled in by the loop.
+/// Counts of a pass over the file. The loop fills them in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// I/Os that moved their whole block.
     pub io_count: u64,
-    /// Calls that a signal interrupted and that were made again.
+    /// Calls that a signal interrupted and that were repeated.
     pub interrupted_calls: u64,
 }

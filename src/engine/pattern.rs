@@ -1,12 +1,12 @@
 //! The contents of files and buffers: a pseudo-random pattern that depends on the position.
 //!
-//! Zeros would lie: filesystems compress them, devices unmap them, and a block read from the
+//! Zeros would falsify results: filesystems compress them, devices unmap them, and a block read from the
 //! wrong place would look right.
 
 use crate::random;
 
-/// Fills `block` with the pattern of a file from `offset_bytes` on: the eight bytes at every
-/// multiple of eight are SplitMix64's output for that position, little-endian.
+/// Fills `block` with the pattern of a file from `offset_bytes` on. The eight bytes at every multiple of
+/// eight are SplitMix64's output for that position, little-endian.
 pub fn fill(block: &mut [u8], offset_bytes: u64) {
     let misaligned_bytes = (offset_bytes % 8) as usize;
     let head_bytes = ((8 - misaligned_bytes) % 8).min(block.len());

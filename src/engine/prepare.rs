@@ -1,4 +1,4 @@
-//! What happens before each bracket, so that it encloses the benchmark and nothing else.
+//! Preparation before each bracket, so that it encloses only the benchmark.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::interrupt;
 use super::target::Target;
 use crate::error::Error;
 
-/// What is done before each bracket.
+/// Preparation before each bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Preparation {
     /// True if files are not written out before the bracket (-B).
@@ -23,7 +23,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// No preparation: what `-B` means.
+    /// No preparation, as with `-B`.
     pub const NONE: Preparation = Preparation { bare: true, settle_seconds: 0.0, cache: CacheState::AsIs };
 
     /// Prepares the first `total_bytes` bytes of the target.
@@ -35,20 +35,20 @@ impl Preparation {
             write_out(target);
         }
         self.cache.establish(target, total_bytes)?;
-        // A signal may have come while files were written out: then there is nothing to settle for.
+        // A signal may have arrived while files were written out. The pause is skipped then.
         interrupt::check()?;
         sleep(Duration::try_from_secs_f64(self.settle_seconds).unwrap_or(Duration::MAX));
         interrupt::check()
     }
 }
 
-/// The lab's preparation: fsync(2) twice, sync(2) three times. An old habit: the second call waits for what the first
-/// one only started on systems where it did not wait.
+/// The lab's preparation: fsync(2) twice, then sync(2) three times. The repetition is an old habit: on some
+/// systems the first call only started the writes, and the second waited for them.
 ///
-/// Descriptors that cannot be synced (character devices) are passed over, as in the lab's program.
+/// Descriptors that cannot be synced (character devices) are skipped, as in the lab's program.
 fn write_out(target: &Target) {
     for _ in 0..2 {
-        // The error of a device that has no fsync says nothing about the benchmark.
+        // The error of a device without fsync says nothing about the benchmark.
         let _ = target.control().sync_all();
     }
     for _ in 0..3 {
@@ -56,34 +56,34 @@ fn write_out(target: &Target) {
     }
 }
 
-/// nanosleep(2), and not `std::thread::sleep`, which would sleep on after a signal.
+/// nanosleep(2) and not `std::thread::sleep`, which continues to sleep after a signal.
 fn sleep(duration: Duration) {
     if duration.is_zero() {
         return;
     }
     let time = nix::sys::time::TimeSpec::from_duration(duration);
-    // SAFETY: the request is a valid timespec, and no remainder is asked for.
+    // SAFETY: the request is a valid timespec, and no remainder is requested.
     unsafe { libc::nanosleep(time.as_ref(), std::ptr::null_mut()) };
 }
 
-/// Depth of stack that a timed loop may use without touching a page for the first time.
+/// Depth of stack that a timed loop may use without a page fault.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// Makes present what the loop will run on: the pages of the program and of its libraries, and
-/// the stack below. Without it the first sample takes page faults that are the harness's own.
+/// Makes the memory of the loop present: the pages of the program and of its libraries, and the stack below.
+/// Otherwise the first sample contains page faults of the harness.
 pub fn touch_program() {
     black_box([0_u8; STACK_BYTES]);
     #[cfg(target_os = "linux")]
     populate_mappings();
 }
 
-/// madvise(2) MADV_POPULATE_READ (Linux 5.14) on every readable mapping of a file. A kernel
-/// that does not know it leaves the pages to the first sample, which `-g` then shows.
+/// Calls madvise(2) MADV_POPULATE_READ (Linux 5.14) on every readable mapping of a file. On an older kernel
+/// the first sample takes these page faults, and `-g` shows them.
 #[cfg(target_os = "linux")]
 fn populate_mappings() {
     let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
     for (start, length) in maps.lines().filter_map(file_mapping) {
-        // SAFETY: populating only brings pages in; a range that went away meanwhile is an error.
+        // SAFETY: populating only brings pages in. If a range no longer exists, the call fails.
         unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_POPULATE_READ) };
     }
 }

@@ -1,7 +1,8 @@
-//! The timed loop for rings: operations are pushed, and their completions reaped later.
+//! The timed loop for rings: operations are pushed, and their completions are reaped later.
 //!
-//! Inside the clock: push while a slot is free, then one `reap` that submits and waits; for each completion one
-//! comparison and the return of its slot. No allocation: slots and operations are laid out when the session opens.
+//! Inside the bracket: push while a slot is free, then one `reap` that submits and waits. Each completion
+//! costs one comparison and the return of its slot. Nothing is allocated: slots and operations are set up
+//! when the session opens.
 
 use nix::errno::Errno;
 
@@ -12,24 +13,24 @@ use super::retry::{interrupted, irregular};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
 use crate::error::{Failure, Fault};
 
-/// One block of the engine's buffer. It cannot be copied: pushed with an operation it belongs to
-/// the ring, and comes back with the completion.
+/// One block of the engine's buffer. It cannot be copied: pushed with an operation, it belongs to the ring
+/// until the completion returns it.
 #[derive(Debug)]
 pub struct Slot {
     index: u32,
 }
 
 impl Slot {
-    /// Which block of the buffer.
+    /// Index of the block in the buffer.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// The slot that a completion names.
+    /// The slot of a completion.
     ///
     /// # Safety
-    /// `index` must be that of a slot that was pushed and whose completion this is; otherwise
-    /// two operations could write the same memory.
+    /// `index` must be that of a slot that was pushed, and this must be its completion. Otherwise two
+    /// operations could use the same memory.
     pub unsafe fn returned(index: u32) -> Slot {
         Slot { index }
     }
@@ -38,27 +39,27 @@ impl Slot {
 /// A finished operation.
 #[derive(Debug)]
 pub struct Completion {
-    /// The block, back in the engine's hands.
+    /// The block, which belongs to the engine again.
     pub slot: Slot,
-    /// Bytes moved, or the kernel's answer.
+    /// Number of bytes moved, or the kernel's answer.
     pub moved: Result<usize, Errno>,
 }
 
-/// What the file of a queued strategy implements.
+/// Interface of a strategy with a queue of operations.
 pub trait Queued: IoPath {
-    /// Queues one operation on the block that `slot` names. The engine never has more than the depth of the workload
-    /// in flight.
+    /// Queues one operation on the block of `slot`. The engine never has more operations in flight than the
+    /// depth of the workload.
     fn push(&mut self, op: Op, slot: Slot);
 
-    /// Submits what was pushed, waits until at least `min` operations have completed, and hands every completion to
-    /// `sink`.
+    /// Submits the pushed operations, waits until at least `min` operations have completed, and hands every
+    /// completion to `sink`.
     ///
     /// # Errors
-    /// The kernel's answer to the call as a whole; `EINTR` is counted and the call is made again.
+    /// The kernel's answer to the call as a whole. After `EINTR` the engine counts it and calls again.
     fn reap(&mut self, min: u32, sink: &mut impl FnMut(Completion)) -> Result<(), Errno>;
 }
 
-/// Makes a [`super::strategy::Strategy`] of a [`Queued`] implementation; one entry of the registry.
+/// Makes a [`super::strategy::Strategy`] of a [`Queued`] implementation, for the registry.
 pub const fn queued<T: Queued>() -> Adapter<T, QueuedLoop> {
     Adapter::new()
 }
@@ -74,7 +75,7 @@ impl<T: Queued> TimedLoop<T> for QueuedLoop {
         Box::new(QueuedSession {
             ring,
             granted,
-            // Popped from the end: the first operation gets slot 0.
+            // Slots are popped from the end, so the first operation gets slot 0.
             free: (0..depth).rev().map(|index| Slot { index }).collect(),
             ops: vec![idle; depth as usize],
             again: Vec::with_capacity(depth as usize),
@@ -86,7 +87,7 @@ struct QueuedSession<T> {
     ring: T,
     granted: Effective,
     free: Vec<Slot>,
-    /// The operation in flight on each slot, for messages and for making it again.
+    /// The operation in flight on each slot, for messages and for its repetition.
     ops: Vec<Op>,
     /// Slots whose operation a signal interrupted.
     again: Vec<Slot>,
@@ -134,7 +135,7 @@ impl<T: Queued> QueuedSession<T> {
             if in_flight == 0 {
                 return first_failure.map_or(Ok(()), Err);
             }
-            // After a failure too: nothing may be left in flight when the bracket closes.
+            // Also after a failure: nothing may be in flight when the bracket closes.
             self.reap(self.granted.batch.min(in_flight as u32), block_bytes, tally, &mut first_failure)?;
         }
     }

@@ -1,11 +1,11 @@
-//! What part of a file the page cache holds: the proof of a cache state.
+//! Fraction of a file in the page cache: the evidence for a cache state.
 
 use super::target::{Kind, Target};
 
-/// Fraction of the first `total_bytes` bytes of `target` that is in the page cache, 0 to 1;
-/// `None` where that cannot be known, and of no bytes.
+/// Fraction of the first `total_bytes` bytes of `target` that is in the page cache, 0 to 1. `None` if it
+/// cannot be determined, or for zero bytes.
 ///
-/// From cachestat(2) (Linux 6.5), else mincore(2).
+/// Uses cachestat(2) (Linux 6.5), or else mincore(2).
 pub fn fraction(target: &Target, total_bytes: u64) -> Option<f64> {
     if target.kind() == Kind::Character || total_bytes == 0 {
         return None;
@@ -13,8 +13,8 @@ pub fn fraction(target: &Target, total_bytes: u64) -> Option<f64> {
     system::resident_pages(target, total_bytes).map(|(resident, pages)| resident as f64 / pages as f64)
 }
 
-/// Pages of the first `total_bytes` bytes of `target` that are not on the device yet: dirty, or
-/// on their way; `None` where that cannot be known. From cachestat(2) (Linux 6.5).
+/// Number of pages of the first `total_bytes` bytes of `target` that are dirty or under writeback, from
+/// cachestat(2) (Linux 6.5). `None` if it cannot be determined.
 pub fn unwritten_pages(target: &Target, total_bytes: u64) -> Option<u64> {
     system::unwritten_pages(target, total_bytes)
 }
@@ -28,7 +28,7 @@ mod system {
 
     use super::Target;
 
-    /// Number of cachestat(2) on every architecture; newer than the names of the libc crate.
+    /// Number of cachestat(2) on every architecture. The libc crate has no name for it.
     const SYS_CACHESTAT: libc::c_long = 451;
 
     /// `struct cachestat_range` of linux/mman.h, in bytes.
@@ -58,7 +58,7 @@ mod system {
         Some((resident.min(pages), pages))
     }
 
-    /// Dirty pages, and those being written.
+    /// Dirty pages, and pages under writeback.
     pub(super) fn unwritten_pages(target: &Target, total_bytes: u64) -> Option<u64> {
         cachestat(target, total_bytes).map(|counts| counts.dirty + counts.writeback)
     }
@@ -73,15 +73,15 @@ mod system {
     }
 
     fn by_mincore(target: &Target, total_bytes: u64, page_bytes: u64) -> Option<u64> {
-        // Without write permission or ownership the kernel calls every page resident
-        // (commit 134fca9063ad, Linux 5.2), which proves nothing.
+        // Without write permission or ownership the kernel reports every page as resident (commit
+        // 134fca9063ad, Linux 5.2), which proves nothing.
         let owner = target.metadata().uid() == geteuid().as_raw();
         if !owner && access(target.path(), AccessFlags::W_OK).is_err() {
             return None;
         }
         let length = usize::try_from(total_bytes).ok()?;
         let mut flags = vec![0_u8; total_bytes.div_ceil(page_bytes) as usize];
-        // SAFETY: the mapping is never read, only asked about, so a file that shrinks does no harm.
+        // SAFETY: the mapping is never read, so a file that shrinks does no harm.
         let map = unsafe { memmap2::MmapOptions::new().len(length).map(target.control()) }.ok()?;
         // SAFETY: the range is the mapping, and `flags` has one byte for each of its pages.
         let status =
@@ -94,12 +94,12 @@ mod system {
 mod system {
     use super::Target;
 
-    /// FreeBSD's mincore(2) tells about mapped pages of the process, not about the file's cache.
+    /// mincore(2) of FreeBSD reports mapped pages of the process, not the file's cache.
     pub(super) fn resident_pages(_: &Target, _: u64) -> Option<(u64, u64)> {
         None
     }
 
-    /// Nor is there a cachestat(2).
+    /// FreeBSD has no cachestat(2).
     pub(super) fn unwritten_pages(_: &Target, _: u64) -> Option<u64> {
         None
     }

@@ -1,4 +1,4 @@
-//! What becomes of an I/O that did not move its whole block: it is made again, or it ends the pass.
+//! After an I/O that did not move its whole block: it is repeated, or it ends the pass.
 
 use nix::errno::Errno;
 
@@ -6,7 +6,7 @@ use super::interrupt;
 use super::operation::{Op, Tally};
 use crate::error::{Failure, Fault};
 
-/// Decides about a transfer that did not move its whole block: `Ok` to make it again.
+/// Returns `Ok` if a transfer that did not move its whole block is to be repeated.
 ///
 /// # Errors
 /// The failure that ends the pass.
@@ -24,10 +24,10 @@ pub(super) fn irregular(
     Err(failure(op, fault))
 }
 
-/// Counts a call that a signal interrupted: `Ok` to make it again.
+/// Counts a call that a signal interrupted. Returns `Ok` if it is to be repeated.
 ///
 /// # Errors
-/// The fault that ends the pass: any other errno, and a signal that asks the run to end.
+/// The fault that ends the pass: any other errno, or a signal that requests the end of the run.
 #[cold]
 pub(super) fn interrupted_call(errno: Errno, tally: &mut Tally) -> Result<(), Fault> {
     match errno {

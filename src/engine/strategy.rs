@@ -1,6 +1,6 @@
-//! The outer, object-safe interface: what the engine knows of a strategy.
+//! The outer, object-safe interface between engine and strategy.
 //!
-//! One virtual call per iteration ([`Session::run`]) costs nothing that can be measured. Inside it, the loops of
+//! One virtual call per iteration ([`Session::run`]) has no measurable cost. Inside it, the loops of
 //! [`super::blocking`] and [`super::queued`] are compiled for each strategy.
 
 use std::marker::PhantomData;
@@ -23,19 +23,19 @@ use crate::error::{Error, Failure};
 /// Linux moves at most this many bytes in one read(2) or write(2) (`MAX_RW_COUNT`; see read(2), NOTES).
 pub const MAX_CALL_BYTES: u64 = 0x7fff_f000;
 
-/// How a strategy treats O_DIRECT.
+/// Use of O_DIRECT by a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectIo {
     /// Only with `-d`.
     OnRequest,
     /// With or without `-d`.
     Always,
-    /// Never; the text gives the reason, for the message that refuses `-d`.
+    /// Never. The text is the reason in the message that refuses `-d`.
     Never(&'static str),
 }
 
 impl DirectIo {
-    /// The settings of O_DIRECT that have a meaning: without, with, or both.
+    /// The valid settings of O_DIRECT: without, with, or both.
     pub fn modes(self) -> &'static [bool] {
         match self {
             DirectIo::OnRequest => &[false, true],
@@ -45,7 +45,7 @@ impl DirectIo {
     }
 }
 
-/// How a strategy reaches the kernel.
+/// Mechanism by which a strategy reaches the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Mechanism {
@@ -57,21 +57,21 @@ pub enum Mechanism {
     Queue,
 }
 
-/// Facts about a strategy that checks and reports depend on, so that nothing depends on its name.
+/// Facts about a strategy for checks and reports, which never depend on its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Properties {
-    /// True if it performs I/O; false for one that measures the harness itself, the floor of all others.
+    /// True if it performs I/O; false if it measures the harness itself, the floor of all others.
     pub performs_io: bool,
-    /// True if reading leaves the bytes in the engine's buffer; false for one that copies nothing into it.
+    /// True if a read leaves the bytes in the engine's buffer; false if it copies nothing into it.
     pub fills_buffer: bool,
-    /// How it reaches the kernel.
+    /// Mechanism by which it reaches the kernel.
     pub mechanism: Mechanism,
 }
 
 impl Properties {
-    /// Bytes of the file that a pass over `total_bytes` bytes needs: none without I/O. A strategy without I/O is not
-    /// bound to the size of the file and has no cache state.
+    /// Bytes of the file that a pass over `total_bytes` bytes needs. A strategy without I/O needs none: it
+    /// works with any size of the file and has no cache state.
     pub fn file_bytes(&self, total_bytes: u64) -> u64 {
         if self.performs_io { total_bytes } else { 0 }
     }
@@ -82,26 +82,26 @@ impl Properties {
 pub struct Info {
     /// The value of `--strategy`.
     pub name: &'static str,
-    /// One line for people.
+    /// Description of one line.
     pub summary: &'static str,
-    /// True if offsets may jump (`--access random`); false if they can only follow each other.
+    /// True if offsets may jump (`--access random`); false if they must be consecutive.
     pub random: bool,
     /// Facts that checks and reports depend on.
     pub properties: Properties,
     /// Maximum number of operations in flight; 1 for calls that return when the bytes have moved.
     pub max_iodepth: u32,
-    /// How it treats O_DIRECT.
+    /// Use of O_DIRECT.
     pub direct: DirectIo,
     /// Largest `-b`, in bytes.
     pub max_block_bytes: u64,
 }
 
-/// What the file of every strategy implements, beside [`super::blocking::Blocking`] or [`super::queued::Queued`].
+/// Interface of every strategy, together with [`super::blocking::Blocking`] or [`super::queued::Queued`].
 ///
-/// The constants with a default describe what most paths are: system calls that may use any offset, that fill the
-/// engine's buffer, and whose data fsync(2) brings to the device.
+/// The defaults describe a typical path: its system calls take any offset and fill the engine's buffer, and
+/// fsync(2) brings its data to the device.
 pub trait IoPath: Sized + 'static {
-    /// The value of `--strategy`; in the tree also the name of the file.
+    /// The value of `--strategy`, and the name of the file in `strategies/`.
     const NAME: &'static str;
     /// One line for lists and help.
     const SUMMARY: &'static str;
@@ -109,20 +109,20 @@ pub trait IoPath: Sized + 'static {
     const RANDOM: bool = true;
     /// False only for a path that measures the harness itself.
     const PERFORMS_IO: bool = true;
-    /// False for a path that leaves nothing in the engine's buffer when it reads.
+    /// False for a path whose reads leave nothing in the engine's buffer.
     const FILLS_BUFFER: bool = true;
-    /// How it reaches the kernel.
+    /// Mechanism by which it reaches the kernel.
     const MECHANISM: Mechanism = Mechanism::Call;
     /// Maximum number of operations in flight.
     const MAX_IODEPTH: u32 = 1;
-    /// How it treats O_DIRECT.
+    /// Use of O_DIRECT.
     const DIRECT: DirectIo = DirectIo::OnRequest;
     /// Largest `-b`, in bytes.
     const MAX_BLOCK_BYTES: u64 = MAX_CALL_BYTES;
     /// The system call that `-s` adds to the bracket, as tracers print it; `None` without one.
     const SYNC_CALL: Option<&'static str> = Some("fsync");
 
-    /// All of the above.
+    /// The constants above as a description.
     const INFO: Info = Info {
         name: Self::NAME,
         summary: Self::SUMMARY,
@@ -137,7 +137,8 @@ pub trait IoPath: Sized + 'static {
         max_block_bytes: Self::MAX_BLOCK_BYTES,
     };
 
-    /// Whether it runs on `target`, opened with O_DIRECT if `direct`. The default checks only what O_DIRECT requires.
+    /// Support on `target`, opened with O_DIRECT if `direct`. The default checks only the requirements of
+    /// O_DIRECT.
     fn probe(target: &Target, direct: bool) -> Support {
         probe_direct(&Self::INFO, target, direct)
     }
@@ -145,25 +146,25 @@ pub trait IoPath: Sized + 'static {
     /// The system calls between the brackets of a pass, without that of a sync.
     fn calls(workload: &Workload) -> Vec<Call>;
 
-    /// Opens the file; outside the bracket, once per iteration.
+    /// Opens the file, outside the bracket, once per iteration.
     ///
     /// # Errors
-    /// An open error if the path cannot be opened so, a system error if the set-up fails.
+    /// An open error if the path cannot be opened in this mode; a system error if the set-up fails.
     fn open(spec: &OpenSpec) -> Result<Self, Error>;
 
-    /// Brings what was written to stable storage; inside the bracket with `-s`.
+    /// Brings the written data to stable storage, inside the bracket with `-s`.
     ///
     /// # Errors
-    /// The kernel's answer; `EINTR` is counted and the call is made again.
+    /// The kernel's answer. After `EINTR` the engine counts it and calls again.
     fn flush(&mut self) -> Result<(), Errno>;
 
-    /// Changes `granted`, which says that everything was granted as asked, where that is not so.
+    /// Corrects `granted`, which initially holds the requested settings.
     fn grant(&self, granted: Effective) -> Effective {
         granted
     }
 }
 
-/// The probe of a strategy that needs nothing but what O_DIRECT requires.
+/// Support of a strategy without requirements other than those of O_DIRECT.
 pub fn probe_direct(info: &Info, target: &Target, direct: bool) -> Support {
     let limits = |alignment| Limits {
         alignment,
@@ -186,13 +187,13 @@ pub fn probe_direct(info: &Info, target: &Target, direct: bool) -> Support {
 pub struct OpenSpec<'a> {
     /// The file or device.
     pub target: &'a Target,
-    /// What will be moved, with depth and batch settled.
+    /// The workload, with depth and batch settled.
     pub workload: &'a Workload,
-    /// The engine's buffer: as many blocks as operations in flight.
+    /// The engine's buffer, with one block per operation in flight.
     pub buffer: &'a Arc<Buffer>,
 }
 
-/// What was granted; part of every result.
+/// Granted settings. They are part of every result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Effective {
     /// Operations in flight.
@@ -205,12 +206,12 @@ pub struct Effective {
     pub noatime: bool,
     /// State of the buffer's pages when the bracket opened.
     pub buffer: PageState,
-    /// What only this strategy grants, by name: flags of a ring, for example.
+    /// Details of this strategy by name, such as the flags of a ring.
     pub details: Map<String, Value>,
 }
 
 impl Effective {
-    /// Everything as asked; without I/O no file was opened in any mode.
+    /// The requested settings as granted. Without I/O no file was opened in any mode.
     fn as_asked<T: IoPath>(spec: &OpenSpec) -> Effective {
         let workload = spec.workload;
         Effective {
@@ -227,13 +228,13 @@ impl Effective {
 /// One pass over the file: the work of one bracket.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// Which way the bytes move.
+    /// Direction of the transfers.
     pub direction: Direction,
     /// Offsets of the blocks, in order.
     pub offsets: &'a Offsets,
     /// Source or destination of the bytes.
     pub buffer: &'a Arc<Buffer>,
-    /// What was done.
+    /// Counts of the I/Os.
     pub tally: Tally,
 }
 
@@ -246,7 +247,7 @@ pub struct Call {
     pub at_least: u64,
     /// Maximum number of calls.
     pub at_most: u64,
-    /// Flags that each call carries, as tracers print them.
+    /// Flags of each call, as tracers print them.
     pub flags: &'static [&'static str],
 }
 
@@ -261,7 +262,7 @@ impl Call {
         Call { name, at_least, at_most, flags: &[] }
     }
 
-    /// One call per block: of `reading` or of `writing`, by the direction.
+    /// One call per block: `reading` or `writing`, depending on the direction.
     pub fn one_per_block(workload: &Workload, reading: &'static str, writing: &'static str) -> Vec<Call> {
         let name = match workload.direction {
             Direction::Read => reading,
@@ -270,7 +271,7 @@ impl Call {
         vec![Call::exactly(name, workload.blocks())]
     }
 
-    /// The same call, each time with these flags.
+    /// The same call with these flags.
     #[must_use]
     pub fn with_flags(self, flags: &'static [&'static str]) -> Call {
         Call { flags, ..self }
@@ -282,7 +283,7 @@ pub trait Strategy: Sync {
     /// Name, summary and abilities.
     fn info(&self) -> &'static Info;
 
-    /// Whether it runs on `target`, opened with O_DIRECT if `direct`.
+    /// Support on `target`, opened with O_DIRECT if `direct`.
     fn probe(&self, target: &Target, direct: bool) -> Support;
 
     /// The system calls that a tracer sees between the brackets of a pass.
@@ -291,35 +292,35 @@ pub trait Strategy: Sync {
     /// Opens the file for one iteration.
     ///
     /// # Errors
-    /// An open error if the path cannot be opened so, a system error if the set-up fails.
+    /// An open error if the path cannot be opened in this mode; a system error if the set-up fails.
     fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error>;
 }
 
 /// A file opened through a strategy, for one iteration.
 pub trait Session {
-    /// Moves every block of the pass. This is what the bracket encloses.
+    /// Moves every block of the pass. The bracket encloses this call.
     ///
     /// # Errors
-    /// The first I/O that failed or moved too little.
+    /// The first I/O that failed or moved less than its block.
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure>;
 
-    /// Brings what was written to stable storage (`-s`; inside the bracket).
+    /// Brings the written data to stable storage, inside the bracket with `-s`.
     ///
     /// # Errors
-    /// The kernel's answer; `EINTR` is counted and the call is made again.
+    /// The kernel's answer. After `EINTR` the engine counts it and calls again.
     fn sync(&mut self) -> Result<(), Errno>;
 
-    /// What was granted.
+    /// The granted settings.
     fn effective(&self) -> Effective;
 }
 
 /// The timed loop around an open path: that of [`super::blocking`] or of [`super::queued`].
 pub trait TimedLoop<T: IoPath> {
-    /// A session whose passes run this loop over `io`.
+    /// Makes a session whose passes run this loop over `io`.
     fn session(io: T, granted: Effective) -> Box<dyn Session>;
 }
 
-/// A [`Strategy`] made of an [`IoPath`] and its loop; one entry of the registry.
+/// A [`Strategy`] made of an [`IoPath`] and its loop, for the registry.
 pub struct Adapter<T, L>(PhantomData<fn() -> (T, L)>);
 
 impl<T, L> Adapter<T, L> {

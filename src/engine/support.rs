@@ -1,4 +1,4 @@
-//! Whether a strategy runs on a target, within which limits, and why not.
+//! Support of a target by a strategy: the limits, or the reason for a refusal.
 
 use std::path::Path;
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, describe};
 
-/// Whether a strategy runs on a target, and within which limits.
+/// Support of a target by a strategy.
 #[derive(Debug, Clone)]
 pub enum Support {
-    /// It runs.
+    /// Supported, within these limits.
     Yes(Limits),
-    /// It does not.
+    /// Not supported.
     No(Refusal),
 }
 
-/// The limits within which a strategy runs on a target.
+/// Limits of a strategy on a target.
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 pub struct Limits {
     /// Alignment that O_DIRECT requires; null without O_DIRECT.
@@ -61,20 +61,20 @@ impl Alignment {
             _ => format!("{below_bytes} or {above_bytes}"),
         };
         Err(Error::usage(format!(
-            "{strategy}: O_DIRECT moves multiples of {unit_bytes} bytes here, and -b {block_bytes} is not one; \
-             the nearest that works: {nearest}"
+            "{strategy}: O_DIRECT moves multiples of {unit_bytes} bytes here, and -b {block_bytes} is not \
+             one; the nearest that works: {nearest}"
         )))
     }
 }
 
-/// Why a strategy does not run here, and what would help.
+/// Reason for which a strategy does not run here, and a remedy.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Refusal {
-    /// Reason for programs.
+    /// Machine-readable reason.
     pub reason: Reason,
-    /// Reason for people: a clause.
+    /// Explanation: a clause.
     pub explanation: String,
-    /// What the user can do.
+    /// Remedy: a clause.
     pub remedy: String,
 }
 
@@ -84,7 +84,7 @@ impl Refusal {
         Refusal { reason, explanation: explanation.into(), remedy: remedy.into() }
     }
 
-    /// The refusal of `-d` by a strategy that has no such mode.
+    /// The refusal of `-d` by a strategy that does not support it.
     pub fn no_direct(explanation: &str) -> Refusal {
         Refusal::new(Reason::Strategy, explanation, "leave out -d, or use another --strategy")
     }
@@ -111,16 +111,16 @@ impl Refusal {
 pub enum Reason {
     /// The kernel does not have the system call or the operation.
     KernelTooOld,
-    /// A seccomp filter (usually a container's) answers in place of the kernel.
+    /// A seccomp filter, usually a container's, answers in place of the kernel.
     Seccomp,
-    /// A sysctl switches it off.
+    /// A sysctl disables it.
     Sysctl,
     /// RLIMIT_MEMLOCK is too small.
     Memlock,
-    /// The filesystem cannot do it.
+    /// The filesystem does not support it.
     Filesystem,
-    /// The strategy itself has no such mode.
+    /// The strategy does not support it.
     Strategy,
-    /// Any other answer of the kernel.
+    /// Any other errno.
     System,
 }

@@ -10,12 +10,12 @@ use super::operation::Direction;
 use crate::error::{Error, errno_of};
 use crate::host;
 
-/// What kind of file a target is.
+/// Kind of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A regular file.
     Regular,
-    /// A block device: a disk or a part of one, which FreeBSD makes character devices.
+    /// A block device: a disk or a partition. On FreeBSD these are character devices.
     Block,
     /// Any other character device, such as /dev/zero.
     Character,
@@ -23,8 +23,8 @@ pub enum Kind {
 
 /// A file or device with a descriptor of the engine's own.
 ///
-/// Preparation, residency and alignment are asked through that descriptor; the strategies open
-/// the path anew in every iteration.
+/// Preparation, residency and alignment use that descriptor. The strategies open the path again in every
+/// iteration.
 #[derive(Debug)]
 pub struct Target {
     path: PathBuf,
@@ -32,17 +32,17 @@ pub struct Target {
     control: File,
     metadata: Metadata,
     size_bytes: Option<u64>,
-    /// Keeps an exclusive claim on a block device that is written to: no mount may take it.
+    /// Exclusive claim on a block device that is written to. It prevents mounts.
     _claim: Option<File>,
 }
 
 impl Target {
-    /// Opens the existing `path` for a benchmark in `direction`. Writing to a device needs
-    /// `allow_device_write`, and that nobody uses the device.
+    /// Opens the existing `path` for a benchmark in `direction`. Writing to a device requires
+    /// `allow_device_write`, and the device must not be in use.
     ///
     /// # Errors
-    /// An open error if it cannot be opened so or is in use; a usage error if a device would be written to without
-    /// permission.
+    /// An open error if the path cannot be opened in this mode or is in use; a usage error if writing to the
+    /// device is not allowed.
     pub fn open(path: &Path, direction: Direction, allow_device_write: bool) -> Result<Target, Error> {
         let metadata = std::fs::metadata(path).map_err(|error| Error::open(path, errno_of(&error)))?;
         let kind = kind_of(path, &metadata)?;
@@ -59,10 +59,10 @@ impl Target {
         Ok(Target { path: path.to_owned(), kind, control, metadata, size_bytes, _claim: claim })
     }
 
-    /// An unnamed file in `folder`, to ask what its filesystem can do.
+    /// An unnamed file in `folder`, for testing the abilities of its filesystem.
     ///
     /// # Errors
-    /// An open error if no file can be made there.
+    /// An open error if no file can be created there.
     pub fn scratch(folder: &Path) -> Result<Target, Error> {
         let open_error = |error: std::io::Error| Error::open(folder, errno_of(&error));
         let control = scratch_file(folder).map_err(open_error)?;
@@ -77,12 +77,12 @@ impl Target {
         })
     }
 
-    /// The path as it was given.
+    /// The path as given.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What kind of file it is.
+    /// Kind of the target.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -92,7 +92,7 @@ impl Target {
         &self.control
     }
 
-    /// What stat(2) said when the target was opened.
+    /// Metadata from the time when the target was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -102,8 +102,8 @@ impl Target {
         self.size_bytes
     }
 
-    /// Asks a regular file for its size again, after a pass. A file that lost the end of its last
-    /// page reads as zeros through a mapping, without an error (mmap(2), NOTES).
+    /// Checks the size of a regular file again after a pass. If a file lost the end of its last page, a
+    /// mapping reads zeros there, without an error (mmap(2), NOTES).
     ///
     /// # Errors
     /// The file is too short: it no longer holds the `total_bytes` bytes of the pass.
@@ -151,8 +151,8 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Result<Kind, Error> {
     Err(Error::unusable(path, "is a pipe or a socket", "name a regular file or a device"))
 }
 
-/// Reading is enough for every question the engine asks; a file that may only be written is
-/// opened so.
+/// Opens the engine's descriptor. It needs only read permission. A file without read permission is opened for
+/// writing.
 fn open_control(path: &Path, direction: Direction) -> Result<File, Errno> {
     let reading = OpenOptions::new().read(true).open(path);
     let opened = match reading {
@@ -162,7 +162,7 @@ fn open_control(path: &Path, direction: Direction) -> Result<File, Errno> {
     opened.map_err(|error| errno_of(&error))
 }
 
-/// Writing there harms nothing. Found by name, because only Linux gives them fixed numbers.
+/// Devices to which writing is harmless. They are found by name, because only Linux gives them fixed numbers.
 const HARMLESS_DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
 
 fn is_harmless(device: &Metadata) -> bool {
@@ -170,7 +170,7 @@ fn is_harmless(device: &Metadata) -> bool {
     HARMLESS_DEVICES.iter().any(|path| std::fs::metadata(path).is_ok_and(same))
 }
 
-/// Refuses to write to a device that is in use, or without permission; claims a block device.
+/// Refuses to write to a device that is in use, or without permission. Claims a block device.
 fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> Result<Option<File>, Error> {
     if kind == Kind::Character && is_harmless(metadata) {
         return Ok(None);
@@ -183,20 +183,18 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
     }
     if !allowed {
         return Err(Error::usage(format!(
-            "{}: -w on a device destroys what is on it; add --allow-device-write if that is meant",
+            "{}: -w on a device destroys its contents; add --allow-device-write to allow it",
             path.display()
         )));
     }
     if kind != Kind::Block {
         return Ok(None);
     }
-    // O_EXCL on a block device is refused by the kernel while anything holds it, in any mount
-    // namespace (open(2)); the list above only says who.
+    // The kernel refuses O_EXCL on a block device while it is in use in any mount namespace (open(2)). The
+    // list above only names the users.
     match OpenOptions::new().read(true).write(true).custom_flags(libc::O_EXCL).open(path) {
         Ok(claim) => Ok(Some(claim)),
-        Err(error) if errno_of(&error) == Errno::EBUSY => {
-            Err(in_use(path, "the kernel says that it is held"))
-        }
+        Err(error) if errno_of(&error) == Errno::EBUSY => Err(in_use(path, "the kernel reports it as busy")),
         Err(error) => Err(Error::open(path, errno_of(&error))),
     }
 }

@@ -1,12 +1,12 @@
-//! What the kernel says that a pass cost (`-g`): getrusage(2), and the wait for a CPU.
+//! Resources that a pass used (`-g`), from getrusage(2), and the time that it waited for a CPU.
 
 use nix::sys::resource::{Usage as Rusage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-/// Resources of the process and its children; a difference of two readings.
+/// Resources of the process and its children: the difference of two readings.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
-    /// Time in user mode, in microseconds. Sampled by the timer interrupt on many kernels.
+    /// Time in user mode, in microseconds. Many kernels sample it with the timer interrupt.
     pub user_us: i64,
     /// Time in the kernel, in microseconds.
     pub system_us: i64,
@@ -22,20 +22,20 @@ pub struct Usage {
     pub minor_faults: i64,
     /// Page faults that needed I/O.
     pub major_faults: i64,
-    /// Time in which the thread was ready to run but others ran on its CPU, in nanoseconds; `None`
-    /// where the kernel does not tell.
+    /// Time in which the thread was runnable but waited for a CPU, in nanoseconds. `None` if the kernel does
+    /// not report it.
     pub run_queue_wait_ns: Option<u64>,
 }
 
 impl Usage {
-    /// The reading of now: this process and its children, as in the lab's program.
+    /// A reading of this process and its children, as in the lab's program.
     pub fn now() -> Usage {
         let own = reading(UsageWho::RUSAGE_SELF);
         let children = reading(UsageWho::RUSAGE_CHILDREN);
         Usage { run_queue_wait_ns: run_queue_wait_ns(), ..own.combine(children, i64::wrapping_add) }
     }
 
-    /// What was used since `earlier`.
+    /// Resources used since `earlier`.
     pub fn since(self, earlier: Usage) -> Usage {
         let waits = self.run_queue_wait_ns.zip(earlier.run_queue_wait_ns);
         let run_queue_wait_ns = waits.map(|(now_ns, earlier_ns)| now_ns.saturating_sub(earlier_ns));
@@ -57,7 +57,7 @@ impl Usage {
     }
 }
 
-/// getrusage fails only for a bad `who` or pointer (getrusage(2)), which these are not.
+/// getrusage(2) fails only for an invalid `who` or pointer.
 fn reading(who: UsageWho) -> Usage {
     getrusage(who).map_or(Usage::default(), |usage| from_rusage(&usage))
 }

@@ -1,7 +1,7 @@
-//! What one sample is to move, and how: the only description of it, from the command line to the timed loop and to
-//! the document.
+//! The workload of a sample. This is its only description, from the command line to the timed loop and to the
+//! document.
 //!
-//! A new option is a field here; docs/architecture.md shows the other places that it needs.
+//! A new option is a field here. docs/architecture.md shows the other places that it needs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use super::offsets::Access;
 use super::operation::Direction;
 use super::support::Limits;
 
-/// Operations in flight where the user does not say otherwise.
+/// Default number of operations in flight.
 const DEFAULT_IODEPTH: u32 = 32;
 
 /// State of the buffer's pages when the bracket opens.
@@ -19,18 +19,18 @@ const DEFAULT_IODEPTH: u32 = 32;
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum PageState {
-    /// Present: all pages were written before the bracket. A buffer to write from holds a pseudo-random pattern,
-    /// which no filesystem can compress.
+    /// Present: all pages are written before the bracket. For writes the buffer holds a pseudo-random
+    /// pattern, which no filesystem can compress.
     Prefault,
-    /// Never touched, as in the lab's program: the first pass takes the page faults.
+    /// Untouched, as in the lab's program: the first pass takes the page faults.
     Fresh,
 }
 
-/// What one sample is to move, and how.
+/// The workload of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Which way the bytes move.
+    /// Direction of the transfers.
     pub direction: Direction,
     /// Size of one I/O, in bytes (-b).
     pub block_bytes: u64,
@@ -40,15 +40,15 @@ pub struct Workload {
     pub access: Access,
     /// Seed of a random order (--seed).
     pub seed: u64,
-    /// Operations in flight (--iodepth); null leaves it to iobench.
+    /// Operations in flight (--iodepth); null for the default.
     pub iodepth: Option<u32>,
-    /// Completions to wait for at a time (--batch); null leaves it to iobench.
+    /// Completions to wait for at a time (--batch); null for the default.
     pub batch: Option<u32>,
     /// True if the file is to be opened with O_DIRECT (-d).
     pub direct: bool,
     /// True if the file is to be opened with O_NOATIME (--noatime).
     pub noatime: bool,
-    /// True if a sync belongs to the bracket (-s).
+    /// True if the bracket includes a sync (-s).
     pub sync: bool,
     /// State of the buffer's pages when the bracket opens (--buffer).
     pub buffer: PageState,
@@ -57,7 +57,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Blocks of `block_bytes` bytes in order, through the page cache, everything else left to iobench.
+    /// Blocks of `block_bytes` bytes in order, through the page cache, with defaults for everything else.
     #[must_use]
     pub fn new(direction: Direction, block_bytes: u64, total_bytes: u64) -> Workload {
         Workload {
@@ -84,10 +84,10 @@ impl Workload {
 
     /// The same workload with the depth and the batch that it gets within `limits`.
     ///
-    /// The depth is what was asked for, or 32, but never more than the strategy takes or than there are I/Os: more
-    /// slots would only be more memory. The batch is what was asked for, at most the depth. By default it is the
-    /// depth on the page cache, so that one system call moves the whole queue, and 1 with O_DIRECT, so that the
-    /// device's queue stays full.
+    /// The depth is the requested one or 32. It is at most the strategy's maximum, and at most the number of
+    /// I/Os, because more slots would only take memory. The batch is the requested one, and at most the
+    /// depth. On the page cache its default is the depth, so that one system call moves the whole queue. With
+    /// O_DIRECT its default is 1, so that the device's queue stays full.
     #[must_use]
     pub fn within(self, limits: &Limits) -> Workload {
         let blocks = u32::try_from(self.blocks()).unwrap_or(u32::MAX);

@@ -1,4 +1,4 @@
-//! Between the brackets is what the strategy declares, and nothing else: seen by strace.
+//! The calls between the brackets are the declared ones and no others, as seen by strace.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::engine::strategy::Call;
 const TOTAL_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: [u64; 3] = [512, 4096, 1 << 20];
 
-/// System calls that move bytes of a file, or may.
+/// System calls that move bytes of a file, or may do so.
 const MOVERS: [&str; 19] = [
     "read",
     "write",
@@ -36,24 +36,24 @@ const MOVERS: [&str; 19] = [
     "io_uring_enter",
 ];
 
-/// Whether a call of this name moves bytes.
+/// True if a call of this name may move bytes.
 pub(super) fn moves(name: &str) -> bool {
     MOVERS.contains(&name)
 }
 
-/// No call but those declared, and as many; another path instead of the declared one is
-/// [`own_path`]'s to find.
+/// Only the declared calls are made, and in the declared number. [`own_path`] checks for another path in
+/// place of the declared one.
 pub(super) fn pure(subject: &Subject) -> CheckResult {
     each_sample(subject, |declared, seen| {
         let strange = |name: &&String| !is_declared(declared, name) && !moves(name);
         if let Some(name) = seen.keys().find(strange) {
-            return Err(format!("{name} is called {} times and not declared", seen[name]));
+            return Err(format!("{name} is called {} times but is not declared", seen[name]));
         }
         let wrong = |call: &&Call| !(call.at_least..=call.at_most).contains(&count(seen, call.name));
         match declared.iter().find(wrong).filter(|_| other_path(declared, seen).is_none()) {
             None => Ok(()),
             Some(call) => Err(format!(
-                "{} is called {} times, and declared {} times",
+                "{} is called {} times, but is declared {} times",
                 call.name,
                 count(seen, call.name),
                 range(call)
@@ -69,7 +69,7 @@ pub(super) fn own_path(subject: &Subject) -> CheckResult {
         Some(name) => {
             let own: Vec<&str> = declared.iter().map(|call| call.name).filter(|name| moves(name)).collect();
             let own = if own.is_empty() { "no call".to_owned() } else { own.join(" and ") };
-            Err(format!("{own} is declared to move the bytes, and {name} does, {} times", seen[name]))
+            Err(format!("{own} is declared to move the bytes, but {name} moves them, {} times", seen[name]))
         }
     })
 }
@@ -95,7 +95,7 @@ fn range(call: &Call) -> String {
     }
 }
 
-/// Judges the calls of each sample of every invocation that is tried.
+/// Judges the calls of each sample of every invocation.
 fn each_sample(
     subject: &Subject,
     judge: impl Fn(&[Call], &BTreeMap<String, u64>) -> Result<(), String>,
@@ -118,7 +118,7 @@ fn each_sample(
     Ok(Outcome::Passed)
 }
 
-/// Both directions, several sizes, and writing with a sync.
+/// Both directions at several sizes, and writing with a sync.
 fn invocations<'a>(subject: &Subject<'a>) -> Vec<Invocation<'a>> {
     let fits =
         |size: &u64| size.is_multiple_of(subject.unit_bytes()) && *size <= subject.limits.max_block_bytes;
@@ -147,7 +147,10 @@ fn samples(
     if samples.len() == invocation.iterations {
         Ok(samples)
     } else {
-        Err(format!("clock_gettime is called in the bracket, which {} samples then seem", samples.len()))
+        Err(format!(
+            "clock_gettime is called in the bracket, so the trace seems to hold {} samples",
+            samples.len()
+        ))
     }
 }
 

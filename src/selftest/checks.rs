@@ -4,7 +4,7 @@ use super::subject::{CheckResult, Outcome, Subject};
 use super::table::Criterion;
 use super::{bracket, data, errors, granted, injection};
 
-/// One promise of a strategy, and how to find out whether it is kept.
+/// One promise of a strategy, and the check that it is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Check {
     /// A few words, unique in [`CHECKS`].
@@ -20,7 +20,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Runs the check, if it applies to this strategy at all.
+    /// Runs the check, if it applies to this strategy.
     ///
     /// # Errors
     /// A sentence that says what is wrong.
@@ -38,14 +38,15 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "moves",
         criterion: Criterion::Directions,
-        remedy: "make transfer read into the block for Direction::Read and write it to the file for Direction::Write",
+        remedy: "make transfer read into the block for Direction::Read, and write the block to the file for \
+                 Direction::Write",
         needs_data: true,
         run: data::both_ways,
     },
     Check {
         name: "counts",
         criterion: Criterion::Directions,
-        remedy: "make transfer return the bytes that this one block moved",
+        remedy: "make transfer return the number of bytes that it moved for this block",
         needs_data: false,
         run: data::counts,
     },
@@ -73,28 +74,29 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "missing file",
         criterion: Criterion::Errors,
-        remedy: "open the file in open, and give the error back",
+        remedy: "open the file in open, and return the error",
         needs_data: true,
         run: errors::missing_file,
     },
     Check {
         name: "short file",
         criterion: Criterion::Errors,
-        remedy: "return the bytes that really moved, and never more",
+        remedy: "return the number of bytes that the call moved, and never more",
         needs_data: true,
         run: errors::short_file,
     },
     Check {
         name: "misalignment",
         criterion: Criterion::Errors,
-        remedy: "let probe tell the alignment, and give the errno of a call back",
+        remedy: "let probe report the alignment, and return the errno of a failed call",
         needs_data: true,
         run: errors::misalignment,
     },
     Check {
         name: "injection",
         criterion: Criterion::Errors,
-        remedy: "give the result of every call back: Errno::result(returned)? for a failure, EINTR too, and the bytes that moved",
+        remedy: "return the result of every call: the errno of a failure by Errno::result(returned)?, EINTR \
+                 included, and otherwise the number of bytes moved",
         needs_data: true,
         run: injection::errors,
     },
@@ -108,7 +110,7 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "grants",
         criterion: Criterion::Fallback,
-        remedy: "answer Support::No in probe for what cannot be granted",
+        remedy: "return Support::No from probe for settings that cannot be granted",
         needs_data: false,
         run: granted::grants,
     },
@@ -122,14 +124,14 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "own path",
         criterion: Criterion::Fallback,
-        remedy: "use the declared call for every block, and give its error back where it fails",
+        remedy: "use the declared call for every block, and return its error",
         needs_data: true,
         run: bracket::own_path,
     },
     Check {
         name: "no replacement",
         criterion: Criterion::Fallback,
-        remedy: "give the error back, and answer Support::No in probe where the path is missing",
+        remedy: "return the error, and return Support::No from probe where the path is missing",
         needs_data: true,
         run: injection::no_replacement,
     },

@@ -1,4 +1,4 @@
-//! The bytes that a strategy moves are the right ones, and it counts them right.
+//! A strategy moves the right bytes and counts them correctly.
 
 use std::collections::HashSet;
 
@@ -8,24 +8,23 @@ use super::trial::{Shape, Trial};
 use crate::engine::operation::Direction;
 use crate::engine::pattern;
 
-/// Block, number of blocks, margin. One byte; sizes that are no power of two; the page; a block
-/// that takes several pages; and the whole file in one. The numbers are multiples of [`QUEUE`].
+/// Block size, number of blocks, margin: one byte, sizes that are not powers of two, a page, a block of
+/// several pages, and the whole file in one block. The numbers of blocks are multiples of [`QUEUE`].
 const SIZES: [(u64, u64, u64); 6] =
     [(1, 136, 1), (1000, 32, 0), (4096, 32, 1), (65_536, 8, 0), (1 << 20, 1, 0), (1_000_003, 1, 0)];
 /// The same for O_DIRECT, in units of its alignment.
 const UNITS: [(u64, u64, u64); 4] = [(1, 32, 1), (1, 8, 0), (5, 16, 1), (128, 1, 0)];
-/// A queue that is neither empty nor the deepest.
+/// A queue that is neither empty nor the deepest possible.
 const QUEUE: u32 = 8;
-/// Deeper queues than this are not tried: a block for each place of the queue must fit into
-/// memory and onto small filesystems.
+/// Maximum depth that is tried: one block per operation must fit into memory and onto small filesystems.
 const DEEPEST_TRIED: u32 = 4096;
-/// The pass that shows whether anything moves.
+/// Size of the pass that shows that bytes move.
 const MOVED_BLOCK_BYTES: u64 = 4096;
 const MOVED_BLOCKS: u64 = 4;
-/// Block of the trial of the deepest queue, rounded up to the alignment.
+/// Block size for the deepest queue, rounded up to the alignment.
 const DEEPEST_BLOCK_BYTES: u64 = 64;
 
-/// Each direction moves bytes at all.
+/// Each direction moves bytes.
 pub(super) fn both_ways(subject: &Subject) -> CheckResult {
     for direction in &subject.directions {
         moves(subject, *direction)?;
@@ -33,15 +32,15 @@ pub(super) fn both_ways(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// The subject, checked only in the directions that move anything at all: what does not move is the fault of one check,
-/// and not of all.
+/// The subject, limited to the directions that move bytes, so that a direction that moves none fails one
+/// check and not all.
 pub(super) fn where_it_moves<'a>(subject: &Subject<'a>) -> Subject<'a> {
     let moves = |direction: &Direction| moves(subject, *direction).is_ok();
     let directions = subject.directions.iter().copied().filter(moves).collect();
     Subject { directions, ..*subject }
 }
 
-/// Whether a pass in this direction succeeds and changes its destination; not whether it does so rightly.
+/// A pass in this direction succeeds and changes its destination, correctly or not.
 pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), String> {
     if !subject.info().properties.performs_io {
         return Ok(());
@@ -58,12 +57,12 @@ pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), Strin
     };
     match (untouched, direction) {
         (false, _) => Ok(()),
-        (true, Direction::Read) => Err("reading succeeds, and leaves the buffer as it was".to_owned()),
-        (true, Direction::Write) => Err("writing succeeds, and leaves the file as it was".to_owned()),
+        (true, Direction::Read) => Err("reading succeeds but does not change the buffer".to_owned()),
+        (true, Direction::Write) => Err("writing succeeds but does not change the file".to_owned()),
     }
 }
 
-/// What is read through the strategy is what std::fs wrote.
+/// The strategy reads the bytes that std::fs wrote.
 pub(super) fn reads(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Read) {
         return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
@@ -75,7 +74,7 @@ pub(super) fn reads(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// What is written through it is what std::fs reads, and nothing else changes.
+/// std::fs reads the bytes that the strategy wrote, and nothing else changes.
 pub(super) fn writes(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Write) {
         return Ok(Outcome::DoesNotApply("writing moves nothing".to_owned()));
@@ -100,7 +99,7 @@ pub(super) fn counts(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// Every size in every order that the strategy knows, through every kind of queue.
+/// Every size, in every order and with every kind of queue that the strategy supports.
 fn shapes(subject: &Subject) -> Vec<Shape> {
     let unit_bytes = subject.unit_bytes();
     let sizes: &[(u64, u64, u64)] = if unit_bytes == 1 { &SIZES } else { &UNITS };
@@ -124,13 +123,13 @@ fn shapes(subject: &Subject) -> Vec<Shape> {
     shapes
 }
 
-/// The deepest queue that the strategy opens here: the memory that may be locked can be less
-/// than what its limit needs.
+/// The deepest queue that the strategy can open here. The limit of locked memory may allow less than the
+/// strategy's own limit.
 fn deepest(subject: &Subject) -> Shape {
     let block_bytes = DEEPEST_BLOCK_BYTES.next_multiple_of(subject.unit_bytes());
     let mut depth = subject.limits.max_iodepth.min(DEEPEST_TRIED);
     loop {
-        // Some more than fit into the queue at once: places are used again.
+        // A few more operations than fit into the queue, so slots are used again.
         let shape = Shape::plain(block_bytes, u64::from(depth + QUEUE)).queued(depth, depth);
         let opened = DataFile::new(subject.folder, shape.file_bytes())
             .and_then(|file| Trial::open(subject, &file, shape, Direction::Read));
@@ -141,10 +140,10 @@ fn deepest(subject: &Subject) -> Shape {
     }
 }
 
-/// What no block of a file looks like for long.
+/// A value that no block of a file is filled with.
 const POISON: u8 = 0xa5;
 
-/// As many blocks at a time as the buffer has slots: each must arrive, in its slot.
+/// Passes of as many blocks as the buffer has slots. Each block must arrive in its slot.
 fn pieces_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Read)?;
@@ -157,7 +156,7 @@ fn pieces_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     file.verify()
 }
 
-/// All blocks in one pass: every slot ends with some block of the file.
+/// All blocks in one pass. Every slot must end with a block of the file.
 fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Read)?;
@@ -178,13 +177,13 @@ fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
     }
 }
 
-/// As many different blocks at a time as the buffer has slots: each must arrive at its place.
+/// Passes of as many different blocks as the buffer has slots. Each must arrive at its place.
 fn pieces_written(subject: &Subject, shape: Shape) -> Result<(), String> {
     let length = shape.block_bytes() as usize;
     let mut file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
     for (index, places) in shape.passes().iter().enumerate() {
-        // Different from what is there in every byte, so different from block to block too.
+        // Every byte differs from that in the file, so the blocks also differ from each other.
         let opposite = |place: &u64| file.expected(*place, length).iter().map(|byte| !byte).collect();
         let blocks: Vec<Vec<u8>> = places.iter().map(opposite).collect();
         trial.fill(|slot, block| block.copy_from_slice(&blocks[slot]));
@@ -201,10 +200,10 @@ fn pieces_written(subject: &Subject, shape: Shape) -> Result<(), String> {
     Ok(())
 }
 
-/// Where the patterns of the buffer begin: beyond any file of a check.
+/// Offset at which the patterns of the buffer begin, beyond the file of any check.
 const ELSEWHERE_BYTES: u64 = 1 << 40;
 
-/// All blocks in one pass: every place ends with what some slot holds.
+/// All blocks in one pass. Every place must end with the contents of a slot.
 fn whole_written(subject: &Subject, shape: Shape) -> Result<(), String> {
     let length = shape.block_bytes() as usize;
     let mut file = DataFile::new(subject.folder, shape.file_bytes())?;
@@ -223,8 +222,8 @@ fn whole_written(subject: &Subject, shape: Shape) -> Result<(), String> {
     file.verify()
 }
 
-/// In the first pass the first operation gets the first slot, and so on. Later a slot goes to
-/// whichever operation finds it free.
+/// In the first pass, operations get slots in order. Later, a slot goes to the next operation when it is
+/// free.
 fn in_order(pass: usize, shape: Shape) -> bool {
     pass == 0 || shape.depth() == 1
 }

@@ -1,4 +1,4 @@
-//! A file of a check: made, changed and read by the standard library only.
+//! A file for a check. Only the standard library creates, changes and reads it.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -9,7 +9,7 @@ use crate::engine::operation::Direction;
 use crate::engine::pattern;
 use crate::engine::target::Target;
 
-/// A data file and what it must hold; removed when dropped.
+/// A data file and its expected contents. It is removed when dropped.
 pub(super) struct DataFile {
     path: PathBuf,
     file: File,
@@ -31,22 +31,22 @@ impl DataFile {
         Ok(DataFile { path, file, expected })
     }
 
-    /// The file as a strategy gets it.
+    /// The file as a target of the engine.
     pub(super) fn target(&self, direction: Direction) -> Result<Target, String> {
         Target::open(&self.path, direction, false).map_err(|error| error.to_string())
     }
 
-    /// Where it lies.
+    /// Path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file must hold from `offset_bytes` on.
+    /// Expected contents from `offset_bytes` on.
     pub(super) fn expected(&self, offset_bytes: u64, length: usize) -> &[u8] {
         &self.expected[offset_bytes as usize..][..length]
     }
 
-    /// What it does hold there.
+    /// Contents from `offset_bytes` on.
     pub(super) fn found(&self, offset_bytes: u64, length: usize) -> Result<Vec<u8>, String> {
         let mut bytes = vec![0; length];
         let read = self.file.read_exact_at(&mut bytes, offset_bytes);
@@ -54,12 +54,12 @@ impl DataFile {
         Ok(bytes)
     }
 
-    /// From now on the file must hold `bytes` at `offset_bytes`.
+    /// Expects `bytes` at `offset_bytes` from now on.
     pub(super) fn expect(&mut self, offset_bytes: u64, bytes: &[u8]) {
         self.expected[offset_bytes as usize..][..bytes.len()].copy_from_slice(bytes);
     }
 
-    /// The whole file holds what it must, and its size is what it was.
+    /// Verifies the size and contents of the file.
     pub(super) fn verify(&self) -> Result<(), String> {
         let found = std::fs::read(&self.path).map_err(|error| format!("std::fs cannot read: {error}"))?;
         if found.len() != self.expected.len() {
@@ -72,17 +72,17 @@ impl DataFile {
         }
     }
 
-    /// Cuts the file off.
+    /// Truncates the file.
     pub(super) fn truncate(&self, size_bytes: u64) -> Result<(), String> {
         self.file.set_len(size_bytes).map_err(|error| format!("cannot truncate: {error}"))
     }
 
-    /// Takes its name away; it can no longer be opened.
+    /// Removes the file's name, so it can no longer be opened.
     pub(super) fn unlink(&self) -> Result<(), String> {
         std::fs::remove_file(&self.path).map_err(|error| format!("cannot remove: {error}"))
     }
 
-    /// Brings what std::fs wrote to the device.
+    /// Writes the file out to the device.
     pub(super) fn write_out(&self) -> Result<(), String> {
         self.file.sync_all().map_err(|error| format!("cannot sync: {error}"))
     }

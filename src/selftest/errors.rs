@@ -1,4 +1,4 @@
-//! What cannot be done is an error that says where, and never wrong data.
+//! A request that cannot be carried out gives an error that names its place, and never wrong data.
 
 use super::data_file::DataFile;
 use super::subject::{CheckResult, Outcome, Subject};
@@ -8,14 +8,13 @@ use crate::engine::iteration::{Iteration, Plan};
 use crate::engine::operation::{Direction, Tally};
 use crate::error::{ErrorKind, Failure, Fault};
 
-/// A multiple of every page size and alignment that there is: whole pages go when a file is cut
-/// off between two blocks.
+/// A multiple of every page size and alignment, so truncation between two blocks removes whole pages.
 const BLOCK_BYTES: u64 = 65_536;
 const BLOCKS: u64 = 8;
-/// Blocks that are left when a file is cut off.
+/// Number of blocks that are left when a file is truncated.
 const BLOCKS_LEFT: u64 = 4;
 
-/// A file that is gone is an error when it is opened.
+/// A missing file is an error when it is opened.
 pub(super) fn missing_file(subject: &Subject) -> CheckResult {
     for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, 1);
@@ -24,14 +23,14 @@ pub(super) fn missing_file(subject: &Subject) -> CheckResult {
         file.unlink()?;
         match Trial::open_target(subject, target, shape, direction)? {
             Err(error) if error.kind() == ErrorKind::Open => {}
-            Err(error) => return Err(format!("a missing file is not said to be one: {error}")),
-            Ok(_) => return Err("a file that is gone was opened".to_owned()),
+            Err(error) => return Err(format!("the error for a missing file does not say so: {error}")),
+            Ok(_) => return Err("a missing file was opened without an error".to_owned()),
         }
     }
     Ok(Outcome::Passed)
 }
 
-/// A file that shrinks after it was opened.
+/// A file that is truncated after it was opened.
 pub(super) fn short_file(subject: &Subject) -> CheckResult {
     let deep = subject.limits.max_iodepth.min(BLOCKS as u32);
     for (depth, batch) in [(1, 1), (deep, 1), (deep, deep)] {
@@ -55,7 +54,7 @@ pub(super) fn short_file(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// Reading past the new end: the failure names the first block that is not there.
+/// Reads past the new end. The failure must name the first missing block.
 fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Read)?;
@@ -63,22 +62,22 @@ fn read_cut(subject: &Subject, shape: Shape, blocks_left: u64) -> Result<(), Str
     file.truncate(left_bytes)?;
     let (outcome, tally) = trial.attempt(&shape.offsets());
     let Err(failure) = outcome else {
-        return Err("the pass succeeded, and the file ends before it does".to_owned());
+        return Err("the pass succeeded, but the file is too short for it".to_owned());
     };
-    // Of a queue any operation beyond the end may be the first to come back.
+    // With a queue, the completion of any operation beyond the end may come first.
     let possible = match shape.depth() {
         1 => left_bytes..left_bytes + 1,
         _ => left_bytes..shape.total_bytes(),
     };
     let at_block = |offset: u64| possible.contains(&offset) && offset.is_multiple_of(shape.block_bytes());
     if !failure.offset_bytes.is_some_and(at_block) {
-        return Err(format!("the file ends at {left_bytes}, and the failure is: {failure}"));
+        return Err(format!("the file ends at {left_bytes}, but the failure is: {failure}"));
     }
     check_fault(&failure, 0, shape.block_bytes())?;
     check_count(tally, blocks_left, shape.depth())
 }
 
-/// A short transfer says how much was moved; an errno need not.
+/// A short transfer must report the number of bytes moved. An errno need not.
 fn check_fault(failure: &Failure, moved: u64, wanted: u64) -> Result<(), String> {
     let fault_is_right = match failure.fault {
         Fault::Errno(_) => true,
@@ -88,19 +87,19 @@ fn check_fault(failure: &Failure, moved: u64, wanted: u64) -> Result<(), String>
     if fault_is_right && failure.operation == Direction::Read.name() {
         return Ok(());
     }
-    Err(format!("{moved} of {wanted} bytes could be read, and the failure is: {failure}"))
+    Err(format!("{moved} of {wanted} bytes could be read, but the failure is: {failure}"))
 }
 
-/// The blocks before the failure were counted; of a queue perhaps not all had been started.
+/// The blocks before the failure must be counted. With a queue, some may not have been started.
 fn check_count(tally: Tally, blocks: u64, depth: u32) -> Result<(), String> {
     let io_count = tally.io_count;
     if io_count == blocks || (depth > 1 && io_count < blocks) {
         return Ok(());
     }
-    Err(format!("{blocks} blocks were there, and {io_count} were counted"))
+    Err(format!("the file holds {blocks} blocks, but {io_count} were counted"))
 }
 
-/// Writing past the new end: an error, or the file has grown and holds the blocks.
+/// Writes past the new end. Either this fails, or the file has grown and holds the blocks.
 fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
     let mut trial = Trial::open(subject, &file, shape, Direction::Write)?;
@@ -115,13 +114,13 @@ fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
             if written.contains(&last) {
                 Ok(())
             } else {
-                Err("the pass succeeded, and the last block is not in the file".to_owned())
+                Err("the pass succeeded, but the last block is not in the file".to_owned())
             }
         }
     }
 }
 
-/// A whole iteration, the file cut off between opening and bracket, not only between pages.
+/// A whole iteration with a file that is truncated between open and bracket, also within a page.
 fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
     let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
@@ -145,15 +144,16 @@ fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
     }
 }
 
-/// Sizes that O_DIRECT does not take: refused beforehand; forced, an error or the right data.
+/// Sizes that O_DIRECT does not support. The check refuses them. Without the check, the strategy returns an
+/// error or the right data.
 pub(super) fn misalignment(subject: &Subject) -> CheckResult {
     let name = subject.info().name;
     let Some(alignment) = subject.limits.alignment else {
-        return Ok(Outcome::DoesNotApply("nothing need be aligned".to_owned()));
+        return Ok(Outcome::DoesNotApply("no alignment is required".to_owned()));
     };
     let unit_bytes = alignment.offset_bytes;
     if unit_bytes == 1 {
-        return Ok(Outcome::DoesNotApply("every size is aligned".to_owned()));
+        return Ok(Outcome::DoesNotApply("every size meets the alignment".to_owned()));
     }
     if !subject.goes(Direction::Read) {
         return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
@@ -165,7 +165,9 @@ pub(super) fn misalignment(subject: &Subject) -> CheckResult {
                     && error.to_string().contains(&unit_bytes.to_string()) => {}
             Err(error) => return Err(format!("the refusal does not name the alignment: {error}")),
             Ok(()) => {
-                return Err(format!("blocks of {block_bytes} bytes are taken for multiples of {unit_bytes}"));
+                return Err(format!(
+                    "blocks of {block_bytes} bytes are accepted as multiples of {unit_bytes}"
+                ));
             }
         }
         forced(subject, block_bytes).map_err(|fault| format!("blocks of {block_bytes} bytes: {fault}"))?;
@@ -173,7 +175,7 @@ pub(super) fn misalignment(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// Past the check, straight into the strategy.
+/// Opens the strategy without the check.
 fn forced(subject: &Subject, block_bytes: u64) -> Result<(), String> {
     let shape = Shape::plain(block_bytes, BLOCKS);
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
@@ -184,7 +186,7 @@ fn forced(subject: &Subject, block_bytes: u64) -> Result<(), String> {
     let (outcome, _) = trial.attempt(&shape.offsets());
     let last = file.expected(shape.total_bytes() - block_bytes, block_bytes as usize);
     match outcome {
-        Ok(()) if trial.slots()[0] != last => Err("moved without an error, and the data is wrong".to_owned()),
+        Ok(()) if trial.slots()[0] != last => Err("the pass succeeded, but the data is wrong".to_owned()),
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! What a strategy says was granted is what it does.
+//! The settings that a strategy reports as granted are those that it uses.
 
 use super::data_file::DataFile;
 use super::subject::{CheckResult, Outcome, Subject};
@@ -6,17 +6,17 @@ use super::trial::{Shape, Trial};
 use crate::engine::cache::CacheState;
 use crate::engine::residency;
 
-/// A multiple of every page size and alignment that there is.
+/// A multiple of every page size and alignment.
 const BLOCK_BYTES: u64 = 65_536;
 const BLOCKS: u64 = 8;
 
-/// After a sync nothing of the file waits to be written out.
+/// After a sync, no page of the file is dirty.
 pub(super) fn syncs(subject: &Subject) -> CheckResult {
     let mut known = true;
     for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
-        // A sync answers for what was written through it, not for what others wrote.
+        // A sync is responsible only for data written through it.
         file.write_out()?;
         let mut trial = Trial::open(subject, &file, shape, direction)?;
         trial.pass_over_all()?;
@@ -24,18 +24,18 @@ pub(super) fn syncs(subject: &Subject) -> CheckResult {
         synced.map_err(|errno| format!("sync after a {} failed: {errno}", direction.name()))?;
         match residency::unwritten_pages(&trial.target, shape.total_bytes()) {
             Some(0) => {}
-            Some(pages) => return Err(format!("after the sync {pages} pages are not written out")),
+            Some(pages) => return Err(format!("after the sync, {pages} pages are not written out")),
             None => known = false,
         }
     }
     if known {
         Ok(Outcome::Passed)
     } else {
-        Ok(Outcome::DoesNotApply("this kernel does not tell dirty pages (cachestat)".to_owned()))
+        Ok(Outcome::DoesNotApply("this kernel does not report dirty pages (cachestat)".to_owned()))
     }
 }
 
-/// Depth, batch and O_DIRECT are as asked, or the result says what was granted instead.
+/// Depth, batch and O_DIRECT are as requested, or the result reports the granted values.
 pub(super) fn grants(subject: &Subject) -> CheckResult {
     let deepest = subject.limits.max_iodepth;
     for (depth, batch) in [(1, 1), (2, 1), (4, 4)].into_iter().filter(|(depth, _)| *depth <= deepest) {
@@ -43,19 +43,20 @@ pub(super) fn grants(subject: &Subject) -> CheckResult {
         let file = DataFile::new(subject.folder, shape.file_bytes())?;
         let granted = Trial::open(subject, &file, shape, subject.directions[0])?.session().effective();
         if granted.direct != subject.direct {
-            return Err(format!("O_DIRECT asked: {}, granted: {}", subject.direct, granted.direct));
+            return Err(format!("O_DIRECT requested: {}, granted: {}", subject.direct, granted.direct));
         }
         if (granted.iodepth, granted.batch) != (depth, batch) {
             let (iodepth, waits) = (granted.iodepth, granted.batch);
             return Err(format!(
-                "depth {depth} and batch {batch} were within the limits, but {iodepth} and {waits} granted"
+                "depth {depth} and batch {batch} are within the limits, but {iodepth} and {waits} were \
+                 granted"
             ));
         }
     }
     Ok(Outcome::Passed)
 }
 
-/// With O_DIRECT the page cache holds no more of the file after a pass than before.
+/// With O_DIRECT, a pass does not add pages of the file to the page cache.
 pub(super) fn bypasses(subject: &Subject) -> CheckResult {
     if !subject.direct {
         return Ok(Outcome::DoesNotApply("without O_DIRECT the page cache is the path".to_owned()));
@@ -69,15 +70,15 @@ pub(super) fn bypasses(subject: &Subject) -> CheckResult {
         let resident = |trial: &Trial| residency::fraction(&trial.target, shape.total_bytes());
         let Some(before) = resident(&trial) else {
             return Ok(Outcome::DoesNotApply(
-                "this kernel does not tell what is in the page cache".to_owned(),
+                "this kernel does not report the contents of the page cache".to_owned(),
             ));
         };
         trial.pass_over_all()?;
         let after = resident(&trial).unwrap_or(before);
         if after > before {
             return Err(format!(
-                "O_DIRECT was granted, but the {} went through the page cache: {:.0} % of the file is there now, \
-                 {:.0} % was before",
+                "O_DIRECT was granted, but the {} went through the page cache: {:.0} % of the file is cached \
+                 now, {:.0} % was cached before",
                 direction.name(),
                 after * 100.0,
                 before * 100.0

@@ -1,5 +1,5 @@
-//! What the kernel answers reaches the user: errors, interruptions and short transfers, injected by
-//! strace into the calls that a strategy declares.
+//! The kernel's answers reach the user: errors, interruptions and short transfers. strace injects them into
+//! the calls that a strategy declares.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use crate::engine::strategy::Call;
 const BLOCK_BYTES: u64 = 4096;
 const BLOCKS: u64 = 16;
 
-/// Which of the calls of one name inside one bracket.
+/// The call to hit, among those of one name inside one bracket.
 #[derive(Debug, Clone, Copy)]
 pub enum Which {
     /// The second, or the only one.
@@ -26,17 +26,17 @@ pub enum Which {
     Last,
 }
 
-/// Tries to hit one call by its number; a busy machine needs several.
+/// Maximum number of attempts to hit one call by its number. A busy machine needs several.
 const ATTEMPTS: usize = 20;
 
-/// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the bracket of the
-/// last sample; `None` if no such call is made there. `lay` makes the file anew before each run.
+/// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the bracket of the last sample.
+/// Returns `None` if no such call is made there. `lay` creates the file before each run.
 ///
-/// Where the call is also made outside the bracket, the count differs from run to run, with every
-/// filesystem that something else mounts meanwhile: then again.
+/// If the call is also made outside the bracket, its number there may differ between runs, for example when
+/// another process mounts a filesystem. The run is repeated then.
 ///
 /// # Errors
-/// A sentence, if strace cannot run, or never hits the bracket.
+/// A sentence, if strace cannot run or never hits the bracket.
 pub fn injected(
     program: &Path,
     invocation: &Invocation,
@@ -69,7 +69,7 @@ fn chosen(trace: &Trace, name: &str, which: Which, sample: usize) -> Option<(usi
     }
 }
 
-/// The runs of one subject: the program, and a file that is all zeros before each.
+/// The runs of one subject: the program, and a file that is filled with zeros before each run.
 struct Bench<'a> {
     program: &'a Path,
     file: &'a Path,
@@ -87,33 +87,29 @@ impl Bench<'_> {
         self.invocation.workload.direction
     }
 
-    /// EIO in `name` must end the run, and be named.
+    /// EIO in `name` must end the run, and the error must name it.
     fn fails(&self, name: &str, which: Which) -> Result<(), String> {
         let Some(run) = self.inject(name, which, "error=EIO")? else { return Ok(()) };
         let (direction, said) = (self.direction().name(), run.said());
         match run.output.status.code() {
             Some(74) if said.contains("EIO") => Ok(()),
-            Some(74) => {
-                Err(format!("{name} failed with EIO while the program {direction}s, and it says: {said}"))
-            }
-            Some(0) => {
-                Err(format!("{name} failed with EIO in a {direction}, and the run went on as if it had not"))
-            }
+            Some(74) => Err(format!("{name} failed with EIO in a {direction}, but the error is: {said}")),
+            Some(0) => Err(format!("{name} failed with EIO in a {direction}, but the run continued")),
             _ => Err(format!(
-                "{name} failed with EIO in a {direction}, and the run ended with {}",
+                "{name} failed with EIO in a {direction}, but the run ended with {}",
                 ending(&run)
             )),
         }
     }
 
-    /// EINTR in `name` must be counted, and the call made again.
+    /// EINTR in `name` must be counted, and the call must be repeated.
     fn retries(&self, name: &str, which: Which) -> Result<(), String> {
         let Some(run) = self.inject(name, which, "error=EINTR")? else { return Ok(()) };
         let direction = self.direction().name();
         if !run.output.status.success() {
             let ending = ending(&run);
             return Err(format!(
-                "a signal interrupted {name} in a {direction}, and the run ended with {ending}"
+                "a signal interrupted {name} in a {direction}, but the run ended with {ending}"
             ));
         }
         let document: Value = serde_json::from_slice(&run.output.stdout).unwrap_or_default();
@@ -122,18 +118,18 @@ impl Bench<'_> {
             .and_then(|samples| samples.last()?["interrupted_calls"].as_u64());
         if counted != Some(1) {
             return Err(format!(
-                "a signal interrupted {name} in a {direction}, and {} interrupted calls were counted",
+                "a signal interrupted {name} in a {direction}, but {} interrupted calls were counted",
                 counted.unwrap_or(0)
             ));
         }
         if self.direction() == Direction::Write && !self.holds_the_buffer()? {
-            Err(format!("a signal interrupted {name}, and not every block was written afterwards"))
+            Err(format!("a signal interrupted {name}, and some blocks were not written afterwards"))
         } else {
             Ok(())
         }
     }
 
-    /// Each block of the file is one of the buffer's, which holds the pattern.
+    /// Each block of the file must equal a block of the buffer, which holds the pattern.
     fn holds_the_buffer(&self) -> Result<bool, String> {
         let bytes = std::fs::read(self.file).map_err(|error| format!("std::fs cannot read: {error}"))?;
         let length = self.invocation.workload.block_bytes as usize;
@@ -142,7 +138,7 @@ impl Bench<'_> {
         Ok(bytes.chunks(length).all(|block| slots.chunks(length).any(|slot| slot == block)))
     }
 
-    /// A transfer that moved less than asked for must end the run, or be taken up again.
+    /// A short transfer must end the run or be continued.
     fn notices_short(&self, name: &str) -> Result<(), String> {
         let calls = |trace: &Trace| trace.inside(name, self.invocation.iterations - 1).len();
         let usual_calls =
@@ -157,21 +153,21 @@ impl Bench<'_> {
             match run.output.status.code() {
                 Some(0) if !taken_up => {
                     return Err(format!(
-                        "{name} moved {moved_bytes} of {} bytes in a {direction}, and the block was taken for moved",
+                        "{name} moved {moved_bytes} of {} bytes in a {direction}, but the block was counted",
                         self.invocation.workload.block_bytes
                     ));
                 }
                 Some(0 | 74) => {}
                 _ => {
                     let ending = ending(&run);
-                    return Err(format!("{name} moved {moved_bytes} bytes, and the run ended with {ending}"));
+                    return Err(format!("{name} moved {moved_bytes} bytes, but the run ended with {ending}"));
                 }
             }
         }
         Ok(())
     }
 
-    /// Where the kernel does not take a call, no other may move the bytes in its place.
+    /// If the kernel refuses a call, no other call may move the bytes in its place.
     fn keeps_its_path(&self, name: &str) -> Result<(), String> {
         for errno in ["EOPNOTSUPP", "EINVAL", "EAGAIN"] {
             let Some(run) = self.inject(name, Which::Second, &format!("error={errno}"))? else {
@@ -187,7 +183,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Where the kernel does not open the file, the run must end.
+    /// If the kernel refuses to open the file, the run must end.
     fn opens_or_ends(&self) -> Result<(), String> {
         let path = self.file.display().to_string();
         let chosen = |trace: &Trace| trace.last_before_the_bracket("openat", &format!("\"{path}\""));
@@ -203,11 +199,11 @@ impl Bench<'_> {
             return match (run.output.status.success(), self.invocation.workload.direct) {
                 (false, _) => Ok(()),
                 (true, true) => Err(
-                    "the kernel refused to open the file with O_DIRECT (EINVAL), and it was opened without"
+                    "the kernel refused to open the file with O_DIRECT (EINVAL), but it was opened without"
                         .to_owned(),
                 ),
                 (true, false) => {
-                    Err("the kernel refused to open the file (EINVAL), and the run went on without"
+                    Err("the kernel refused to open the file (EINVAL), but the run continued without"
                         .to_owned())
                 }
             };
@@ -241,8 +237,8 @@ pub(super) fn errors(subject: &Subject) -> CheckResult {
     })
 }
 
-/// The call that moves a whole block by itself, and says how much of it. strace only says that less
-/// was moved, and moves nothing: a second call of the same block would wait for bytes that are not there.
+/// The call that moves a whole block by itself and returns its length. strace only changes the result, and
+/// the call moves nothing. With two calls per block, the second would wait for missing bytes.
 pub fn whole_block(invocation: &Invocation) -> Option<Call> {
     let declared = invocation.declared();
     let mut movers = declared.iter().filter(|call| moves(call.name));
@@ -253,7 +249,7 @@ pub fn whole_block(invocation: &Invocation) -> Option<Call> {
     alone.copied().filter(|call| once_a_block(&call) && invocation.limits.max_iodepth == 1)
 }
 
-/// Refusals of its calls and of its open.
+/// Refusals of the declared calls and of the open.
 pub(super) fn no_replacement(subject: &Subject) -> CheckResult {
     on_each_invocation(subject, |bench| {
         bench.opens_or_ends()?;
@@ -271,7 +267,7 @@ fn on_each_invocation(subject: &Subject, check: impl Fn(&Bench) -> Result<(), St
     let block_bytes = BLOCK_BYTES.next_multiple_of(subject.unit_bytes());
     let file = DataFile::new(subject.folder, block_bytes * BLOCKS)?;
     for direction in subject.directions.iter().copied() {
-        // A queue shallower than the pass: the ring is entered more than once.
+        // The queue is shallower than the pass, so the ring is entered more than once.
         let invocation = Invocation::of(subject, direction, block_bytes, BLOCKS).with_depth(4);
         check(&Bench { program, file: file.path(), invocation })?;
     }

@@ -1,4 +1,4 @@
-//! One run of one strategy as a program of its own: what a tracer is started on.
+//! One run of one strategy in a process of its own, for tracers.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub struct Invocation<'a> {
     pub strategy: &'a dyn Strategy,
     /// Its limits on the file.
     pub limits: Limits,
-    /// What to move in each sample.
+    /// The workload of each sample.
     pub workload: Workload,
     /// Number of samples.
     pub iterations: usize,
@@ -46,14 +46,14 @@ impl Invocation<'_> {
         Invocation { strategy, limits, workload, iterations: 2 }
     }
 
-    /// The same with this many operations in flight, where the strategy has a queue.
+    /// The same with this many operations in flight, if the strategy has a queue.
     #[must_use]
     pub fn with_depth(self, depth: u32) -> Self {
         Invocation { workload: Workload { iodepth: Some(depth), ..self.workload }, ..self }
     }
 
-    /// The same with a sync inside the bracket. A queue then waits for all of itself at a time, so that the last call
-    /// is that of the sync in every run.
+    /// The same with a sync inside the bracket. A queue then waits for all of its operations at a time, so
+    /// the last call is always that of the sync.
     #[must_use]
     pub fn with_sync(self) -> Self {
         let batch = Some(self.granted().depth());
@@ -69,7 +69,7 @@ impl Invocation<'_> {
             path: file.to_owned(),
             workload: self.workload,
             preparation: Preparation::NONE,
-            // getrusage(2) is outside the bracket, where it must add no call.
+            // getrusage(2) is called outside the bracket. It must not add a call inside.
             usage: sync,
             iterations: self.iterations as u64,
             create_missing: false,
@@ -87,7 +87,7 @@ impl Invocation<'_> {
         self.strategy.calls(&self.granted())
     }
 
-    /// Declared calls that a sync adds, or makes more often.
+    /// Declared calls that a sync adds or makes more frequent.
     pub fn syncing(&self) -> Vec<Call> {
         let with = |sync| self.strategy.calls(&Workload { sync, ..self.granted() });
         let without = with(false);

@@ -1,4 +1,4 @@
-//! The checks summed up under a criterion.
+//! Summary of the checks under a criterion.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use super::table::{Criterion, Mark, Row};
 use crate::engine::strategy::Strategy;
 use crate::engine::support::Refusal;
 
-/// A strategy that is to be marked.
+/// A strategy to be marked.
 pub struct Candidate<'a> {
     /// The I/O path.
     pub strategy: &'a dyn Strategy,
-    /// The program that has it registered; it is run under strace and beside the C loop.
+    /// The program in which it is registered. It runs under strace and beside the C loop.
     pub program: &'a Path,
     /// Folder for files.
     pub folder: &'a Path,
@@ -56,7 +56,7 @@ fn results_on(subject: Subject, criterion: Criterion) -> Vec<CheckResult> {
     checks.map(|check| check.verdict(&subject).map_err(|fault| advised(fault, check.remedy))).collect()
 }
 
-/// The first fault; else what was not checked; else a pass, if anything was checked at all.
+/// The first fault, or else the first check that was not possible. A pass if any check was possible.
 fn summed_up(criterion: Criterion, results: &[CheckResult], refusals: &[Refusal]) -> Row {
     if let Some(fault) = results.iter().find_map(|result| result.as_ref().err()) {
         return Row::new(criterion, Mark::Fail, fault);

@@ -1,13 +1,13 @@
-//! Whether a strategy keeps its promises: named checks over any [`crate::engine::strategy::Strategy`], in the tree or
-//! out of it.
+//! Checks that a strategy keeps its promises, for any [`crate::engine::strategy::Strategy`], inside this
+//! project or outside.
 //!
-//! A check needs nothing but a folder to put files into. It compares what went through the strategy with what the
-//! standard library reads and writes, and answers with a sentence that says what is wrong. What only a tracer can see
-//! (the calls between the brackets, injected errors) also needs the program, which is then run under strace
-//! ([`traced`]).
+//! A check needs only a folder for its files. It compares the data of the strategy with the data that the
+//! standard library reads and writes, and returns a sentence that describes the fault. Some facts need a
+//! tracer, such as the calls between the brackets and injected errors. For these, the program runs under
+//! strace ([`traced`]).
 //!
-//! [`subject`] and [`table`] hold the types, [`checks`] lists the checks, and [`marking`] sums them up under a few
-//! criteria for `iobench selftest`.
+//! [`subject`] and [`table`] hold the types, [`checks`] lists the checks, and [`marking`] summarizes them
+//! under a few criteria for `iobench selftest`.
 
 mod bracket;
 pub mod checks;

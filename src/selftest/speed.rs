@@ -1,4 +1,4 @@
-//! Whether a strategy keeps up with the smallest honest loop in C, in pairs taken one after the other.
+//! Comparison with the smallest honest loop in C, in pairs of consecutive runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,18 +20,18 @@ const C_LOOP: &str = include_str!("../../benches/c_loop/c_loop.c");
 /// The lab's buffer size and total size.
 const BLOCK_BYTES: u64 = 16 << 10;
 const BLOCKS: u64 = 1024;
-/// Samples of one process, of which the shortest counts: what a machine does besides only adds to it.
+/// Samples per process. The shortest counts, because every disturbance only adds time.
 const ITERATIONS: usize = 21;
-/// Numbers of pairs at which it is looked whether they tell; a quiet machine needs the first only.
+/// Numbers of pairs after which the comparison is evaluated. A quiet machine needs only the first.
 const LOOKS: [usize; 3] = [15, 30, 60];
-/// Who goes first in a pair is drawn from this seed.
+/// Seed for the order within each pair.
 const SEED: u64 = 1;
 
-/// What became of a comparison.
+/// Reason for which there is no comparison.
 enum End {
-    /// The row is not for this strategy; the clause says why.
+    /// The row does not apply to this strategy: a clause.
     NotApplicable(String),
-    /// It cannot be compared here; the clause says why, and what to do.
+    /// The comparison is not possible here: a clause, with a remedy.
     NotChecked(String),
 }
 
@@ -56,7 +56,7 @@ fn compared(
     }
     if info.direct == DirectIo::Always {
         return Err(End::NotApplicable(
-            "the C loop goes through the page cache, and this does not".to_owned(),
+            "the C loop uses the page cache, and this strategy does not".to_owned(),
         ));
     }
     let subject = match Subject::probe(strategy, folder, false).map_err(End::NotChecked)? {
@@ -98,8 +98,8 @@ fn compile(folder: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// The mode of the C loop that moves bytes as the declared calls do. It has none that writes into a
-/// mapping, nor one like writes of a ring, which filesystems hand to a kernel thread (io_uring(7)).
+/// The mode of the C loop that moves bytes like the declared calls. The C loop has no mode for writes to a
+/// mapping, or for the writes of a ring, which filesystems hand to a kernel thread (io_uring(7)).
 fn nearest(invocation: &Invocation) -> Option<&'static str> {
     let declared = invocation.declared();
     let movers: Vec<&str> =
@@ -126,8 +126,8 @@ struct Pairs<'a> {
 }
 
 impl Pairs<'_> {
-    /// Takes pairs until they tell on which side of `limit` the ratio lies; chance says who goes first, so that
-    /// what the first does to the second is noise.
+    /// Takes pairs until the ratio is clearly on one side of `limit`. The order within each pair is random,
+    /// so an effect of the first run on the second is noise.
     fn take(&self, limit: f64) -> Result<TimeRatio, String> {
         let mut random = Random::new(SEED);
         let mut pairs = Vec::new();
@@ -170,7 +170,7 @@ impl Pairs<'_> {
         self.settled(&nanoseconds.map(|time_ns| time_ns / 1e9).collect::<Vec<f64>>())
     }
 
-    /// The shortest, and what a run wrote brought to the disk: the next one would pay for it otherwise.
+    /// The shortest sample. The written data is synced, because the next run would pay for it otherwise.
     fn settled(&self, seconds: &[f64]) -> Result<f64, String> {
         if self.invocation.workload.direction == Direction::Write {
             let synced = std::fs::File::open(self.file).and_then(|file| file.sync_data());
@@ -180,7 +180,7 @@ impl Pairs<'_> {
     }
 }
 
-/// What a program prints; a sentence with its own words where it fails.
+/// Standard output of a program, or a sentence with its error output.
 fn output(command: &mut Command) -> Result<String, String> {
     let name = Path::new(command.get_program()).file_name().unwrap_or_default().display().to_string();
     let finished = command.output().map_err(|error| format!("{name}: {error}"))?;
@@ -199,7 +199,7 @@ fn is_inside(ratio: &TimeRatio, limit: f64) -> bool {
     ratio.interval.is_some_and(|(_, high)| high <= limit)
 }
 
-/// Red only where a whole interval lies beyond the limit, green only where all lie within.
+/// Fails if a whole interval lies beyond the limit, and passes if all intervals lie within it.
 fn judged(time_ratios: Vec<TimeRatio>, within: f64) -> Row {
     let limit = 1.0 + within;
     let (mark, end) = match () {

@@ -1,4 +1,4 @@
-//! A strategy that is checked, and the outcome of a check.
+//! A strategy under test, and the outcome of a check.
 
 use std::path::Path;
 
@@ -18,11 +18,11 @@ pub struct Subject<'a> {
     pub(super) program: Option<&'a Path>,
 }
 
-/// Answer of a strategy that was asked whether it runs.
+/// Result of the probe of a strategy.
 pub enum Probed<'a> {
     /// It runs here.
     Runs(Subject<'a>),
-    /// It does not, and says why.
+    /// It does not run here.
     Refused(Refusal),
 }
 
@@ -43,7 +43,7 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The same, with the program that has the strategy registered: what a tracer must see can be checked too.
+    /// The same, with the program in which the strategy is registered, for checks that need a tracer.
     #[must_use]
     pub fn run_by(self, program: &'a Path) -> Subject<'a> {
         Subject { program: Some(program), ..self }
@@ -63,16 +63,16 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Outcome of a check that found nothing wrong.
+/// Outcome of a check that found no fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The promise is kept.
     Passed,
-    /// There is nothing to check; the clause says why.
+    /// There is nothing to check, for this reason: a clause.
     DoesNotApply(String),
-    /// It could not be found out here; the clause says why, and what to do.
+    /// The check is not possible here: a clause, with a remedy.
     NotChecked(String),
 }
 
-/// Result of a check; an error is a sentence for people that says what is wrong.
+/// Result of a check. An error is a sentence that describes the fault.
 pub type CheckResult = Result<Outcome, String>;

@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 use crate::engine::strategy::Info;
 use crate::report::document::{ErrorRecord, SchemaVersion, Warning};
 
-/// What a strategy is checked for.
+/// Criterion that a strategy is checked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Criterion {
-    /// The bytes that arrive are the right ones.
+    /// The data is correct.
     Data,
     /// It reads and it writes.
     Directions,
-    /// Between the brackets is what it declares.
+    /// The calls between the brackets are the declared ones.
     Bracket,
-    /// What the kernel refuses or cuts short is an error.
+    /// A refusal or a short transfer by the kernel is an error.
     Errors,
-    /// What is asked for is what is done.
+    /// The requested settings are used.
     Fallback,
     /// It takes no longer than a loop in C.
     Speed,
 }
 
 impl Criterion {
-    /// Every one, in the order of the table.
+    /// All criteria, in the order of the table.
     pub const ALL: [Criterion; 6] = [
         Criterion::Data,
         Criterion::Directions,
@@ -37,16 +37,18 @@ impl Criterion {
         Criterion::Speed,
     ];
 
-    /// What a strategy does that passes: a clause.
+    /// Description of a strategy that passes: a clause.
     pub(super) fn kept(self) -> &'static str {
         match self {
-            Criterion::Data => "what is written is what is read, in every size, order and depth",
-            Criterion::Directions => "both move bytes, and each I/O is counted once",
-            Criterion::Bracket => "the declared calls, no others, in number too",
+            Criterion::Data => "the bytes read are the bytes written, in every size, order and depth",
+            Criterion::Directions => "both directions move bytes, and each I/O is counted once",
+            Criterion::Bracket => "only the declared calls, in the declared number",
             Criterion::Errors => {
-                "failures, short transfers and interruptions reach the user, real ones and injected ones"
+                "real and injected failures, short transfers and interruptions reach the user"
             }
-            Criterion::Fallback => "what was asked for is granted, and the declared calls move the bytes",
+            Criterion::Fallback => {
+                "the requested settings are granted, and the declared calls move the bytes"
+            }
             Criterion::Speed => "as fast as the C loop",
         }
     }
@@ -79,24 +81,24 @@ impl Criterion {
     }
 }
 
-/// How a row ends.
+/// Result of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
-    /// Nothing wrong was found.
+    /// No fault was found.
     Pass,
-    /// Something is wrong.
+    /// A fault was found.
     Fail,
-    /// It cannot be asked of this strategy.
+    /// It does not apply to this strategy.
     NotApplicable,
-    /// It could not be found out here.
+    /// It could not be checked here.
     NotChecked,
-    /// It was measured, and the samples do not say.
+    /// It was measured, and the samples do not decide.
     Inconclusive,
 }
 
 impl Mark {
-    /// As the table prints it.
+    /// The word in the table.
     pub fn word(self) -> &'static str {
         match self {
             Mark::Pass => "pass",
@@ -112,13 +114,13 @@ impl Mark {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
-    /// What is marked.
+    /// The criterion.
     pub criterion: Criterion,
-    /// How it ends.
+    /// The result.
     pub mark: Mark,
-    /// What was found, and where something is wrong what to do.
+    /// The findings, and advice if there is a fault.
     pub sentence: String,
-    /// Times beside the C loop; empty in the other rows.
+    /// Times compared with the C loop; empty in the other rows.
     pub time_ratios: Vec<TimeRatio>,
 }
 
@@ -132,14 +134,14 @@ pub struct TimeRatio {
     pub c_loop: String,
     /// Number of pairs.
     pub pairs: usize,
-    /// Median over the pairs of the strategy's time by that of the C loop.
+    /// Median over the pairs of the strategy's time divided by that of the C loop.
     pub ratio: f64,
     /// Order-statistic interval of that median, at least 95 %; null below six pairs.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Row {
-    /// A row without figures.
+    /// A row without times.
     pub fn new(criterion: Criterion, mark: Mark, sentence: impl Into<String>) -> Row {
         Row { criterion, mark, sentence: sentence.into(), time_ratios: Vec::new() }
     }
@@ -152,7 +154,7 @@ impl Row {
 pub struct Marking {
     /// Version of this document.
     pub schema_version: SchemaVersion,
-    /// The folder that the files were put into.
+    /// The folder of the files.
     pub folder: String,
     /// Fraction of the C loop's time by which a strategy may be slower.
     pub within: f64,
@@ -160,7 +162,7 @@ pub struct Marking {
     pub strategies: Vec<Table>,
     /// Warnings.
     pub warnings: Vec<Warning>,
-    /// What ended the command early; null if nothing did.
+    /// Error that ended the command early; null if it finished.
     pub error: Option<ErrorRecord>,
 }
 
@@ -177,7 +179,7 @@ pub struct Table {
 }
 
 impl Marking {
-    /// Adds the table of a strategy; the rows may still be to come.
+    /// Adds the table of a strategy, whose rows may follow later.
     pub fn add(&mut self, info: &Info, rows: Vec<Row>) -> &mut Vec<Row> {
         let table = Table { name: info.name.to_owned(), summary: info.summary.to_owned(), rows };
         self.strategies.push(table);
@@ -185,7 +187,7 @@ impl Marking {
         &mut self.strategies[last].rows
     }
 
-    /// True if any row ends like this.
+    /// True if any row has this result.
     pub fn has(&self, mark: Mark) -> bool {
         self.strategies.iter().flat_map(|table| &table.rows).any(|row| row.mark == mark)
     }

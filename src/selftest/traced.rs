@@ -1,4 +1,4 @@
-//! The program under strace(1): one run of a [`Way`], and the calls that strace saw.
+//! The program under strace(1): one run of an [`Invocation`], and the calls that strace saw.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,9 +10,9 @@ use crate::trace::strace;
 /// A run under strace.
 #[derive(Debug)]
 pub struct Traced {
-    /// How the program ended, and what it printed.
+    /// Exit status and output of the program.
     pub output: Output,
-    /// The calls that were asked for, and those of the bracket.
+    /// The requested calls, and those of the bracket.
     pub trace: Trace,
 }
 
@@ -20,18 +20,18 @@ pub struct Traced {
 #[derive(Debug)]
 pub struct Trace(Vec<String>);
 
-/// What strace is to do beside watching.
+/// Task of strace.
 #[derive(Debug, Clone, Copy)]
 pub enum Watch<'a> {
     /// Every call.
     All,
     /// Calls of this name.
     Only(&'a str),
-    /// Calls of this name, and this injected into one of them: `error=EIO`, `retval=1`.
+    /// Calls of this name, with this injected into one of them: `error=EIO`, `retval=1`.
     Inject(&'a str, &'a str, usize),
 }
 
-/// Why programs cannot be run under strace here, and what to do; `None` if they can.
+/// The reason for which strace cannot run programs here, with a remedy. `None` if it can.
 pub fn obstacle() -> Option<String> {
     let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).stdin(Stdio::null()).output();
     match tried {
@@ -46,7 +46,7 @@ pub fn obstacle() -> Option<String> {
     }
 }
 
-/// Runs `program` as `invocation` says on `file`, with all its threads under strace.
+/// Runs `program` with `invocation` on `file`, with all its threads under strace.
 ///
 /// # Errors
 /// A sentence, if strace cannot be started or its log cannot be read.
@@ -76,7 +76,7 @@ impl Traced {
 }
 
 impl Trace {
-    /// Of the text of strace's log.
+    /// Takes the text of strace's log.
     pub fn new(log: &str) -> Trace {
         Trace(log.lines().map(str::to_owned).collect())
     }
@@ -90,14 +90,14 @@ impl Trace {
         strace::name(&self.0[line]) == Some(name)
     }
 
-    /// The sample whose bracket encloses a line: the lines before it hold two clock calls a sample.
+    /// The sample whose bracket encloses a line. Each sample has two clock calls.
     fn sample_of(&self, line: usize) -> Option<usize> {
         let clocks = self.calls("clock_gettime").take_while(|clock| *clock < line).count();
         (clocks % 2 == 1).then_some(clocks / 2)
     }
 
-    /// The calls between the brackets of each sample: name -> count. The last one may be open, if
-    /// the program ended there.
+    /// The calls between the brackets of each sample: name -> count. The last bracket may be open, if the
+    /// program ended inside it.
     pub fn samples(&self) -> Vec<BTreeMap<String, u64>> {
         let mut samples = Vec::new();
         let mut is_open = false;
@@ -114,32 +114,32 @@ impl Trace {
         samples
     }
 
-    /// Sample of a call and how many of its name were before it there; `None` outside brackets.
+    /// Sample of a call, and the number of earlier calls of its name there. `None` outside brackets.
     pub fn place(&self, name: &str, line: usize) -> Option<(usize, usize)> {
         let sample = self.sample_of(line)?;
         let before = self.calls(name).take_while(|earlier| *earlier < line);
         Some((sample, before.filter(|earlier| self.sample_of(*earlier) == Some(sample)).count()))
     }
 
-    /// The calls `name` inside the bracket of one sample: their numbers counted from 1 over the
-    /// whole run, as strace's `when=` does, and their lines.
+    /// The calls `name` inside the bracket of one sample: their numbers and their lines. Numbers count from 1
+    /// over the whole run, as in strace's `when=`.
     pub fn inside(&self, name: &str, sample: usize) -> Vec<(usize, usize)> {
         let numbered = (1..).zip(self.calls(name));
         numbered.filter(|(_, line)| self.sample_of(*line) == Some(sample)).collect()
     }
 
-    /// Whether a line is an open of the file at `path`.
+    /// True if a line is an open of the file at `path`.
     pub(super) fn is_open_of(&self, line: usize, path: &str) -> bool {
         self.is(line, "openat") && self.0[line].contains(&format!("\"{path}\""))
     }
 
-    /// The line of the call that strace answered in the kernel's place.
+    /// The line of the call whose result strace injected.
     pub fn injected(&self) -> Option<usize> {
         self.0.iter().position(|line| line.contains("(INJECTED)"))
     }
 
-    /// The last call before the first bracket with `word` in its line: its number counted from 1
-    /// over the calls of its name, and its line.
+    /// The last call before the first bracket with `word` in its line: its number and its line. Numbers count
+    /// from 1 over the calls of its name.
     pub fn last_before_the_bracket(&self, name: &str, word: &str) -> Option<(usize, usize)> {
         let bracket = self.calls("clock_gettime").next().unwrap_or(self.0.len());
         let before = (1..).zip(self.calls(name)).take_while(|(_, line)| *line < bracket);
@@ -147,7 +147,7 @@ impl Trace {
     }
 }
 
-/// A write to the terminal moves no bytes of the file: it is counted under a name of its own.
+/// Output to the terminal moves no bytes of the file, so it counts under a name of its own.
 fn output_of(line: &str) -> Option<&'static str> {
     let streams = [(" write(1, ", "write to standard output"), (" write(2, ", "write to standard error")];
     streams.into_iter().find(|(call, _)| line.contains(call)).map(|(_, name)| name)

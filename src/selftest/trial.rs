@@ -1,4 +1,4 @@
-//! One session on one file, run pass by pass: the machinery of the checks.
+//! One session on one file, run pass by pass, for the checks.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Failure};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     workload: Workload,
-    /// Blocks of the file behind the last one that is visited.
+    /// Number of blocks of the file after the last one that is visited.
     margin_blocks: u64,
 }
 
@@ -32,7 +32,7 @@ impl Shape {
         Shape { workload: Workload { iodepth: Some(depth), batch: Some(batch), ..self.workload }, ..self }
     }
 
-    /// The same blocks in random order; their number is the seed.
+    /// The same blocks in random order. Their number is the seed.
     pub(super) fn shuffled(self) -> Shape {
         let (access, seed) = (Access::Random, self.blocks());
         Shape { workload: Workload { access, seed, ..self.workload }, ..self }
@@ -72,19 +72,19 @@ impl Shape {
         self.block_bytes() * (self.blocks() + self.margin_blocks)
     }
 
-    /// All blocks, in the order of the access.
+    /// The offsets of all blocks, in the order of the access.
     pub(super) fn offsets(&self) -> Offsets {
         let Workload { access, total_bytes, block_bytes, seed, .. } = self.workload;
         Offsets::cover(access, total_bytes, block_bytes, seed)
     }
 
-    /// The blocks in the same order, in passes of `depth` blocks; a last pass that would not use every slot of the
-    /// buffer is left out.
+    /// The blocks in the same order, in passes of `depth` blocks. A shorter last pass is left out, because it
+    /// would not use every slot of the buffer.
     pub(super) fn passes(&self) -> Vec<Vec<u64>> {
         self.places().chunks_exact(self.depth() as usize).map(<[u64]>::to_vec).collect()
     }
 
-    /// Every place that a pass over all blocks visits.
+    /// Offsets that a pass over all blocks visits.
     pub(super) fn places(&self) -> Vec<u64> {
         match self.offsets() {
             Offsets::Sequential(run) => run.iter().collect(),
@@ -92,7 +92,7 @@ impl Shape {
         }
     }
 
-    /// The offsets of one such pass, as the engine would give them.
+    /// The offsets of one such pass, in the form that the engine uses.
     pub(super) fn offsets_of(&self, places: &[u64]) -> Offsets {
         match (self.workload.access, places.first()) {
             (Access::Sequential, Some(first)) => {
@@ -133,7 +133,7 @@ impl Trial {
         Trial::open_target(subject, target, shape, direction)?.map_err(|error| error.to_string())
     }
 
-    /// Opens a target; the inner error is the strategy's own answer.
+    /// Opens a target. The inner error is the strategy's own.
     pub(super) fn open_target(
         subject: &Subject,
         target: Target,
@@ -153,7 +153,7 @@ impl Trial {
         self.session.as_mut()
     }
 
-    /// One pass; what the engine would get to see of it.
+    /// One pass, with the result that the engine would see.
     pub(super) fn attempt(&mut self, offsets: &Offsets) -> (Result<(), Failure>, Tally) {
         let tally = Tally::default();
         let mut pass = Pass { direction: self.direction, offsets, buffer: &self.buffer, tally };
@@ -161,12 +161,12 @@ impl Trial {
         (outcome, pass.tally)
     }
 
-    /// One pass over `places` that must succeed and be counted right.
+    /// One pass over `places`, which must succeed and be counted correctly.
     pub(super) fn pass(&mut self, places: &[u64]) -> Result<(), String> {
         self.succeed(&self.shape.offsets_of(places), places.len() as u64)
     }
 
-    /// One pass over every block, which must succeed and be counted right.
+    /// One pass over every block, which must succeed and be counted correctly.
     pub(super) fn pass_over_all(&mut self) -> Result<(), String> {
         self.succeed(&self.shape.offsets(), self.shape.blocks())
     }
@@ -176,16 +176,16 @@ impl Trial {
         outcome.map_err(|failure| failure.to_string())?;
         let Tally { io_count, interrupted_calls } = tally;
         if io_count != blocks {
-            return Err(format!("{io_count} I/Os were counted, and {blocks} asked for"));
+            return Err(format!("{io_count} I/Os were counted, but {blocks} were requested"));
         }
-        // A signal of the outside may interrupt a call, but not more often than calls were made.
+        // A signal from outside may interrupt a call, but not more often than calls were made.
         if interrupted_calls > io_count {
             return Err(format!("{interrupted_calls} interrupted calls were counted in {io_count} I/Os"));
         }
         Ok(())
     }
 
-    /// What each slot of the buffer holds.
+    /// Contents of each slot of the buffer.
     pub(super) fn slots(&self) -> Vec<Vec<u8>> {
         // SAFETY: no pass is running, so nothing else refers to the block while it is copied.
         (0..self.shape.depth()).map(|index| unsafe { self.buffer.block_mut(index) }.to_vec()).collect()

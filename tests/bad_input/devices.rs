@@ -91,7 +91,7 @@ fn refused_in_use(device: &str, scratch: &Filesystem, user: &str) {
 fn a_device_is_written_only_with_permission() {
     let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
     let Some(device) = loop_device(&scratch, None, &mut undo) else { return };
-    let says = [&format!("{device}: -w on a device destroys what is on it"), "--allow-device-write"];
+    let says = [&format!("{device}: -w on a device destroys its contents"), "--allow-device-write"];
     let first_blocks = || {
         let mut bytes = vec![0; 2 * MIB as usize];
         File::open(&device).unwrap().read_exact_at(&mut bytes, 0).unwrap();

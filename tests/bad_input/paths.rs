@@ -59,16 +59,16 @@ fn a_file_shorter_than_the_total_is_told_what_works() {
         (
             MIB + 1,
             2 * MIB,
-            "the file holds 1048577 bytes, the run needs 2097152; use -t 1048576 or make it anew",
+            "the file holds 1048577 bytes, the run needs 2097152; use -t 1048576 or recreate it",
         ),
         (
             MIB,
             16 * MIB,
-            "the file holds 1048576 bytes, the run needs 16777216; use -t 1048576 or make it anew",
+            "the file holds 1048576 bytes, the run needs 16777216; use -t 1048576 or recreate it",
         ),
         // Not even one buffer of 16,384 bytes fits.
-        (100, 2 * MIB, "the file holds 100 bytes, the run needs 2097152; make it anew"),
-        (0, 2 * MIB, "the file holds 0 bytes, the run needs 2097152; make it anew"),
+        (100, 2 * MIB, "the file holds 100 bytes, the run needs 2097152; recreate it"),
+        (0, 2 * MIB, "the file holds 0 bytes, the run needs 2097152; recreate it"),
     ] {
         // What moves nothing needs no file to hold anything.
         let moving = ALL.iter().map(|strategy| strategy.info()).filter(|info| info.properties.performs_io);
