@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Ab(AbArgs),
     /// Repeat the experiment of a sweep's result and compare
     Rerun(RerunArgs),
-    /// Draw results as .svg, .pdf, .png or .html: bandwidth over buffer size
+    /// Draw results as .svg, .html or .png: bandwidth over buffer size
     Plot(PlotArgs),
     /// Run a benchmark under a kernel tracer, and show the events between the brackets of each sample
     Trace(Box<TraceArgs>),
@@ -272,7 +272,7 @@ pub(crate) struct PlotArgs {
     /// Results of sweeps, or of single runs with -j -v
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
-    /// The file to write; its extension gives the format: .svg, .pdf, .png or .html
+    /// The file to write; its extension gives the format: .svg, .html, or .png (feature png)
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Logarithmic bandwidth axis

@@ -118,17 +118,31 @@ fn titles_marks_and_axes_are_as_asked_for() {
     assert!(has("1 GiB/s") && has("Bandwidth"), "{words:?}");
 }
 
-#[cfg(feature = "plot")]
+#[cfg(feature = "png")]
 #[test]
-fn pictures_for_print_are_whole() {
-    let more = ["--log-y", "--mark", "4k"];
-    let pdf = drawn(&[Path::new(SWEEP)], "figure.PDF", &more);
-    assert!(pdf.starts_with(b"%PDF-1.") && pdf.trim_ascii_end().ends_with(b"%%EOF"));
-    assert!(pdf.len() < 2 << 20, "{} bytes", pdf.len());
-    let png = drawn(&[Path::new(SWEEP)], "figure.png", &more);
+fn a_png_has_the_resolution_of_print_and_shows_text() {
+    let png = drawn(&[Path::new(SWEEP)], "figure.PNG", &["--log-y", "--mark", "4k"]);
     assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"));
     let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
     assert!((2000..3000).contains(&side(16)) && (1400..3000).contains(&side(20)));
+    let titled = drawn(&[Path::new(SWEEP)], "figure.png", &["--log-y", "--mark", "4k", "--title", "Title"]);
+    assert_ne!(png, titled);
+}
+
+#[cfg(not(feature = "png"))]
+#[test]
+fn png_is_refused_with_two_ways_to_get_one() {
+    let ended = plot(&[Path::new(SWEEP)], Path::new("a/figure.png"), &[]);
+    assert_refused(&ended, 64, "this program was built without PNG");
+    assert!(ended.stderr.contains("rebuild it with --features png"), "{ended:?}");
+    assert!(ended.stderr.contains("rsvg-convert -z 3 -o a/figure.png a/figure.svg"), "{ended:?}");
+}
+
+#[test]
+fn pdf_is_refused_with_the_command_that_makes_one() {
+    let ended = plot(&[Path::new(SWEEP)], Path::new("a/figure.PDF"), &[]);
+    assert_refused(&ended, 64, "iobench does not write PDF");
+    assert!(ended.stderr.contains("rsvg-convert -f pdf -o a/figure.PDF a/figure.svg"), "{ended:?}");
 }
 
 /// The two plots of a page: with a linear and with a logarithmic axis.
@@ -194,10 +208,7 @@ fn plain_runs_of_one_setting_are_one_curve() {
     let picture = svg(&runs, &[]);
     assert_eq!((count(&picture, "series"), count(&picture, "marker")), (1, 3));
     assert!(texts(&picture).contains(&"pread".to_owned()));
-    let pictures = if cfg!(feature = "plot") { ["figure.png", "figure.pdf"].as_slice() } else { &[] };
-    for name in pictures.iter().chain(&["figure.html"]) {
-        assert!(!drawn(&runs[..1], name, &[]).is_empty());
-    }
+    assert!(!drawn(&runs[..1], "figure.html", &[]).is_empty());
 }
 
 #[test]
@@ -252,8 +263,8 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
 fn what_cannot_be_asked_for_is_refused_before_anything_is_read() {
     let missing = Path::new("missing.json");
     for (output, more, clause) in [
-        ("figure.jpg", [].as_slice(), "must be .svg, .pdf, .png or .html"),
-        ("figure", &[], "must be .svg, .pdf, .png or .html"),
+        ("figure.jpg", [].as_slice(), "must be .svg, .html or .png"),
+        ("figure", &[], "must be .svg, .html or .png"),
         ("figure.svg", &["--mark", "4k,x"], "--mark: 'x' is not a size"),
         ("figure.svg", &["--mark", "-1"], "--mark: '-1' is not a size"),
     ] {
@@ -281,7 +292,7 @@ fn an_output_that_cannot_be_written_is_refused_and_an_old_one_stays() {
 #[test]
 fn a_full_filesystem_is_an_io_error_and_leaves_nothing() {
     let Some(small) = common::Filesystem::mount("tmpfs", 16 << 10) else { return };
-    let output = small.folder().join("figure.png");
+    let output = small.folder().join("figure.html");
     assert_refused(&plot(&[Path::new(SWEEP)], &output, &[]), 74, "(ENOSPC)");
     assert_eq!(small.folder().read_dir().unwrap().count(), 0);
 }

@@ -1,16 +1,32 @@
 //! The static probes fire once at the start and once at the end of each sample.
 
-#![cfg(feature = "usdt")]
+#![cfg(all(feature = "usdt", target_os = "linux"))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use common::{Filesystem, have, have_program, have_root};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use common::{Filesystem, have, have_btf, have_dtrace, have_program, have_root, outcome};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_iobench");
+
+/// The lines `start ...` and `end ...` that a tracer prints of a run with four samples.
+fn lines_of(mut tracer: Command) -> Vec<String> {
+    let scratch = Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), 1 << 20);
+    // A pause before each sample: the tracer may lose what a program does last.
+    let run = "--strategy pread -r -q -n 5 --settle 0.2 -b 4096 -t 1M";
+    let traced = format!("{PROGRAM} {run} {}", file.display());
+    let ended = outcome(tracer.args(["-c", &traced]).output().unwrap()).ok();
+    let lines = ended.stdout.lines().filter(|line| line.starts_with("start ") || line.starts_with("end "));
+    lines.take(8).map(str::to_owned).collect()
+}
+
+/// The lines of the first four samples.
+fn wanted() -> Vec<String> {
+    (0..4).flat_map(|number| [format!("start {number} pread 4096"), format!("end {number}")]).collect()
+}
 
 #[test]
 fn bpftrace_sees_the_start_and_the_end_of_each_sample() {
@@ -18,30 +34,23 @@ fn bpftrace_sees_the_start_and_the_end_of_each_sample() {
     if !have_root() || !have_program("bpftrace") || !have("uprobe", uprobes, "a kernel with uprobes") {
         return;
     }
-    let scratch = Filesystem::scratch();
-    let file = common::data_file(scratch.folder(), 1 << 20);
-    let program = env!("CARGO_BIN_EXE_iobench");
-    let script = format!(
-        "usdt:{program}:iobench:sample-start {{ printf(\"start %d %s %d\\n\", arg0, str(arg1), arg2); }}\n\
-         usdt:{program}:iobench:sample-end {{ printf(\"end %d\\n\", arg0); }}\n"
-    );
-    // The tracer comes while the program runs: with -c, bpftrace 0.17 does not find the semaphores
-    // of a program with two writable segments. And it goes before: it may lose what a program does last.
-    let run = ["--strategy", "pread", "-r", "-q", "-n", "60", "--settle", "0.3", "-b", "4096", "-t", "1M"];
-    let mut traced = Command::new(program).args(run).arg(&file).spawn().unwrap();
-    let mut tracer = Command::new("bpftrace");
-    tracer.args(["-B", "line", "-p", &traced.id().to_string(), "-e", &script]);
-    let mut tracer = tracer.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(tracer.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let seen: Vec<String> = lines.skip_while(|line| !line.starts_with("start")).take(8).collect();
-    for process in [&mut tracer, &mut traced] {
-        // It may have ended already.
-        let _ = kill(Pid::from_raw(process.id() as i32), Signal::SIGINT);
-        process.wait().unwrap();
+    let mut bpftrace = Command::new("bpftrace");
+    bpftrace.arg("-e").arg(format!(
+        "usdt:{PROGRAM}:iobench:sample__start {{ printf(\"start %d %s %d\\n\", arg0, str(arg1), arg2); }}\n\
+         usdt:{PROGRAM}:iobench:sample__end /arg1 > 0/ {{ printf(\"end %d\\n\", arg0); }}\n"
+    ));
+    assert_eq!(lines_of(bpftrace), wanted());
+}
+
+#[test]
+fn dtrace_sees_the_start_and_the_end_of_each_sample() {
+    if !have_root() || !have_btf() || !have_dtrace() {
+        return;
     }
-    let first = seen.first().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let first: u32 = first.unwrap_or_else(|| panic!("no sample was seen: {seen:?}"));
-    let sample = |number: u32| [format!("start {number} pread 4096"), format!("end {number}")];
-    let wanted: Vec<String> = (first..first + 4).flat_map(sample).collect();
-    assert_eq!(seen, wanted);
+    let mut dtrace = Command::new(iobench::trace::dtrace::find().unwrap());
+    dtrace.args(["-q", "-n"]).arg(
+        "iobench$target:::sample-start { printf(\"start %d %s %d\\n\", arg0, copyinstr(arg1), arg2); }
+         iobench$target:::sample-end /arg1 > 0/ { printf(\"end %d\\n\", arg0); }",
+    );
+    assert_eq!(lines_of(dtrace), wanted());
 }

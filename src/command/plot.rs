@@ -14,15 +14,15 @@ use crate::report::read;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Svg,
-    Pdf,
-    Png,
     Html,
+    #[cfg(feature = "png")]
+    Png,
 }
 
 /// Draws the results and writes the file.
 ///
 /// # Errors
-/// [`Error::Usage`] for an extension that is none of the four or a mark that is no size;
+/// [`Error::Usage`] for an extension that this program does not write or a mark that is no size;
 /// [`Error::Open`] for a result that cannot be read or drawn, or an output that cannot be made;
 /// [`Error::Io`] for one that cannot be written.
 pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
@@ -40,14 +40,24 @@ pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error>
 
 fn format_of(path: &Path) -> Result<Format, Error> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let (output, svg) = (path.display(), path.with_extension("svg"));
+    let svg = svg.display();
     match extension.as_deref() {
         Some("svg") => Ok(Format::Svg),
-        Some("pdf") => Ok(Format::Pdf),
-        Some("png") => Ok(Format::Png),
         Some("html") => Ok(Format::Html),
+        #[cfg(feature = "png")]
+        Some("png") => Ok(Format::Png),
+        #[cfg(not(feature = "png"))]
+        Some("png") => Err(Error::usage(format!(
+            "-o {output}: this program was built without PNG; rebuild it with --features png, or write {svg} and \
+             convert it: rsvg-convert -z 3 -o {output} {svg}"
+        ))),
+        Some("pdf") => Err(Error::usage(format!(
+            "-o {output}: iobench does not write PDF; write {svg} and convert it, which keeps text as text: \
+             rsvg-convert -f pdf -o {output} {svg}"
+        ))),
         _ => Err(Error::usage(format!(
-            "-o {}: the extension says what to draw, and must be .svg, .pdf, .png or .html",
-            path.display()
+            "-o {output}: the extension says what to draw, and must be .svg, .html or .png"
         ))),
     }
 }
@@ -56,19 +66,11 @@ fn rendered(format: Format, figure: &Figure, inputs: &[Input]) -> Result<Vec<u8>
     match format {
         Format::Svg => Ok(svg::picture(figure).into_bytes()),
         Format::Html => Ok(html::page(figure, inputs).into_bytes()),
-        Format::Pdf | Format::Png => converted(format, &svg::picture(figure)),
+        #[cfg(feature = "png")]
+        Format::Png => {
+            let remedy = "write .svg instead, which needs no conversion";
+            let png = crate::report::figure::png::from_svg(&svg::picture(figure));
+            png.map_err(|reason| Error::unavailable("drawing", reason, remedy))
+        }
     }
-}
-
-#[cfg(feature = "plot")]
-fn converted(format: Format, svg: &str) -> Result<Vec<u8>, Error> {
-    use crate::report::figure::{pdf, png};
-    let converted = if format == Format::Pdf { pdf::from_svg(svg) } else { png::from_svg(svg) };
-    let remedy = "write .svg instead, which needs no conversion";
-    converted.map_err(|reason| Error::unavailable("drawing", reason, remedy))
-}
-
-#[cfg(not(feature = "plot"))]
-fn converted(_: Format, _: &str) -> Result<Vec<u8>, Error> {
-    Err(Error::usage("this program was built without the feature plot; write .svg or .html"))
 }

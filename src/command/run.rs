@@ -15,7 +15,6 @@ use crate::engine::iteration::{Iteration, Sample};
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
 use crate::engine::target::Target;
-use crate::engine::usdt;
 use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::report::document::{Document, SampleRecord, Warning, WarningKind};
@@ -40,7 +39,6 @@ pub(crate) fn run(
         target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
     }
     let prepared = Prepared::new(request, &target, cpu)?;
-    usdt::register();
     prepare::touch_program();
 
     let document = document.insert(Document::default());

@@ -22,7 +22,6 @@ use crate::engine::operation::Direction;
 use crate::engine::prepare;
 use crate::engine::strategy::Strategy;
 use crate::engine::target::Target;
-use crate::engine::usdt;
 use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::host;
@@ -81,7 +80,6 @@ impl SweepPlan {
         if self.totals == Totals::Fitted {
             self.cover_file(&target);
         }
-        usdt::register();
         prepare::touch_program();
 
         let output = self.output.clone();

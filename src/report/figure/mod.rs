@@ -1,6 +1,6 @@
 //! A figure as data: bandwidth over buffer size, independent of the format that it is drawn in.
 //!
-//! `build` computes the figure from results with the sentences of `caption`; `svg` draws it, `pdf` and `png` convert
+//! `build` computes the figure from results with the sentences of `caption`; `svg` draws it, `png` converts
 //! that drawing, and `html` embeds it in a page.
 
 mod axis;
@@ -8,9 +8,7 @@ pub(crate) mod build;
 pub(super) mod caption;
 pub(super) mod constants;
 pub(crate) mod html;
-#[cfg(feature = "plot")]
-pub(crate) mod pdf;
-#[cfg(feature = "plot")]
+#[cfg(feature = "png")]
 pub(crate) mod png;
 mod style;
 pub(crate) mod svg;

@@ -1,4 +1,4 @@
-//! Draws a figure as SVG: a stand-alone picture, from which PDF and PNG are converted, or the plot for a page.
+//! Draws a figure as SVG: a stand-alone picture, from which PNG is converted, or the plot for a page.
 //!
 //! Lengths are CSS pixels, 96 per inch. Nothing depends on the machine that draws: the same figure
 //! always gives the same text.
@@ -33,7 +33,7 @@ const LEGEND_LINE: f64 = 28.0;
 /// Width of a label of the axis of sizes, with the gap behind it.
 const SIZE_LABEL: f64 = 50.0;
 
-/// The font that PNG and PDF embed, and Verdana, which has the same widths.
+/// The font that PNG is drawn with, and Verdana, which has the same widths.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The figure as a stand-alone picture.
