@@ -182,7 +182,7 @@ struct Missing {
 
 impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "no {} ({})", self.name, self.reason)
+        write!(formatter, "no {}: {}", self.name, self.reason)
     }
 }
 
@@ -270,8 +270,9 @@ pub fn run(arguments: &Arguments, tests: Vec<Test>) -> ExitCode {
 
 fn summary(skipped: &BTreeMap<Missing, Vec<String>>) -> String {
     let count: usize = skipped.values().map(Vec::len).sum();
-    let reason =
-        |(missing, tests): (&Missing, &Vec<String>)| format!("    {missing}: {}\n", tests.join(", "));
+    let reason = |(missing, tests): (&Missing, &Vec<String>)| {
+        format!("    no {} ({}): {}\n", missing.name, missing.reason, tests.join(", "))
+    };
     let reasons: String = skipped.iter().map(reason).collect();
     if count == 0 { reasons } else { format!("skipped {count}:\n{reasons}\n") }
 }
