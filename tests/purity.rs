@@ -5,11 +5,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
+#[path = "common/trials.rs"]
+mod trials;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::process::ExitCode;
 
-use common::{Filesystem, have, have_program, have_root};
+use common::Filesystem;
 use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
 use iobench::engine::operation::Direction;
@@ -23,6 +26,8 @@ use iobench::trace::bpftrace::Watched;
 use iobench::trace::program::Program;
 use iobench::trace::record::KernelRecord;
 use iobench::trace::show::{Show, TracerName};
+use libtest_mimic::Arguments;
+use trials::tests;
 
 const TOTAL_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
@@ -162,11 +167,13 @@ fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
     records
 }
 
-fn main() {
-    let btf = std::path::Path::new("/sys/kernel/btf/vmlinux").is_file();
-    if !have_root() || !have_program("bpftrace") || !have("btf", btf, "a kernel with BTF") {
-        return;
-    }
+fn main() -> ExitCode {
+    // One thread runs the tests on the first thread of the process, whose calls the tracer counts.
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    trials::run(&arguments, tests![[BPFTRACE] => every_run_holds_what_it_declares])
+}
+
+fn every_run_holds_what_it_declares() {
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), TOTAL_BYTES);
     let target = Target::open(&file, Direction::Write, false).unwrap();
@@ -184,6 +191,4 @@ fn main() {
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(kept == text, "docs/purity.md is not current: see the head of tests/purity.rs");
-    println!("purity: {} runs hold what they declare", cases.len());
-    println!("{} passed, 0 failed", cases.len());
 }

@@ -1,12 +1,12 @@
-//! What the black-box tests share: running the program, files to run it on, filesystems to put
-//! them on, and skipping loudly.
+//! What the black-box tests share: running the program, files to run it on, and filesystems and devices to put
+//! them on.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary includes this module and uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use iobench::engine::support::Support;
+use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
 use tempfile::TempDir;
 
@@ -54,56 +54,60 @@ impl Outcome {
     }
 }
 
-/// Whether a test can go on. If not, the reason is printed, and where `IOBENCH_REQUIRE` names
-/// the capability (or says `all`) the test fails instead of being skipped.
-pub fn have(capability: &str, present: bool, reason: &str) -> bool {
-    if present {
-        return true;
-    }
-    let required = std::env::var("IOBENCH_REQUIRE").unwrap_or_default();
-    let required = required.split(',').any(|word| word == capability || word == "all");
-    assert!(!required, "IOBENCH_REQUIRE asks for {capability}: {reason}");
-    eprintln!("SKIPPED, no {capability}: {reason}");
-    false
+/// Runs a command without standard input.
+pub fn finish(command: &mut Command) -> Outcome {
+    outcome(command.stdin(Stdio::null()).output().unwrap())
 }
 
-/// Whether the test runs as root, which loop mounts and tracers need.
-pub fn have_root() -> bool {
-    have("root", nix::unistd::geteuid().is_root(), "this test mounts or traces, run it as root")
+/// Runs `args` with `-j` on `path`, and returns the document.
+pub fn document(args: &[&str], path: &Path) -> serde_json::Value {
+    let path = path.to_str().unwrap();
+    run(args.iter().chain(&["-j", path])).ok().json()
 }
 
-/// Whether a program is on the path.
-pub fn have_program(name: &str) -> bool {
-    let found = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
-    have(name, found, &format!("install {name}"))
+/// The samples of a document.
+pub fn samples(document: &serde_json::Value) -> &Vec<serde_json::Value> {
+    document["benchmark_samples"].as_array().unwrap()
 }
 
-/// Whether a strategy runs where the build is: io_uring needs a kernel that has it, and lets one use it.
-pub fn have_strategy(name: &str) -> bool {
+/// The numbers of the CPUs that this process may run on.
+pub fn allowed_cpus() -> Vec<usize> {
+    let allowed = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
+    (0..nix::sched::CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap()).collect()
+}
+
+/// Limits of a strategy on the filesystem that holds the build, or the reason why it does not run there.
+pub fn support(name: &str) -> Result<Limits, String> {
     let target = Target::scratch(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
     let strategy = iobench::strategies::ALL.iter().find(|strategy| strategy.info().name == name);
     match strategy.map(|strategy| strategy.probe(&target, false)) {
-        Some(Support::Yes(_)) => true,
-        Some(Support::No(refusal)) => have(name, false, &refusal.explanation),
-        None => have(name, false, "this system has no such strategy"),
+        Some(Support::Yes(limits)) => Ok(limits),
+        Some(Support::No(refusal)) => Err(refusal.explanation),
+        None => Err("this system has no such strategy".to_owned()),
     }
 }
 
-/// The names of the strategies that run where the build is.
+/// True if a strategy runs on the filesystem that holds the build. A test of all strategies leaves out one that does
+/// not; `tests/needs/strategies.rs` reports it.
+pub fn runs_here(name: &str) -> bool {
+    support(name).is_ok()
+}
+
+/// The names of the strategies that run on the filesystem that holds the build.
 pub fn strategies() -> impl Iterator<Item = &'static str> {
-    iobench::strategies::ALL.iter().map(|strategy| strategy.info().name).filter(|name| have_strategy(name))
+    iobench::strategies::ALL.iter().map(|strategy| strategy.info().name).filter(|name| runs_here(name))
 }
 
-/// Whether the kernel describes its types, which BPF tracers need.
-pub fn have_btf() -> bool {
-    have("btf", Path::new("/sys/kernel/btf/vmlinux").is_file(), "this test traces, use a kernel with BTF")
-}
-
-/// Whether there is a real DTrace.
-pub fn have_dtrace() -> bool {
-    have("dtrace", iobench::trace::dtrace::find().is_some(), "run docs/tracing/fetch-dtrace.sh")
-}
+/// The words that only this run is explained with.
+pub const CHARACTERISTIC: [(&str, &str); 7] = [
+    ("warm_read", "the cost is the copy"),
+    ("cold_read", "came from the device into the page cache"),
+    ("direct_read", "O_DIRECT went past the page cache"),
+    ("mapped_read", "No system call moved the data"),
+    ("write", "-s waits for it"),
+    ("write_and_sync", "the sync then took"),
+    ("one_byte_reads", "the cost is the way into the kernel and back"),
+];
 
 /// The bytes that `-c` puts at an offset.
 pub fn pattern(offset_bytes: u64, length: usize) -> Vec<u8> {
@@ -118,6 +122,9 @@ pub fn data_file(folder: &Path, total_bytes: u64) -> PathBuf {
     iobench::engine::create::if_missing(&path, total_bytes).unwrap();
     path
 }
+
+/// Size of a filesystem of any kind: mkfs.xfs takes no less than 300 MiB.
+pub const FILESYSTEM_BYTES: u64 = 320 << 20;
 
 /// A filesystem to run on, unmounted when dropped.
 pub struct Filesystem {
@@ -141,41 +148,31 @@ impl Filesystem {
         Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
     }
 
-    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs; `None` (said loudly) if that cannot be had here.
-    pub fn mount(name: &'static str, size_bytes: u64) -> Option<Filesystem> {
-        let in_memory = ["tmpfs", "ramfs"].contains(&name);
-        if !have_root() || (!in_memory && !have_program(&format!("mkfs.{name}"))) {
-            return None;
-        }
+    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs. A test that calls this needs the capability of that name.
+    pub fn mount(name: &'static str, size_bytes: u64) -> Filesystem {
+        Filesystem::try_mount(name, size_bytes).unwrap_or_else(|reason| panic!("no {name}: {reason}"))
+    }
+
+    /// The same, or the reason why it cannot be mounted.
+    pub fn try_mount(name: &'static str, size_bytes: u64) -> Result<Filesystem, String> {
         let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let folder = scratch.path().join("mount");
         std::fs::create_dir(&folder).unwrap();
         let mut mount = Command::new("mount");
-        if in_memory {
+        if ["tmpfs", "ramfs"].contains(&name) {
             // ramfs has no size, and overlooks the option.
             mount.args(["-t", name, "-o", &format!("size={size_bytes}"), name]);
         } else {
             let image = scratch.path().join("image");
             std::fs::File::create(&image).unwrap().set_len(size_bytes).unwrap();
-            let made = Command::new(format!("mkfs.{name}")).arg("-q").arg(&image).output().unwrap();
-            assert!(made.status.success(), "mkfs.{name}: {}", String::from_utf8_lossy(&made.stderr));
+            outcome(Command::new(format!("mkfs.{name}")).arg("-q").arg(&image).output().unwrap()).ok();
             mount.args(["-o", "loop"]).arg(&image);
         }
-        let mounted = mount.arg(&folder).output().unwrap();
-        let reason = String::from_utf8_lossy(&mounted.stderr).into_owned();
-        if !have(name, mounted.status.success(), &reason) {
-            return None;
+        let mounted = finish(mount.arg(&folder));
+        if mounted.code != Some(0) {
+            return Err(mounted.stderr.trim().to_owned());
         }
-        Some(Filesystem { name, folder, mounted: true, _scratch: scratch })
-    }
-
-    /// Every filesystem that can be had here, the one that holds the build first. 300 MiB is
-    /// the least that mkfs.xfs takes.
-    pub fn all() -> Vec<Filesystem> {
-        const SIZE_BYTES: u64 = 320 << 20;
-        let mounted = ["ext4", "xfs", "btrfs", "tmpfs"].into_iter();
-        let mounted = mounted.filter_map(|name| Filesystem::mount(name, SIZE_BYTES));
-        std::iter::once(Filesystem::scratch()).chain(mounted).collect()
+        Ok(Filesystem { name, folder, mounted: true, _scratch: scratch })
     }
 }
 
@@ -184,5 +181,34 @@ impl Drop for Filesystem {
         if self.mounted {
             let _ = Command::new("umount").arg("-l").arg(&self.folder).status();
         }
+    }
+}
+
+/// A loop device on a file of zeros, detached when dropped.
+pub struct LoopDevice {
+    /// Its node in /dev.
+    pub path: PathBuf,
+    /// The file behind it.
+    pub image: PathBuf,
+    _scratch: Filesystem,
+}
+
+impl LoopDevice {
+    /// Attaches a device, or returns the reason why there is none. A test that calls this needs the capability `loop`.
+    pub fn attach(size_bytes: u64) -> Result<LoopDevice, String> {
+        let scratch = Filesystem::scratch();
+        let image = scratch.folder().join("image");
+        std::fs::File::create(&image).unwrap().set_len(size_bytes).unwrap();
+        let attached = finish(Command::new("losetup").args(["--find", "--show", "--partscan"]).arg(&image));
+        if attached.code != Some(0) {
+            return Err(attached.stderr.trim().to_owned());
+        }
+        Ok(LoopDevice { path: attached.stdout.trim().into(), image, _scratch: scratch })
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").arg("--detach").arg(&self.path).status();
     }
 }

@@ -2,7 +2,7 @@
 //! and on those of the tree.
 //!
 //! This program is both: with [`AS_PROGRAM`] set it is a program of a student's, `main_with` over the
-//! strategies; without, it is the test that runs itself so. A test harness would keep `main`.
+//! strategies; without, it is the tests, which run it so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,17 +12,21 @@ mod flawed;
 #[path = "../../examples/skeleton.rs"]
 #[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
 mod skeleton;
+#[path = "../common/trials.rs"]
+mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use common::{Filesystem, Outcome, have, have_program};
+use common::{Filesystem, Outcome};
 use iobench::engine::blocking::blocking;
 use iobench::report::json::schema;
 use iobench::selftest::table::{Criterion, Mark, Marking, Row};
 use iobench::strategies;
+use libtest_mimic::Arguments;
 use serde_json::Value;
+use trials::tests;
 
 const AS_PROGRAM: &str = "IOBENCH_TEST_AS_PROGRAM";
 /// All rows whose marks do not depend on the machine's speed.
@@ -33,34 +37,17 @@ fn main() -> ExitCode {
         let own = [&const { blocking::<skeleton::Mine>() } as _];
         return iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat());
     }
-    // Two at a time, about equally long: nearly all of it is programs that run alone on a processor.
-    let lanes: [&[Test]; 2] = [
-        &[
-            ("the_skeleton_and_every_strategy_of_the_tree_are_green", green),
-            ("a_slow_strategy_is_red_for_its_time_alone", slow),
-            ("without_strace_and_cc_nothing_is_green_that_needs_them", without_tools),
-        ],
-        &[
-            ("each_flaw_is_red_in_its_row_and_in_no_other", flaws),
-            ("a_crash_is_red_and_the_table_is_whole", crash),
-            ("bad_input_is_refused_in_one_sentence", bad_input),
-            ("the_file_that_is_named_stays_as_it_is", named_file),
-        ],
+    // The longest first: nearly all of it is programs that run alone on a processor.
+    let tests = tests![
+        [STRACE] => each_flaw_is_red_in_its_row_and_in_no_other,
+        [STRACE] => the_skeleton_and_every_strategy_of_the_tree_are_green,
+        [STRACE, CC] => a_slow_strategy_is_red_for_its_time_alone,
+        [] => a_crash_is_red_and_the_table_is_whole,
+        [] => without_strace_and_cc_nothing_is_green_that_needs_them,
+        [] => bad_input_is_refused_in_one_sentence,
+        [] => the_file_that_is_named_stays_as_it_is,
     ];
-    std::thread::scope(|scope| {
-        for lane in lanes {
-            scope.spawn(|| lane.iter().for_each(passes));
-        }
-    });
-    println!("{} passed, 0 failed", lanes.concat().len());
-    ExitCode::SUCCESS
-}
-
-type Test = (&'static str, fn());
-
-fn passes((name, test): &Test) {
-    println!("test exercise::{name} ...");
-    test();
+    trials::run(&Arguments::from_args(), tests)
 }
 
 /// `selftest` as a student's own program.
@@ -94,19 +81,11 @@ fn rows(outcome: &Outcome) -> BTreeMap<&'static str, Row> {
     rows.map(|row| (row.criterion.word(), row)).collect()
 }
 
-fn green() {
-    if !have_program("strace") {
-        return;
-    }
-    let names = strategies::ALL.iter().map(|strategy| strategy.info().name).chain(["mine"]);
-    for name in names {
+fn the_skeleton_and_every_strategy_of_the_tree_are_green() {
+    for name in common::strategies().chain(["mine"]) {
         let outcome = run(&["--strategy", name, "--only", WITHOUT_SPEED, "-j"]);
         let marking = marking(&outcome);
         let rows = &marking.strategies[0].rows;
-        let refused = rows.iter().find(|row| row.sentence.starts_with("it refuses to run here"));
-        if !have(name, refused.is_none(), refused.map_or("", |row| &row.sentence)) {
-            continue;
-        }
         assert_eq!(outcome.code, Some(0), "{name}: {outcome:#?}");
         assert_eq!(rows.len(), 5, "{name}: {rows:#?}");
         assert!(
@@ -119,10 +98,7 @@ fn green() {
     }
 }
 
-fn flaws() {
-    if !have_program("strace") {
-        return;
-    }
+fn each_flaw_is_red_in_its_row_and_in_no_other() {
     for (name, red, words) in flawed::FLAWS {
         let outcome = run(&["--strategy", name, "--only", WITHOUT_SPEED, "-j"]);
         assert_eq!(outcome.code, Some(1), "{name}: {outcome:#?}");
@@ -141,10 +117,7 @@ fn flaws() {
     }
 }
 
-fn slow() {
-    if !have_program("strace") || !have_program("cc") {
-        return;
-    }
+fn a_slow_strategy_is_red_for_its_time_alone() {
     let outcome = run(&["--strategy", flawed::SLOW, "-j"]);
     assert_eq!(outcome.code, Some(1), "{outcome:#?}");
     let rows = rows(&outcome);
@@ -160,7 +133,7 @@ fn slow() {
     assert!(rows["speed"].sentence.contains("more than 1.20 is too slow"), "{}", rows["speed"].sentence);
 }
 
-fn crash() {
+fn a_crash_is_red_and_the_table_is_whole() {
     let outcome = run(&["--strategy", flawed::CRASHES, "-j"]);
     assert_eq!(outcome.code, Some(1), "{outcome:#?}");
     let rows = rows(&outcome);
@@ -170,7 +143,7 @@ fn crash() {
     }
 }
 
-fn without_tools() {
+fn without_strace_and_cc_nothing_is_green_that_needs_them() {
     let scratch = Filesystem::scratch();
     let empty = scratch.folder().join("empty");
     std::fs::create_dir(&empty).unwrap();
@@ -187,7 +160,7 @@ fn without_tools() {
     }
 }
 
-fn bad_input() {
+fn bad_input_is_refused_in_one_sentence() {
     let known = ["there is no such strategy", "pread", "mine"];
     let cases: [(&[&str], i32, &[&str]); 4] = [
         (&["--strategy", "mien"], 64, &known),
@@ -212,7 +185,7 @@ fn assert_refused(outcome: &Outcome, code: i32, words: &[&str]) {
     assert_eq!(outcome.json()["error"]["exit_code"], code);
 }
 
-fn named_file() {
+fn the_file_that_is_named_stays_as_it_is() {
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), 1 << 16);
     let outcome = selftest(&["--strategy", "null", "--only", "directions"], &file).output().unwrap();

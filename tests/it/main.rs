@@ -1,0 +1,20 @@
+//! Tests that every machine can run. Those that need more are in `tests/needs`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/refusal.rs"]
+mod refusal;
+
+mod adapters;
+mod architecture;
+mod bad_input;
+mod bracket;
+mod command_line;
+mod explain;
+mod plot;
+mod registry;
+mod schema;
+mod sweep;
+mod version1;

@@ -1,0 +1,183 @@
+//! Block devices: written only with permission, and never while they are in use.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use iobench::strategies::ALL;
+
+use crate::common::{Filesystem, data_file, finish, outcome, pattern};
+use crate::refusal::{MIB, OPEN, SHORT, USAGE, bench, refused};
+use crate::trials::{Test, tests};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        [LOOP, IO_URING] => a_device_is_written_only_with_permission,
+        [LOOP] => a_device_that_is_shorter_than_the_total,
+        [LOOP, EXT4] => a_device_that_is_mounted_is_never_written,
+        [PARTITIONS, EXT4] => a_disk_with_a_mounted_partition_is_never_written,
+        [LOOP, EXT4] => a_device_whose_holder_is_mounted_is_never_written,
+        [DEVICE_MAPPER, EXT4] => a_device_below_a_mounted_device_mapper_volume_is_never_written,
+        [SWAP] => a_device_that_is_swapped_to_is_never_written,
+    ]
+}
+
+/// What must be undone, last first, also when the test fails.
+#[derive(Default)]
+struct Undo(Vec<Command>);
+
+impl Undo {
+    fn push(&mut self, words: &[&str]) {
+        self.0.push(command(words));
+    }
+}
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        while let Some(mut command) = self.0.pop() {
+            let status = command.status();
+            if !status.is_ok_and(|status| status.success()) {
+                eprintln!("clean-up failed: {command:?}");
+            }
+        }
+    }
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    command
+}
+
+/// Runs a helper program; its standard output, or why it failed.
+fn helper(words: &[&str]) -> Result<String, String> {
+    let outcome = outcome(command(words).output().map_err(|error| format!("{words:?}: {error}"))?);
+    match outcome.code {
+        Some(0) => Ok(outcome.stdout.trim().to_owned()),
+        _ => Err(format!("{words:?}: {}", outcome.stderr)),
+    }
+}
+
+const DEVICE_BYTES: u64 = 32 << 20;
+
+/// A loop device, on a file of zeros or on `backing`.
+fn loop_device(scratch: &Filesystem, backing: Option<&str>, undo: &mut Undo) -> String {
+    let image = scratch.folder().join("image");
+    let backing = backing.unwrap_or_else(|| {
+        File::create(&image).unwrap().set_len(DEVICE_BYTES).unwrap();
+        image.to_str().unwrap()
+    });
+    let device = helper(&["losetup", "--find", "--show", "--partscan", backing]).unwrap();
+    undo.push(&["losetup", "--detach", &device]);
+    device
+}
+
+/// Makes an ext4 on `device` and mounts it.
+fn mount(device: &str, scratch: &Filesystem, undo: &mut Undo) -> PathBuf {
+    let folder = scratch.folder().join("mounted");
+    std::fs::create_dir(&folder).unwrap();
+    let target = folder.to_str().unwrap();
+    helper(&["mkfs.ext4", "-q", "-F", device]).unwrap();
+    helper(&["mount", device, target]).unwrap();
+    undo.push(&["umount", target]);
+    folder
+}
+
+/// Asserts that writing to `device` is refused because it is in use, permission or not.
+fn refused_in_use(device: &str, scratch: &Filesystem, user: &str) {
+    for strategy in ALL.iter().map(|strategy| strategy.info().name) {
+        for permission in [&[][..], &["--allow-device-write"]] {
+            let args = [&["-wt1M", "--strategy", strategy, device], permission].concat();
+            let says = [&format!("{device}: is in use"), user, "unmount it, or name another"];
+            refused(|| bench(scratch.folder(), &args), OPEN, &says);
+        }
+    }
+}
+
+fn a_device_is_written_only_with_permission() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let device = loop_device(&scratch, None, &mut undo);
+    let says = [&format!("{device}: -w on a device destroys its contents"), "--allow-device-write"];
+    let first_blocks = || {
+        let mut bytes = vec![0; 2 * MIB as usize];
+        File::open(&device).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+        bytes
+    };
+    for strategy in ALL.iter().map(|strategy| strategy.info().name) {
+        let args = ["-wt1M", "--strategy", strategy, &device];
+        refused(|| bench(scratch.folder(), &args), USAGE, &says);
+    }
+    refused(|| bench(scratch.folder(), &["-ct1M", &device]), OPEN, &["is not a regular file"]);
+    finish(&mut bench(scratch.folder(), &["-rt1M", &device])).ok();
+    assert!(first_blocks().iter().all(|byte| *byte == 0), "a refused run wrote to the device");
+
+    for strategy in ["readwrite", "direct", "mmap", "io_uring"] {
+        let zeros = vec![0; 2 * MIB as usize];
+        File::options().write(true).open(&device).unwrap().write_all_at(&zeros, 0).unwrap();
+        let args = ["-wt1M", "-b64k", "--allow-device-write", "--strategy", strategy, &device];
+        finish(&mut bench(scratch.folder(), &args)).ok();
+        let bytes = first_blocks();
+        assert!(bytes[..65536] == pattern(0, 65536), "{strategy} with permission");
+        assert!(bytes[MIB as usize..].iter().all(|byte| *byte == 0), "{strategy} wrote beyond its total");
+    }
+}
+
+fn a_device_that_is_shorter_than_the_total() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let device = loop_device(&scratch, None, &mut undo);
+    let says = ["holds 33554432 bytes, the run needs 67108864; use -t 33554432"];
+    refused(|| bench(scratch.folder(), &["-rt64M", &device]), SHORT, &says);
+    refused(|| bench(scratch.folder(), &["-wt64M", "--allow-device-write", &device]), SHORT, &says);
+}
+
+fn a_device_that_is_mounted_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let device = loop_device(&scratch, None, &mut undo);
+    let folder = mount(&device, &scratch, &mut undo);
+    let file = data_file(&folder, MIB);
+    refused_in_use(&device, &scratch, &format!("is mounted on {}", folder.display()));
+    assert!(std::fs::read(file).unwrap() == pattern(0, MIB as usize));
+    finish(&mut bench(scratch.folder(), &["-rt1M", &device])).ok();
+}
+
+fn a_disk_with_a_mounted_partition_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let disk = loop_device(&scratch, None, &mut undo);
+    // The second half, in sectors of 512 bytes.
+    helper(&["addpart", &disk, "1", "32768", "32768"]).unwrap();
+    let partition = format!("{disk}p1");
+    let folder = mount(&partition, &scratch, &mut undo);
+    let user = format!("{partition} is mounted on {}", folder.display());
+    refused_in_use(&disk, &scratch, &user);
+    refused_in_use(&partition, &scratch, &user);
+}
+
+fn a_device_whose_holder_is_mounted_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let lower = loop_device(&scratch, None, &mut undo);
+    let upper = loop_device(&scratch, Some(&lower), &mut undo);
+    let folder = mount(&upper, &scratch, &mut undo);
+    let name = upper.trim_start_matches("/dev/");
+    refused_in_use(&lower, &scratch, &format!("held by {name}, which is mounted on {}", folder.display()));
+}
+
+fn a_device_below_a_mounted_device_mapper_volume_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let lower = loop_device(&scratch, None, &mut undo);
+    let name = format!("iobench-test-{}", std::process::id());
+    let table = format!("0 {} linear {lower} 0", DEVICE_BYTES / 512);
+    helper(&["dmsetup", "create", &name, "--table", &table]).unwrap();
+    undo.push(&["dmsetup", "remove", "--retry", &name]);
+    let folder = mount(&format!("/dev/mapper/{name}"), &scratch, &mut undo);
+    refused_in_use(&lower, &scratch, &format!("which is mounted on {}", folder.display()));
+}
+
+fn a_device_that_is_swapped_to_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let device = loop_device(&scratch, None, &mut undo);
+    helper(&["mkswap", &device]).unwrap();
+    helper(&["swapon", &device]).unwrap();
+    undo.push(&["swapoff", &device]);
+    refused_in_use(&device, &scratch, "is in use as swap");
+}

@@ -1,0 +1,65 @@
+//! Tests that not every machine can run: they need root, a filesystem, a tracer, a browser. What each needs is declared
+//! in the list at the head of its module.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/refusal.rs"]
+mod refusal;
+#[path = "../common/trials.rs"]
+mod trials;
+
+mod bad_input;
+mod bracket;
+mod browser;
+mod command_line;
+mod conformance;
+mod ending;
+mod explain;
+#[cfg(target_os = "linux")]
+mod host_device_users;
+mod injection;
+mod reports;
+#[cfg(target_os = "linux")]
+mod ring;
+mod skipping;
+mod strategies;
+#[cfg(target_os = "linux")]
+mod trace;
+#[cfg(target_os = "linux")]
+mod tracing_scripts;
+#[cfg(all(feature = "usdt", target_os = "linux"))]
+mod usdt;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use trials::Test;
+
+fn main() -> ExitCode {
+    let modules: &[fn() -> Vec<Test>] = &[
+        skipping::tests,
+        strategies::tests,
+        #[cfg(target_os = "linux")]
+        trace::tests,
+        #[cfg(target_os = "linux")]
+        tracing_scripts::tests,
+        #[cfg(all(feature = "usdt", target_os = "linux"))]
+        usdt::tests,
+        bad_input::tests,
+        bracket::tests,
+        browser::tests,
+        command_line::tests,
+        conformance::tests,
+        ending::tests,
+        explain::tests,
+        #[cfg(target_os = "linux")]
+        host_device_users::tests,
+        injection::tests,
+        reports::tests,
+        #[cfg(target_os = "linux")]
+        ring::tests,
+    ];
+    trials::run(&Arguments::from_args(), modules.iter().flat_map(|tests| tests()).collect())
+}
