@@ -516,7 +516,11 @@ fn a_missing_tracer_is_reported_with_a_remedy() {
     assert_sentence(&strace, 71, &["strace failed: it cannot be started", "install strace"]);
     let mut dtrace = command("--with dtrace", "-rB", &file);
     dtrace.env("PATH", &empty).env("XDG_CACHE_HOME", &empty).env_remove("IOBENCH_DTRACE");
-    assert_sentence(&outcome(dtrace.output().unwrap()), 71, &["there is no dtrace", "fetch-dtrace.sh"]);
+    assert_sentence(
+        &outcome(dtrace.output().unwrap()),
+        71,
+        &["dtrace failed: it is not installed", "fetch-dtrace.sh"],
+    );
 }
 
 fn missing_btf_or_events_are_reported_with_a_remedy() {
