@@ -17,16 +17,16 @@ use iobench::error::Error;
 /// Each flaw: name, the only row that it makes red, and words of that row's sentence.
 pub(crate) const FLAWS: &[(&str, &str, &[&str])] = &[
     ("rounds", "data", &["reading 136 blocks of 1 bytes", "the block at 1 is wrong", "op.offset_bytes"]),
-    ("deaf", "directions", &["writing succeeds, and leaves the file as it was", "Direction::Write"]),
-    ("seeks", "bracket", &["lseek is called 2048 times and not declared", "move that work to open"]),
-    ("chatty", "bracket", &["write to standard error is called 2048 times and not declared"]),
-    ("swallows", "errors", &["the pass succeeded", "return the bytes that really moved"]),
-    ("hides", "errors", &["pread64 failed with EIO in a read, and the run went on", "Errno::result"]),
+    ("deaf", "directions", &["writing succeeds but does not change the file", "Direction::Write"]),
+    ("seeks", "bracket", &["lseek is called 2048 times but is not declared", "move that work to open"]),
+    ("chatty", "bracket", &["write to standard error is called 2048 times but is not declared"]),
+    ("swallows", "errors", &["the pass succeeded", "return the number of bytes that the call moved"]),
+    ("hides", "errors", &["pread64 failed with EIO in a read, but the run continued", "Errno::result"]),
     ("impatient", "errors", &["a signal interrupted pread64", "0 interrupted calls were counted"]),
     ("buffers", "fallback", &["O_DIRECT was granted, but the read went through the page cache"]),
-    ("pretends", "fallback", &["preadv is declared to move the bytes, and pread64 does, 2048 times"]),
+    ("pretends", "fallback", &["preadv is declared to move the bytes, but pread64 moves them, 2048 times"]),
     ("replaces", "fallback", &["preadv was refused with EOPNOTSUPP, and pread64 moved the bytes"]),
-    ("reopens", "fallback", &["refused to open the file with O_DIRECT (EINVAL), and it was opened without"]),
+    ("reopens", "fallback", &["refused to open the file with O_DIRECT (EINVAL), but it was opened without"]),
 ];
 
 /// The name of the one that is wrong in nothing but its time.

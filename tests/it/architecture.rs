@@ -1,8 +1,13 @@
-//! The structure that docs/architecture.md describes, checked on the text of the sources: dependencies point one
-//! way, no files import each other in a cycle, and no strategy is known by its name.
+//! The structure that docs/architecture.md describes, checked on the text of the sources: dependencies point
+//! one way, no files import each other in a cycle, and no strategy is known by its name. `tidy` checks the
+//! language of the text.
 
 mod library;
+mod rules;
 mod source;
+mod tidy;
+
+use std::path::PathBuf;
 
 use library::{Dependency, Library, cycles, relative, root, source_of};
 
@@ -27,7 +32,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("command", &["cli", "engine", "host", "job", "process", "report", "selftest", "stats", "trace"]),
 ];
 
-/// Files at the top of src/ that are no modules: the library, which may use every module, and the programs,
+/// Files at the top of src/ that are not modules: the library, which may use every module, and the programs,
 /// which use only the library.
 const ROOTS: &[&str] = &["lib", "main", "bin"];
 
@@ -39,14 +44,19 @@ const DEFAULT_STRATEGY: &str = "readwrite";
 
 /// Every source of the library and its programs, as a path in the project.
 fn sources() -> Vec<String> {
+    files_under(&["src", "strategies"], "rs")
+}
+
+/// Every file with this extension in these folders of the project, as a path in the project.
+fn files_under(folders: &[&str], extension: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut folders = ["src", "strategies"].map(|folder| root().join(folder)).to_vec();
+    let mut folders: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension() {
                 _ if path.is_dir() => folders.push(path),
-                Some(extension) if extension == "rs" => found.push(relative(&path)),
+                Some(it) if it == extension => found.push(relative(&path)),
                 _ => {}
             }
         }

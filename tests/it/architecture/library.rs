@@ -17,8 +17,8 @@ struct File {
     functions: BTreeSet<String>,
 }
 
-/// The files of the library by module path (engine, target for `crate::engine::target`), found as the compiler
-/// finds them: by their declarations.
+/// The files of the library by module path (engine, target for `crate::engine::target`), found by their
+/// declarations, as the compiler finds them.
 pub(crate) struct Library {
     files: BTreeMap<Vec<String>, File>,
 }
@@ -130,9 +130,9 @@ impl Library {
         Some(full)
     }
 
-    /// The files that define the item at this path, several if that depends on the system. A re-export leads to
-    /// the file that it comes from, an item of another crate and a module lead to none. What a
-    /// file re-exports by `*` counts as its own.
+    /// The files that define the item at this path, several if that depends on the system. A re-export leads
+    /// to its source. A re-export by `*` counts as a definition. An item of another crate and a module lead
+    /// to no file.
     fn definers(&self, item: &[String], depth: usize) -> Vec<&File> {
         let mut lengths = (0..item.len()).rev();
         let Some(length) = lengths.find(|length| self.files.contains_key(&item[..*length])) else {
@@ -157,8 +157,8 @@ impl Library {
     }
 }
 
-/// Import cycles: for each dependency that is in one the shortest, without those that pass through all files of
-/// another one. Each starts with the file that comes first by name.
+/// Import cycles: the shortest one for each dependency that is in a cycle, without those that pass through
+/// all files of another one. Each starts with the file that comes first by name.
 pub(crate) fn cycles(dependencies: &[Dependency]) -> Vec<Vec<&Dependency>> {
     let mut shortest: Vec<Vec<&Dependency>> =
         dependencies.iter().filter_map(|dependency| shortest_cycle(dependency, dependencies)).collect();
@@ -234,7 +234,7 @@ mod tests {
         Library { files: files.iter().map(file).collect() }
     }
 
-    /// What module a::b uses when it holds `text`, among the modules of a small library.
+    /// The modules that a::b uses when it holds `text`, among the modules of a small library.
     fn used_by_a_b(text: &str) -> Vec<String> {
         let library =
             library(&[("", ""), ("a", ""), ("a::b", text), ("a::b::c", ""), ("a::d", ""), ("e", "")]);
@@ -313,7 +313,7 @@ mod tests {
         // The longer one is there as long as the shorter one is.
         let files = [("a", "use crate::b::B;"), ("b", "use crate::c::C;"), ("c", "use crate::{a::A, b::B};")];
         assert_eq!(cycles_of(&files), ["b:1 c:1 "]);
-        // To declare a child is no use of it; to call it is.
+        // The declaration of a child is not a use of it; a call is.
         let parent = |text| cycles_of(&[("p", text), ("p::q", "use super::Item;")]);
         assert!(parent("pub mod q;").is_empty());
         assert_eq!(parent("pub mod q; fn f() { q::g() }"), ["p:1 p::q:1 "]);

@@ -1,11 +1,11 @@
-//! Reads Rust sources as text: which modules and paths a file names, and which strings it contains.
+//! Reads Rust sources as text: the modules and paths that a file names, its strings and its comments.
 //!
-//! This is no parser of Rust. It knows comments, literals, attributes, inline modules, `use` trees and paths,
-//! and it leaves out items under `#[cfg(test)]`. Items under any other `#[cfg]` count on every system.
+//! This is not a parser of Rust. It knows comments, literals, attributes, inline modules, `use` trees and
+//! paths, and it leaves out items under `#[cfg(test)]`. Items under any other `#[cfg]` count on every system.
 
 use std::collections::BTreeSet;
 
-/// A source without comments and unit tests.
+/// A source, taken apart.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// The text with spaces in place of comments, unit tests and the contents of literals. Lines keep their
@@ -13,6 +13,17 @@ pub(crate) struct Source {
     pub code: String,
     /// String literals outside unit tests.
     pub literals: Vec<Literal>,
+    /// All comments, those of unit tests included.
+    pub comments: Vec<Comment>,
+}
+
+/// A `//` comment up to the end of its line, or a block comment.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Comment {
+    /// Its first line, from 1.
+    pub line: usize,
+    /// Its text, with its marker.
+    pub text: String,
 }
 
 /// A string literal.
@@ -51,12 +62,12 @@ pub(crate) struct Path {
 impl Source {
     /// Takes `text` apart.
     pub(crate) fn new(text: &str) -> Source {
-        let (mut code, mut literals) = without_literals(text);
+        let (mut code, mut literals, comments) = without_literals(text);
         for (start, end) in test_items(&code) {
             code.replace_range(start..end, &blank(&code[start..end]));
             literals.retain(|literal| !(start..end).contains(&literal.start));
         }
-        Source { code, literals }
+        Source { code, literals, comments }
     }
 
     /// The modules that have a file of their own.
@@ -96,7 +107,7 @@ impl Source {
         while at < tokens.len() {
             let inside = || braces.iter().flatten().cloned().collect::<Vec<_>>();
             match &words(&tokens[at..])[..] {
-                // `use<'a>` in a type is no import.
+                // `use<'a>` in a type is not an import.
                 ["use", next, ..] if *next != "<" => {
                     at = leaves(&tokens, at + 1, &[], &inside(), &mut found);
                     continue;
@@ -234,17 +245,17 @@ fn blank(text: &str) -> String {
     text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect()
 }
 
-/// The text with comments and the contents of literals blanked, and its string literals.
-fn without_literals(text: &str) -> (String, Vec<Literal>) {
+/// The text with comments and the contents of literals blanked, its string literals, and its comments.
+fn without_literals(text: &str) -> (String, Vec<Literal>, Vec<Comment>) {
     let mut code = String::with_capacity(text.len());
-    let mut literals = Vec::new();
+    let (mut literals, mut comments) = (Vec::new(), Vec::new());
     while code.len() < text.len() {
         let at = code.len();
         let rest = &text[at..];
-        if rest.starts_with("//") {
-            code += &blank(&rest[..rest.find('\n').unwrap_or(rest.len())]);
-        } else if rest.starts_with("/*") {
-            code += &blank(&rest[..comment_length(rest)]);
+        if let Some(length) = comment_length(rest) {
+            let line = text[..at].matches('\n').count() + 1;
+            comments.push(Comment { line, text: rest[..length].to_owned() });
+            code += &blank(&rest[..length]);
         } else if let Some((opening, closing)) = quotes(rest) {
             let contents = &rest[opening..];
             let length = contents_length(contents, &closing, rest[..opening].contains('r'));
@@ -260,21 +271,27 @@ fn without_literals(text: &str) -> (String, Vec<Literal>) {
             code += &rest[..name_length(rest).max(first)];
         }
     }
-    (code, literals)
+    (code, literals, comments)
 }
 
-/// Length of the block comment at the start of `text`; comments nest.
-fn comment_length(text: &str) -> usize {
+/// Length of the comment at the start of `text`, if there is one. Block comments nest.
+fn comment_length(text: &str) -> Option<usize> {
+    if text.starts_with("//") {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    if !text.starts_with("/*") {
+        return None;
+    }
     let mut depth = 0;
     let mut at = 0;
     while let Some(next) = text[at..].find("/*").into_iter().chain(text[at..].find("*/")).min() {
         depth = if text[at + next..].starts_with("/*") { depth + 1 } else { depth - 1 };
         at += next + 2;
         if depth == 0 {
-            return at;
+            return Some(at);
         }
     }
-    text.len()
+    Some(text.len())
 }
 
 /// Length of the quote that opens a string at the start of `text`, such as `"` or `br#"`, and the quote that
@@ -299,7 +316,7 @@ fn contents_length(text: &str, closing: &str, raw: bool) -> usize {
     text.len()
 }
 
-/// Length of a character literal at the start of `text`. A lifetime is none.
+/// Length of a character literal at the start of `text`. A lifetime is not one.
 fn character_length(text: &str) -> Option<usize> {
     let contents = text.strip_prefix('\'')?;
     let first = contents.chars().next()?;
@@ -373,6 +390,14 @@ mod tests {
         assert_eq!(code_of("a // b \" c\n/// d\ne /* f /* g */ h */ i"), "a e i");
         assert_eq!(code_of("let a = \"// no comment\"; b"), "let a = \" \"; b");
         assert_eq!(strings_of("// \"a\"\n/* \"b\" */ \"c\""), [(2, "c".to_owned())]);
+    }
+
+    #[test]
+    fn comments_are_kept_with_their_lines() {
+        let text = "a // b\n/* c\n/* d */ */ e\n#[cfg(test)]\nmod t {\n    /// f\n}\n\"// g\"";
+        let found = Source::new(text).comments;
+        let expected = [(1, "// b"), (2, "/* c\n/* d */ */"), (6, "/// f")];
+        assert_eq!(found, expected.map(owned).map(|(line, text)| Comment { line, text }));
     }
 
     #[test]
