@@ -1,4 +1,4 @@
-//! A figure as PDF, its text as text.
+//! A figure as PDF, with selectable text.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use svg2pdf::usvg::fontdb::{Database, Source};
 use svg2pdf::usvg::{Options, Tree};
 use svg2pdf::{ConversionOptions, PageOptions};
 
-/// CSS pixels per inch, the unit of [`super::svg`].
+/// CSS pixels per inch. Lengths in [`super::svg`] are CSS pixels.
 const DOTS_PER_INCH: f32 = 96.0;
 
-/// The PDF of an SVG that [`super::svg`] has drawn.
+/// Converts an SVG of [`super::svg`] to PDF.
 ///
 /// # Errors
-/// The reason, in words, if the converter cannot do it.
+/// The reason if the conversion fails.
 pub(crate) fn from_svg(svg: &str) -> Result<Vec<u8>, String> {
     let page = PageOptions { dpi: DOTS_PER_INCH };
     svg2pdf::to_pdf(&tree(svg)?, ConversionOptions::default(), page).map_err(|error| error.to_string())
 }
 
-/// The SVG as shapes and glyphs of the one font that is built into the program: a picture is the
-/// same on every machine, and needs no installed font.
+/// Parses the SVG with the font that is built into the program, so that a picture is the same on every
+/// machine and needs no installed font.
 pub(super) fn tree(svg: &str) -> Result<Tree, String> {
     let mut fonts = Database::new();
     fonts.load_font_source(Source::Binary(Arc::new(dejavu::sans::regular())));
