@@ -192,7 +192,7 @@ fn what_was_not_cold_is_not_printed_as_cold() {
     let Some(memory) = Filesystem::mount("tmpfs", 4 << 20) else { return };
     let file = common::data_file(memory.folder(), TOTAL_BYTES);
     let table = run("sweep -b 64k --strategy pread --cache cold --precision 90%", &[&file]).ok().stdout;
-    assert!(table.contains("page cache cold asked for, but "), "{table}");
+    assert!(table.contains("page cache cold (requested; "), "{table}");
 }
 
 /// The file loses its end meanwhile: what reads it fails, what does not goes on, and nothing is lost.
