@@ -1,4 +1,5 @@
-//! `iobench ab`: two settings in one run, a sample of each in turn.
+//! `iobench ab`: compares two settings in one process. It measures pairs, with one sample of each setting per
+//! pair.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ use crate::stats;
 /// Runs both settings, and compares them.
 ///
 /// # Errors
-/// Those of either run; the pairs before it are in the document.
+/// The errors of either setting. The document holds the pairs that were measured before the error.
 pub(crate) fn run(
     args: &AbArgs,
     context: &Context,
@@ -56,9 +57,9 @@ pub(crate) fn run(
     Ok(exit_code(comparison))
 }
 
-/// Takes the pairs; on an error, those before it are in `times`.
+/// Measures the pairs. On an error, `times` holds the pairs before it.
 fn pairs(old: &Side, new: &Side, args: &AbArgs, times: &mut Vec<(f64, f64)>) -> Result<(), Error> {
-    // One sample of each comes first and does not count: caches and branch predictors are cold.
+    // The first sample of each setting does not count, because caches and branch predictors are cold.
     old.seconds_per_byte()?;
     new.seconds_per_byte()?;
     let mut random = Random::new(args.seed);
@@ -68,7 +69,7 @@ fn pairs(old: &Side, new: &Side, args: &AbArgs, times: &mut Vec<(f64, f64)>) -> 
     Ok(())
 }
 
-/// The arguments before and behind the second `--`.
+/// The arguments before and after the second `--`.
 fn split(settings: &[OsString]) -> Result<(&[OsString], &[OsString]), Error> {
     let mut sides = settings.split(|word| word == "--").filter(|side| !side.is_empty());
     match (sides.next(), sides.next(), sides.next()) {
@@ -93,7 +94,7 @@ impl Side {
         let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
         let request = Request::new(&parsed, context.strategies)?;
         if !matches!(request.mode, Mode::Read | Mode::Write) {
-            return Err(Error::usage("ab: compare reads or writes"));
+            return Err(Error::usage("ab: give -r or -w in both settings"));
         }
         let cpu = affinity::pin(request.workload.cpu)?;
         prepared::make_file(&request)?;
@@ -110,7 +111,7 @@ impl Side {
             .collect()
     }
 
-    /// One sample; per byte, because totals may differ.
+    /// Measures one sample. The time is per byte, because the totals of the settings may differ.
     fn seconds_per_byte(&self) -> Result<f64, Error> {
         let sample = iteration::sample(self.prepared.request.strategy, &self.target, &self.prepared.plan)?;
         Ok(sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.transferred_bytes.max(1) as f64)

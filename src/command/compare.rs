@@ -1,4 +1,4 @@
-//! `iobench compare`: two results, point by point.
+//! `iobench compare`: compares two results point by point.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,15 +10,15 @@ use crate::error::Error;
 use crate::report::comparison::{Comparison, compare};
 use crate::report::read::read;
 
-/// Exit code of a comparison that found something slower.
+/// Exit code if at least one point is slower.
 const REGRESSION: u8 = 1;
-/// Exit code of results that cannot be compared.
+/// Exit code if the results cannot be compared.
 const NOT_COMPARABLE: u8 = 2;
 
 /// Compares two result files.
 ///
 /// # Errors
-/// An open error if one cannot be read; an interruption after a signal.
+/// An open error if a file cannot be read; an interruption after a signal.
 pub(crate) fn run(
     args: &CompareArgs,
     context: &Context,
@@ -32,7 +32,7 @@ pub(crate) fn run(
     outcome.map(|()| exit_code(comparison))
 }
 
-/// 0, 1 if a point got slower, 2 if the results cannot be compared.
+/// The exit code: 1 if a point is slower, 2 if the results cannot be compared, 0 otherwise.
 pub(crate) fn exit_code(comparison: &Comparison) -> ExitCode {
     if !comparison.obstacles.is_empty() {
         ExitCode::from(NOT_COMPARABLE)

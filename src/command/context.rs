@@ -1,8 +1,8 @@
-//! What every command is given beside its arguments.
+//! The context of a command: the input that all commands share.
 
 use crate::engine::strategy::Strategy;
 
-/// What every command is given beside its arguments.
+/// The input that every command gets in addition to its own arguments.
 pub(crate) struct Context<'a> {
     /// The command line.
     pub(crate) argv: &'a [String],

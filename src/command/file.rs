@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Atomic replacement of a file.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -10,11 +10,12 @@ use tempfile::Builder;
 use crate::engine::create::folder_of;
 use crate::error::{Error, Failure, describe, errno_of};
 
-/// Makes `path` hold these bytes: they are written to a file beside it, which then takes its place. Readers see the old
-/// file or the new one, and a program that is killed leaves the old one.
+/// Replaces the content of `path` atomically: writes the bytes to a temporary file in the same folder and
+/// renames it to `path`. A reader sees either the old or the new content, and a program that is killed leaves
+/// the old one.
 ///
 /// # Errors
-/// An open error where no file can be made, an I/O error where it cannot be written.
+/// An open error if no file can be created; an I/O error if it cannot be written.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let refused = |errno: Errno| {
         let remedy = "name a file in a folder that you may write to";
@@ -22,10 +23,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     };
     let failed = |errno: Errno| {
         let error = Error::io(path, Failure::of("write", errno));
-        // A result or a picture is written as a whole, and has no -t.
+        // The remedy of a benchmark is a smaller -t, which does not apply to a result or a picture.
         if errno == Errno::ENOSPC { error.with_remedy("free some space or write elsewhere") } else { error }
     };
-    // tempfile's own error does not tell the kernel's answer; its own mode is not that of the umask.
+    // tempfile would hide the errno, and would create the file with a mode that ignores the umask.
     let mut answer = Errno::EIO;
     let open = |path: &Path| {
         let made = OpenOptions::new().write(true).create_new(true).open(path);

@@ -1,4 +1,4 @@
-//! The hidden command `job`: work that another process of this program describes.
+//! The hidden command `job`: runs a job that another process of this program describes as JSON.
 
 use std::process::ExitCode;
 
@@ -12,15 +12,15 @@ use crate::job::{Job, this_program};
 use crate::selftest::marking::Candidate;
 use crate::selftest::table::{Criterion, Marking};
 
-/// Does the job and prints its document as JSON.
+/// Runs the job and prints its document as JSON.
 pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
     let output = Output::json_or_text(true).verbose();
     match serde_json::from_str(&args.job) {
-        Ok(Job::Run(job)) => output.concluded(|document| {
+        Ok(Job::Run(job)) => output.run(|document| {
             let request = Request::of_job(job, context.strategies)?;
             benchmark(request, context.argv.to_vec(), document, &output)
         }),
-        Ok(Job::Check(job)) => output.concluded(|document: &mut Option<Marking>| {
+        Ok(Job::Check(job)) => output.run(|document: &mut Option<Marking>| {
             let strategy = find_strategy(&job.strategy, context.strategies)?;
             let program = this_program()?;
             let candidate =
@@ -32,6 +32,6 @@ pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
             marking.add(strategy.info(), rows);
             Ok(ExitCode::SUCCESS)
         }),
-        Err(error) => output.concluded(|_: &mut Option<Marking>| Err(Error::usage(format!("job: {error}")))),
+        Err(error) => output.run(|_: &mut Option<Marking>| Err(Error::usage(format!("job: {error}")))),
     }
 }

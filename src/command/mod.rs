@@ -1,6 +1,7 @@
-//! What a person types, carried out: one file per command.
+//! The commands of the program, one file per command.
 //!
-//! A command fills in its document and returns an exit code or an error; [`output::Output::conclude`] does the rest.
+//! A command fills in its document and returns an exit code or an error; [`output::Output::conclude`] prints
+//! both.
 
 mod ab;
 mod compare;
@@ -28,35 +29,38 @@ use context::Context;
 use output::{Form, Output, exit};
 use request::Request;
 
-/// Carries out a command and prints its one document.
+/// Runs a command and prints its document.
 pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strategy]) -> ExitCode {
     let context = &Context { argv, strategies };
     match &cli.command {
         None => benchmark(&cli.run, context),
         Some(Command::Strategies(args)) => {
-            Output::json_or_text(args.json).concluded(|document| strategies::run(args, context, document))
+            Output::json_or_text(args.json).run(|document| strategies::run(args, context, document))
         }
         Some(Command::Selftest(args)) => {
-            Output::json_or_text(args.json).concluded(|document| selftest::run(args, context, document))
+            Output::json_or_text(args.json).run(|document| selftest::run(args, context, document))
         }
         Some(Command::Sweep(args)) => {
             let output = if args.csv { Output::new(Form::Csv) } else { Output::json_or_text(args.json) };
-            output.concluded(|document| sweep::run(args, context, document))
+            output.run(|document| sweep::run(args, context, document))
         }
-        Some(Command::Compare(args)) => Output::json_or_text(args.comparison.json)
-            .concluded(|document| compare::run(args, context, document)),
+        Some(Command::Compare(args)) => {
+            Output::json_or_text(args.comparison.json).run(|document| compare::run(args, context, document))
+        }
         Some(Command::Ab(args)) => {
-            Output::json_or_text(args.comparison.json).concluded(|document| ab::run(args, context, document))
+            Output::json_or_text(args.comparison.json).run(|document| ab::run(args, context, document))
         }
-        Some(Command::Rerun(args)) => Output::json_or_text(args.comparison.json)
-            .concluded(|document| rerun::run(args, context, document)),
+        Some(Command::Rerun(args)) => {
+            Output::json_or_text(args.comparison.json).run(|document| rerun::run(args, context, document))
+        }
         Some(Command::Plot(args)) => exit(plot::run(args, context)),
         Some(Command::Trace(args)) => trace::run(args, context),
         Some(Command::Job(args)) => job::run(args, context),
     }
 }
 
-/// Answers a command line that clap does not take: help and version on standard output, else a usage error.
+/// Handles a command line that clap does not turn into arguments: prints help or version on standard output,
+/// or reports a usage error.
 pub(crate) fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
     if !error.use_stderr() {
         return exit(error.print().map(|()| ExitCode::SUCCESS).map_err(Error::output));
@@ -67,7 +71,7 @@ pub(crate) fn not_parsed(error: &clap::Error, argv: &[String]) -> ExitCode {
 
 fn benchmark(args: &RunArgs, context: &Context) -> ExitCode {
     let output = Output::of_run(args, request::is_verbose(args));
-    output.concluded(|document| {
+    output.run(|document| {
         let request = Request::new(args, context.strategies)?;
         run::run(request, context.argv.to_vec(), document, &output)
     })

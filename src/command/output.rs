@@ -1,4 +1,5 @@
-//! Standard output of a command: nothing, text, or one document, however the command ends.
+//! Output of a command. However the command ends, it prints nothing, text, or exactly one document on
+//! standard output.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ pub(crate) struct Output {
     form: Form,
     /// True if a run prints its configuration.
     verbose: bool,
-    /// True if a run prints its samples as they come.
+    /// True if a run prints each sample as soon as it is measured.
     streams: bool,
     /// True if a run explains its samples.
     explains: bool,
@@ -41,21 +42,21 @@ pub(crate) struct Output {
 
 /// A document that a command prints.
 pub(crate) trait Report: Serialize {
-    /// Adds what ended the command early.
+    /// Adds the error that ended the command early.
     fn set_error(&mut self, error: Option<ErrorRecord>);
 
-    /// Adds or leaves out what the output asks for.
+    /// Adds and removes the parts that depend on the output settings.
     fn arrange(&mut self, _: &Output) {}
 
-    /// Writes the document for people; of a run that streams, what is left to be written.
+    /// Writes the document as text. For a run that streams, writes the part that is not written yet.
     ///
     /// # Errors
-    /// Those of `output`.
+    /// The errors of `output`.
     fn write(&self, output: &mut dyn Write, settings: &Output) -> io::Result<()>;
 }
 
 impl Output {
-    /// Output in this form, at the end.
+    /// Output in this form, printed at the end.
     pub(crate) fn new(form: Form) -> Output {
         Output { form, verbose: false, streams: false, explains: false }
     }
@@ -65,7 +66,7 @@ impl Output {
         Output::new(if json { Form::Json } else { Form::Text })
     }
 
-    /// Output of a run with these arguments: text as it comes, JSON at the end.
+    /// Output of a run with these arguments: text is printed as samples are measured, JSON at the end.
     pub(crate) fn of_run(args: &RunArgs, verbose: bool) -> Output {
         let form = match (args.quiet, args.json) {
             (true, _) => Form::Nothing,
@@ -75,13 +76,13 @@ impl Output {
         Output { form, verbose, streams: true, explains: args.explain }
     }
 
-    /// The same, with all text at the end, because something is still to be added to each sample.
+    /// The same, with all text printed at the end, because a later step adds to each sample.
     #[must_use]
     pub(crate) fn deferred(self) -> Output {
         Output { streams: false, ..self }
     }
 
-    /// The same, with the configuration of a run.
+    /// The same, with the configuration of a run printed.
     #[must_use]
     pub(crate) fn verbose(self) -> Output {
         Output { verbose: true, ..self }
@@ -92,7 +93,7 @@ impl Output {
         self.verbose
     }
 
-    /// The configuration blocks of a run.
+    /// Prints the configuration of a run.
     ///
     /// # Errors
     /// Standard output was closed.
@@ -100,7 +101,7 @@ impl Output {
         self.stream(|output| self.configuration(output, document))
     }
 
-    /// One sample of a run.
+    /// Prints one sample of a run.
     ///
     /// # Errors
     /// Standard output was closed.
@@ -108,17 +109,17 @@ impl Output {
         self.stream(|output| text::sample(output, sample, self.verbose))
     }
 
-    /// Adds a warning to a document. In text it is one sentence on standard error, at once; with `-j` it stands in the
-    /// document only, because IPython's `!` merges standard error into the JSON.
+    /// Adds a warning to a document. With text output it is also printed on standard error at once. With `-j`
+    /// it is only in the document, because IPython's `!` merges standard error into the JSON.
     pub(crate) fn warn(&self, warnings: &mut Vec<Warning>, warning: Warning) {
         if self.form == Form::Text {
-            complain(&format!("warning: {}", warning.message));
+            print_error(&format!("warning: {}", warning.message));
         }
         warnings.push(warning);
     }
 
-    /// Runs a command, which fills in its document, and concludes it.
-    pub(crate) fn concluded<D: Report>(
+    /// Runs a command, which fills in its document, and prints the outcome.
+    pub(crate) fn run<D: Report>(
         &self,
         command: impl FnOnce(&mut Option<D>) -> Result<ExitCode, Error>,
     ) -> ExitCode {
@@ -127,9 +128,9 @@ impl Output {
         self.conclude(document, outcome)
     }
 
-    /// Ends a command: adds its error to its document, prints the document, and says the error on standard error. This
-    /// is the only place that prints a document, so there is exactly one, however the command ends. A command that
-    /// failed before it had one prints an empty document of a run with `-j`.
+    /// Ends a command: adds its error to its document, prints the document, and prints the error on standard
+    /// error. Only this function prints a document, so exactly one is printed, however the command ends. With
+    /// `-j`, a command that failed before it had a document prints an empty document of a run.
     pub(crate) fn conclude<D: Report>(
         &self,
         document: Option<D>,
@@ -137,7 +138,7 @@ impl Output {
     ) -> ExitCode {
         let error = outcome.as_ref().err();
         let record = error.map(ErrorRecord::from);
-        // Output that failed once is not tried again.
+        // Standard output is not written to again after it failed.
         let output_failed = error.is_some_and(|error| error.kind() == ErrorKind::Output);
         let printed = match document {
             _ if output_failed => Ok(()),
@@ -165,7 +166,7 @@ impl Output {
         }
     }
 
-    /// Flushed at once: nothing may be left to be written when a bracket opens.
+    /// Prints and flushes, so that no write is pending when the next bracket opens.
     fn stream(&self, print: impl FnOnce(&mut io::StdoutLock) -> io::Result<()>) -> Result<(), Error> {
         if self.form != Form::Text || !self.streams {
             return Ok(());
@@ -185,16 +186,16 @@ impl Output {
     }
 }
 
-/// The exit code of an outcome; an error is said on standard error.
+/// The exit code of an outcome. Prints an error on standard error.
 pub(crate) fn exit(outcome: Result<ExitCode, Error>) -> ExitCode {
     outcome.unwrap_or_else(|error| {
-        complain(&error.to_string());
+        print_error(&error.to_string());
         ExitCode::from(error.exit_code())
     })
 }
 
-fn complain(sentence: &str) {
-    // Where standard error is closed there is nobody to complain to.
+fn print_error(sentence: &str) {
+    // A failure is ignored: if standard error is closed, there is no other place to report it.
     let _ = writeln!(io::stderr(), "iobench: {sentence}");
 }
 
@@ -231,7 +232,7 @@ impl Report for SweepDocument {
     }
 }
 
-/// A document whose text needs no settings.
+/// Implements [`Report`] for documents whose text does not depend on the settings.
 macro_rules! report {
     ($($document:ty),*) => {$(
         impl Report for $document {

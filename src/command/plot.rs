@@ -1,4 +1,4 @@
-//! `iobench plot`: results as a picture or a page.
+//! `iobench plot`: draws results as a picture or an HTML page.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::report::figure::{Figure, FigureOptions, Input, build, html, svg};
 use crate::report::read;
 
-/// What the output is, by its extension.
+/// Format of the output file, selected by its extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Svg,
@@ -22,11 +22,10 @@ enum Format {
 /// Draws the results and writes the file.
 ///
 /// # Errors
-/// [`Error::Usage`] for an extension that this program does not write or a mark that is no size;
-/// [`Error::Open`] for a result that cannot be read or drawn, or an output that cannot be made;
-/// [`Error::Io`] for one that cannot be written.
+/// A usage error for an unknown extension; an open error for a result that cannot be read or drawn, or an
+/// output that cannot be created; an I/O error for an output that cannot be written.
 pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
-    // What was typed is checked before anything is read.
+    // The arguments are checked before a file is read.
     let format = format_of(&args.output)?;
     let options =
         FigureOptions { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
@@ -57,7 +56,7 @@ fn format_of(path: &Path) -> Result<Format, Error> {
              rsvg-convert -f pdf -o {output} {svg}"
         ))),
         _ => Err(Error::usage(format!(
-            "-o {output}: the extension says what to draw, and must be .svg, .html or .png"
+            "-o {output}: the extension selects the format; use .svg, .html or .png"
         ))),
     }
 }

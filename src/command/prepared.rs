@@ -1,4 +1,4 @@
-//! A request checked against the target that it names: what every command that measures does first.
+//! A request that is checked against its target. Every command that measures starts with this check.
 
 use std::time::SystemTime;
 
@@ -17,23 +17,23 @@ use crate::error::Error;
 use crate::host;
 use crate::report::document::{BenchmarkConfiguration, Granted, SchemaVersion, Warning, WarningKind};
 
-/// A run that the strategy can do on its target.
+/// A run that the strategy supports on its target.
 pub(crate) struct Prepared {
-    /// What was asked for.
+    /// The request.
     pub(crate) request: Request,
-    /// The limits of the strategy there.
+    /// The limits of the strategy on this target.
     pub(crate) limits: Limits,
-    /// What each iteration does.
+    /// The plan of each iteration.
     pub(crate) plan: Plan,
-    /// The CPU that the process is pinned to, if it is.
+    /// The CPU that the process is pinned to, if any.
     pub(crate) cpu: Option<usize>,
 }
 
 impl Prepared {
-    /// Asks the strategy, and lays out the iterations.
+    /// Checks that the strategy supports the request, and plans the iterations.
     ///
     /// # Errors
-    /// The strategy's refusal, or a usage error for a buffer size that O_DIRECT does not take.
+    /// The refusal of the strategy, or a usage error for a buffer size that O_DIRECT does not allow.
     pub(crate) fn new(request: Request, target: &Target, cpu: Option<usize>) -> Result<Prepared, Error> {
         let limits = probe(&request, target)?;
         check_order(&request.workload)?;
@@ -42,7 +42,7 @@ impl Prepared {
         Ok(Prepared { request, limits, plan, cpu })
     }
 
-    /// What was granted, as it goes into a document.
+    /// The granted settings, for a document.
     pub(crate) fn granted(&self, effective: Effective) -> Granted {
         Granted { effective, cpu: self.cpu, alignment: self.limits.alignment }
     }
@@ -58,30 +58,30 @@ impl Prepared {
     fn depth_warning(&self) -> Option<Warning> {
         let depth = self.request.workload.iodepth.filter(|depth| *depth > self.limits.max_iodepth)?;
         let message = format!(
-            "--iodepth {depth} has no meaning for {}: one operation is in flight at a time",
+            "--iodepth {depth} has no effect on {}, which has one operation in flight at a time",
             self.request.strategy.info().name
         );
         Some(Warning::new(WarningKind::OptionWithoutEffect, message))
     }
 }
 
-/// btrfs takes O_DIRECT for writing and still copies into the page cache when the file has data checksums (seen on
-/// Linux 6.18): nothing that the program can ask for tells.
+/// btrfs accepts O_DIRECT for writing, but copies into the page cache if the file has data checksums (seen on
+/// Linux 6.18). No system call reports this, so the warning depends on the filesystem.
 fn buffered_writes_warning(request: &Request) -> Option<Warning> {
     let Workload { direct, direction, .. } = request.workload;
     let on_btrfs = || host::filesystem(&request.path).is_some_and(|filesystem| filesystem.kind == "btrfs");
     let buffered = direct && direction == Direction::Write && on_btrfs();
     buffered.then(|| {
         let message = format!(
-            "{}: btrfs may write through the page cache in spite of O_DIRECT, because it checksums data; \
-             chattr +C on an empty file switches that off",
+            "{}: btrfs may write through the page cache despite O_DIRECT, because it checksums data; chattr \
+             +C on an empty file disables the checksums",
             request.path.display()
         );
         Warning::new(WarningKind::BufferedDirectWrites, message)
     })
 }
 
-/// The configuration as it goes into a document; what was granted is not known yet.
+/// The configuration of a request, for a document. The granted settings are not known yet.
 pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool) -> BenchmarkConfiguration {
     let (info, workload) = (request.strategy.info(), &request.workload);
     BenchmarkConfiguration {
@@ -107,17 +107,17 @@ pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool)
     }
 }
 
-/// Adds to a configuration how much of the range is not stored.
+/// Adds the number of bytes of the range that are not stored to a configuration.
 pub(crate) fn describe_extents(configuration: &mut BenchmarkConfiguration, unstored: Option<Unstored>) {
     configuration.hole_bytes = unstored.map(|unstored| unstored.hole_bytes);
     configuration.unwritten_bytes = unstored.and_then(|unstored| unstored.unwritten_bytes);
 }
 
-/// Makes the file where the request says so, unless the run could not go on from there. Returns true if this run made
-/// it.
+/// Creates the file if the request asks for it and the strategy can use it. Returns true if the file was
+/// created.
 ///
 /// # Errors
-/// Those of making a file, and of a strategy that could not use it.
+/// The errors of creating a file, and the refusal of the strategy.
 pub(crate) fn make_file(request: &Request) -> Result<bool, Error> {
     let total_bytes = request.workload.total_bytes;
     if request.mode == Mode::Create {
@@ -128,21 +128,23 @@ pub(crate) fn make_file(request: &Request) -> Result<bool, Error> {
         return Ok(false);
     }
     check_memory(&request.workload)?;
-    // An unnamed file in the same folder answers as the new one would. Where there are none (O_TMPFILE is not known to
-    // every filesystem), the new one is asked.
+    // The strategy is probed with an unnamed file in the same folder, so that a refusal leaves no file
+    // behind. Some filesystems do not support O_TMPFILE; there, the strategy is probed after the file is
+    // created.
     if let Ok(unnamed) = Target::scratch(create::folder_of(&request.path)) {
         probe(request, &unnamed)?;
     }
     create::if_missing(&request.path, total_bytes)
 }
 
-/// Maps one block and gives it back.
+/// Checks that memory for one block is available, by mapping and unmapping it.
 fn check_memory(workload: &Workload) -> Result<(), Error> {
     let one_block = Workload { buffer: PageState::Fresh, iodepth: None, ..*workload };
     BufferPool::default().buffer(&one_block, 1).map(drop)
 }
 
-/// A random order is a list of all offsets; for a strategy without I/O it may have any length.
+/// Checks that the list of offsets fits into memory. Random access needs a list of all offsets, and without
+/// I/O the total is not limited by a file.
 fn check_order(workload: &Workload) -> Result<(), Error> {
     if workload.access == Access::Sequential {
         return Ok(());
@@ -152,11 +154,12 @@ fn check_order(workload: &Workload) -> Result<(), Error> {
     if list_bytes <= free_bytes {
         return Ok(());
     }
-    let reason = format!("the list takes {list_bytes} bytes, but {free_bytes} bytes of memory are available");
+    let reason =
+        format!("the list takes {list_bytes} bytes, but only {free_bytes} bytes of memory are available");
     Err(Error::unavailable("laying out the offsets", reason, "use a smaller -t or a larger -b"))
 }
 
-/// Asks the strategy whether it runs on the target, and checks the buffer size against the answer.
+/// Probes the strategy on the target, and checks the buffer size against its limits.
 fn probe(request: &Request, target: &Target) -> Result<Limits, Error> {
     let name = request.strategy.info().name;
     let limits = match request.strategy.probe(target, request.workload.direct) {

@@ -1,4 +1,4 @@
-//! The arguments of a run, checked where no file is needed for it.
+//! The request of a run: arguments that passed all checks that need no file.
 
 use std::path::{Path, PathBuf};
 
@@ -12,21 +12,21 @@ use crate::error::Error;
 use crate::job::RunJob;
 use crate::report::document::BenchmarkConfiguration;
 
-/// A run that is consistent in itself.
+/// A run whose arguments are consistent.
 pub(crate) type Request = RunJob<&'static dyn Strategy>;
 
 impl Request {
     /// The request of these arguments.
     ///
     /// # Errors
-    /// A usage error, one sentence that names the argument.
+    /// A usage error that names the argument.
     pub(crate) fn new(args: &RunArgs, strategies: &[&'static dyn Strategy]) -> Result<Request, Error> {
         let (mode, path) = mode_and_path(args)?;
         check_create_flags(args, mode)?;
         let bare = args.bare || mode == Mode::Create;
         let settle_seconds = if bare { 0.0 } else { args.settle.as_secs_f64() };
         let RunArgs { block_bytes, total_bytes, access, seed, buffer, cache, .. } = *args;
-        let workload = args.workload.of(Workload::new(mode.direction(), block_bytes, total_bytes));
+        let workload = args.workload.apply_to(Workload::new(mode.direction(), block_bytes, total_bytes));
         let request = Request {
             mode,
             path,
@@ -41,7 +41,7 @@ impl Request {
         request.checked()
     }
 
-    /// The request of a job that another process described.
+    /// The request of a job from another process.
     ///
     /// # Errors
     /// A usage error.
@@ -50,7 +50,7 @@ impl Request {
         job.on(strategy).checked()
     }
 
-    /// The request that made a result, to be made again.
+    /// The request that repeats the run of this configuration.
     ///
     /// # Errors
     /// A usage error.
@@ -73,7 +73,7 @@ impl Request {
         Request::of_job(job, strategies)
     }
 
-    /// The same as a job for another process.
+    /// The request as a job for another process.
     pub(crate) fn job(self) -> RunJob {
         let name = self.strategy.info().name.to_owned();
         self.on(name)
@@ -85,8 +85,8 @@ impl Request {
         Ok(request)
     }
 
-    /// The same, with O_DIRECT if its strategy always uses that, and checked against what the strategy can do. Sizes are
-    /// checked apart, because a sweep records those that do not fit, and goes on.
+    /// Sets O_DIRECT if the strategy always uses it, and checks the options against the strategy. Sizes are
+    /// checked by [`Request::check_sizes`], because a sweep records the sizes that do not fit and continues.
     ///
     /// # Errors
     /// A usage error.
@@ -96,7 +96,7 @@ impl Request {
         let usage = |sentence| Err(Error::usage(sentence));
         if self.workload.access == Access::Random && !info.random {
             return usage(format!(
-                "--access random: {} follows the file's own position; use --strategy pread",
+                "--access random: {} uses the file position; use --strategy pread",
                 info.name
             ));
         }
@@ -107,13 +107,13 @@ impl Request {
         }
         if self.mode == Mode::Create && info.name != DEFAULT_STRATEGY {
             return usage(format!(
-                "-c makes the file with write(2), as the lab's program does; leave out --strategy {}, \
+                "-c creates the file with write(2), as the lab's program does; leave out --strategy {}, \
                  then measure it with -w",
                 info.name
             ));
         }
         if self.create_missing && matches!(self.mode, Mode::Create | Mode::Describe) {
-            return usage("--create goes with -r or -w".to_owned());
+            return usage("--create needs -r or -w".to_owned());
         }
         Ok(self)
     }
@@ -125,7 +125,7 @@ impl Request {
     pub(crate) fn check_sizes(&self) -> Result<(), Error> {
         let Workload { total_bytes, block_bytes, .. } = self.workload;
         if !total_bytes.is_multiple_of(block_bytes) {
-            // The lab's words.
+            // The message of the lab's program.
             let sentence =
                 format!("FAIL: data size ({total_bytes}) is not a multiple of buffersize ({block_bytes})");
             return Err(Error::usage(sentence));
@@ -148,7 +148,7 @@ impl Request {
 
 impl WorkloadArgs {
     /// `workload` with these options.
-    pub(crate) fn of(&self, workload: Workload) -> Workload {
+    pub(crate) fn apply_to(&self, workload: Workload) -> Workload {
         let WorkloadArgs { direct, noatime, sync, iodepth, batch, cpu, .. } = *self;
         Workload { direct, noatime, sync, iodepth, batch, cpu, ..workload }
     }
@@ -162,7 +162,7 @@ pub(crate) fn is_verbose(args: &RunArgs) -> bool {
 
 const NO_MODE: &str =
     "no mode: give one of -c, -r and -w, or one of create, describe, read and write before the path";
-const NO_PATH: &str = "no path: name the file or device behind the mode";
+const NO_PATH: &str = "no path: name the file or device after the mode";
 const TWO_MODES: &str = "two modes: give exactly one of -c, -r and -w, or one verb";
 const TWO_PATHS: &str = "more than one path: a run measures one file or device";
 
@@ -189,7 +189,8 @@ fn verb_mode(verb: &Path) -> Option<Mode> {
         .find(|mode| verb == Path::new(mode.name()))
 }
 
-/// `-c` implies `-B -v`; given by hand they are refused with the rest, as in the lab's program.
+/// Refuses the flags that create mode does not allow. `-c` implies `-B` and `-v`, but refuses them on the
+/// command line, as the lab's program does.
 fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
     let given = [
         ("-B", args.bare),
@@ -200,7 +201,7 @@ fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
     ];
     match given.iter().find(|(_, given)| mode == Mode::Create && *given) {
         Some((flag, _)) => {
-            Err(Error::usage(format!("{flag} does not go with create mode (-c): leave it out")))
+            Err(Error::usage(format!("{flag} cannot be used with create mode (-c): leave it out")))
         }
         None => Ok(()),
     }
@@ -216,11 +217,11 @@ pub(crate) fn find_strategy(
 ) -> Result<&'static dyn Strategy, Error> {
     strategies.iter().copied().find(|strategy| strategy.info().name == name).ok_or_else(|| {
         let known: Vec<&str> = strategies.iter().map(|strategy| strategy.info().name).collect();
-        Error::usage(format!("--strategy {name}: there is no such strategy; there are {}", known.join(", ")))
+        Error::usage(format!("--strategy {name}: there is no such strategy; use one of {}", known.join(", ")))
     })
 }
 
-/// Which way a sweep moves the bytes.
+/// Direction of the transfers of a sweep.
 pub(crate) fn direction(write_mode: bool) -> Direction {
     if write_mode { Direction::Write } else { Direction::Read }
 }

@@ -1,4 +1,4 @@
-//! `iobench rerun`: the experiment of a sweep's result again, and both compared.
+//! `iobench rerun`: repeats the sweep of a result file, and compares both results.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,10 +13,11 @@ use crate::report::comparison::{Comparison, compare};
 use crate::report::read::{ResultFile, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
 
-/// Repeats a sweep, point by point with the totals that it had, and compares.
+/// Repeats a sweep with the same points and totals, and compares the results.
 ///
 /// # Errors
-/// An open error if the result cannot be read, and those of a sweep; the points measured until then are compared.
+/// An open error if the result cannot be read, and the errors of a sweep. The points that were measured
+/// before the error are compared.
 pub(crate) fn run(
     args: &RerunArgs,
     context: &Context,
@@ -24,7 +25,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Error> {
     let ResultFile::Sweep(mut old) = read(&args.result, context.strategies)? else {
         let path = args.result.display();
-        return Err(Error::usage(format!("{path}: the result of one run; rerun repeats sweeps")));
+        return Err(Error::usage(format!("{path} is the result of a single run; rerun repeats sweeps")));
     };
     let (new, outcome) = plan(&old, args, context)?.carry_out()?;
     if outcome.is_err() {
@@ -33,7 +34,7 @@ pub(crate) fn run(
     let name = args.output.as_ref().map_or("this run".to_owned(), |path| path.display().to_string());
     let old = (args.result.display().to_string(), ResultFile::Sweep(old));
     let new = (name, ResultFile::Sweep(Box::new(new)));
-    // A signal that ended the sweep does not end the comparison of what there is.
+    // A signal that ended the sweep does not end the comparison of the measured points.
     let (comparison, _) = compare(&old, &new, args.comparison.threshold, &|| Ok(()));
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
@@ -59,7 +60,7 @@ fn plan(old: &SweepDocument, args: &RerunArgs, context: &Context) -> Result<Swee
     })
 }
 
-/// Leaves out of the old result the points that an interrupted repetition did not reach.
+/// Removes the points from the old result that an interrupted repetition did not reach.
 fn keep_common_points(old: &mut SweepDocument, new: &SweepDocument) {
     let key = |run: &SweepRun| {
         (run.benchmark_configuration.strategy.clone(), run.benchmark_configuration.buffersize)

@@ -1,4 +1,4 @@
-//! `-c`, `-r`, `-w` and `describe`: the benchmark of the lab through any strategy.
+//! `-c`, `-r`, `-w` and `describe`: the benchmark of the lab, with any strategy.
 
 use std::process::ExitCode;
 
@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::report::document::{Document, SampleRecord, Warning, WarningKind};
 
-/// Carries out a run. The document holds what is known at any time, up to an error.
+/// Measures a run. The document is filled in step by step, so it is valid after an error.
 ///
 /// # Errors
-/// The first error; the samples before it are in the document.
+/// The first error. The document holds the samples that were measured before it.
 pub(crate) fn run(
     request: Request,
     argv: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) fn run(
     output: &Output,
 ) -> Result<ExitCode, Error> {
     interrupt::install();
-    // Before a file is made or truncated: a run that is refused leaves everything as it was.
+    // The CPU is checked before a file is created or truncated, so that a refused run changes nothing.
     let cpu = affinity::pin(request.workload.cpu)?;
     let created = prepared::make_file(&request)?;
     let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
@@ -49,7 +49,8 @@ pub(crate) fn run(
     let mut configuration = prepared::configuration(&prepared.request, argv, created);
     prepared::describe_extents(&mut configuration, unstored);
     document.host_configuration = Some(host::configuration(Some(target.path())));
-    // Printed with -v only; without it, nothing is read behind the bracket, where the lab's D script goes on counting.
+    // Only -v prints the conditions. Without -v they are not read, because the lab's D script still counts
+    // the calls after the closing bracket.
     document.conditions_before = output.is_verbose().then(host::conditions);
     document.benchmark_configuration = Some(configuration);
     let mut benchmark = Benchmark { prepared: &prepared, target: &target, document, output };
@@ -88,7 +89,7 @@ impl Benchmark<'_> {
         Ok(())
     }
 
-    /// What comes out before the first sample, and before its preparation.
+    /// Prints the configuration, before the preparation of the first sample.
     fn begin(&mut self, iteration: &Iteration) -> Result<(), Error> {
         if let Some(configuration) = &mut self.document.benchmark_configuration {
             configuration.granted = Some(self.prepared.granted(iteration.effective()));
@@ -107,14 +108,14 @@ impl Benchmark<'_> {
         Ok(())
     }
 
-    /// Create mode: the lab's timed writes, then the pattern over them. The bracket thus encloses what it encloses in
-    /// write mode, and the file still holds no zeros.
+    /// Create mode: first the timed writes of the lab, then the position-dependent pattern. The bracket
+    /// therefore encloses the same calls as in write mode, and the file does not hold zeros.
     fn create_file(&mut self) -> Result<(), Error> {
         let Request { path, workload, .. } = &self.prepared.request;
         let is_output = |error: &Error| error.kind() == ErrorKind::Output;
         let measured = self.iterate();
         let made = match &measured {
-            // The file was asked for too: it is made even if its description is not read to the end.
+            // The file is also a result: it is completed even if standard output is closed.
             Err(error) if !is_output(error) => measured,
             _ => create::lay_pattern(path, workload.total_bytes).and(measured),
         };

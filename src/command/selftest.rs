@@ -1,7 +1,7 @@
-//! `iobench selftest`: a strategy, in the tree or out of it, and its marks.
+//! `iobench selftest`: marks a strategy, inside or outside of this repository.
 //!
-//! Each criterion is marked in a process of its own: a strategy that crashes or hangs there fails for that, and the rest
-//! of the table is still made.
+//! Each criterion runs in its own process. A strategy that crashes or hangs fails this criterion, and the
+//! rest of the table is still filled in.
 
 use std::fs::File;
 use std::io;
@@ -23,18 +23,18 @@ use crate::job::{CheckJob, Job, this_program};
 use crate::process::ProcessGroup;
 use crate::selftest::table::{Criterion, Mark, Marking, Row};
 
-/// Exit code where something failed.
+/// Exit code if a criterion failed.
 const FAILED: u8 = 1;
-/// Exit code where nothing failed, but a row is not checked or inconclusive.
-const OPEN: u8 = 2;
-/// A criterion takes some seconds; one that takes longer hangs.
+/// Exit code if no criterion failed, but at least one is not checked or inconclusive.
+const INCOMPLETE: u8 = 2;
+/// Time limit of a criterion, which takes a few seconds unless it hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Marks the strategies.
 ///
 /// # Errors
-/// A usage error for an unknown strategy, an open error if no file can be made in the folder, an interruption after a
-/// signal; the rows marked until then are in the document.
+/// A usage error for an unknown strategy; an open error if no file can be created in the folder; an
+/// interruption after a signal. The document holds the rows that were marked before the error.
 pub(crate) fn run(
     args: &SelftestArgs,
     context: &Context,
@@ -45,7 +45,7 @@ pub(crate) fn run(
         name => vec![find_strategy(name, context.strategies)?],
     };
     let folder = folder(&args.path)?;
-    // Removed with everything in it, also after a strategy that left its files behind.
+    // The folder is removed with its content, including files that a strategy did not remove.
     let scratch = TempDir::new_in(&folder).map_err(|error| Error::open(&folder, errno_of(&error)))?;
     let program = this_program()?;
     interrupt::install();
@@ -62,7 +62,7 @@ pub(crate) fn run(
     Ok(exit_code(marking))
 }
 
-/// The folder itself, or that of a file.
+/// The path if it is a folder, otherwise the folder of the file.
 fn folder(path: &Path) -> Result<PathBuf, Error> {
     let metadata = path.metadata().map_err(|error| Error::open(path, errno_of(&error)))?;
     match path.parent() {
@@ -72,7 +72,7 @@ fn folder(path: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// The row, from this program as a process of its own.
+/// Runs this program in another process to mark the criterion, and returns the row.
 fn row(
     strategy: &dyn Strategy,
     criterion: Criterion,
@@ -86,41 +86,41 @@ fn row(
         within,
         folder: folder.to_owned(),
     });
-    let (status, printed, messages) = finished(&mut job.command(program), folder, LIMIT)?;
+    let (status, printed, messages) = run_within(&mut job.command(program), folder, LIMIT)?;
     let marking = serde_json::from_slice::<Marking>(&printed).ok();
     let row = marking.and_then(|marking| marking.strategies.into_iter().next()?.rows.into_iter().next());
     Ok(row.unwrap_or_else(|| Row::new(criterion, Mark::Fail, describe_exit(status, &messages))))
 }
 
-/// Says how a process ended that should have printed a row.
+/// Describes the exit of a process that printed no row.
 fn describe_exit(status: Option<ExitStatus>, messages: &str) -> String {
     let mut lines = messages.lines().rev().map(str::trim);
     let last = lines.find(|line| !line.is_empty() && !line.starts_with("note:"));
     let last = last.map(|line| format!(" ({line})")).unwrap_or_default();
     let signal = status.and_then(|status| Signal::try_from(status.signal()?).ok());
     match (status, signal) {
-        (None, _) => format!(
-            "the strategy did not come to an end in {} s: look for a loop without an exit",
-            LIMIT.as_secs()
-        ),
+        (None, _) => {
+            format!("the strategy did not finish within {} s: look for an endless loop", LIMIT.as_secs())
+        }
         (_, Some(signal)) => format!(
-            "the strategy ended the program with {signal}{last}: look at its unsafe blocks, lengths and lifetimes first"
+            "the strategy crashed with {signal}{last}: check its unsafe blocks, lengths and lifetimes first"
         ),
         (Some(status), None) => {
-            format!("the program ended with {status}{last}: a strategy returns its errors and does not panic")
+            format!("the program ended with {status}{last}: a strategy must return errors, not panic")
         }
     }
 }
 
-/// Runs a command to its end: status, standard output and standard error; no status if it had to be killed. Its output
-/// goes through files, so that whatever it started cannot keep a pipe open.
-fn finished(
+/// Runs a command and returns its status, standard output and standard error. The status is `None` if the
+/// command was killed at the time limit. The output goes to files: a pipe would stay open while a child of
+/// the command holds it.
+fn run_within(
     command: &mut Command,
     folder: &Path,
     limit: Duration,
 ) -> Result<(Option<ExitStatus>, Vec<u8>, String), Error> {
     let failed =
-        |error: io::Error| Error::system("fork", errno_of(&error), "end some programs, free some space");
+        |error: io::Error| Error::system("fork", errno_of(&error), "stop some programs or free some space");
     let (stdout, stderr) = (folder.join("stdout"), folder.join("stderr"));
     command.stdin(Stdio::null());
     command.stdout(File::create(&stdout).map_err(failed)?).stderr(File::create(&stderr).map_err(failed)?);
@@ -135,7 +135,7 @@ fn exit_code(marking: &Marking) -> ExitCode {
     if marking.has(Mark::Fail) {
         ExitCode::from(FAILED)
     } else if marking.has(Mark::NotChecked) || marking.has(Mark::Inconclusive) {
-        ExitCode::from(OPEN)
+        ExitCode::from(INCOMPLETE)
     } else {
         ExitCode::SUCCESS
     }
@@ -150,19 +150,19 @@ mod tests {
     fn end(script: &str, limit: Duration) -> String {
         let scratch = TempDir::new().unwrap();
         let (status, _, said) =
-            finished(Command::new("sh").args(["-c", script]), scratch.path(), limit).unwrap();
+            run_within(Command::new("sh").args(["-c", script]), scratch.path(), limit).unwrap();
         describe_exit(status, &said)
     }
 
     #[test]
-    fn a_strategy_that_crashes_panics_or_hangs_is_told_apart() {
+    fn crashes_panics_and_hangs_are_told_apart() {
         let crashed = end("kill -SEGV $$", LIMIT);
         assert!(crashed.contains("SIGSEGV") && crashed.contains("unsafe blocks"), "{crashed}");
         let panicked = end("echo index out of bounds >&2; echo note: backtrace >&2; exit 101", LIMIT);
         assert!(panicked.contains("101 (index out of bounds)"), "{panicked}");
         let started = Instant::now();
         let hung = end("sleep 1000 & sleep 1000", Duration::from_millis(200));
-        assert!(hung.contains("did not come to an end"), "{hung}");
+        assert!(hung.contains("did not finish"), "{hung}");
         assert!(started.elapsed() < Duration::from_secs(20));
     }
 

@@ -1,4 +1,4 @@
-//! `iobench strategies`: each I/O path, and whether it runs here.
+//! `iobench strategies`: lists the strategies and their support on a target.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::report::strategies::Listing;
 /// Lists the strategies.
 ///
 /// # Errors
-/// An open error if the path cannot be asked about.
+/// An open error if the path cannot be opened.
 pub(crate) fn run(
     args: &StrategiesArgs,
     context: &Context,

@@ -1,4 +1,4 @@
-//! `iobench trace`: a benchmark in this process, and a tracer beside it that watches this process.
+//! `iobench trace`: runs a benchmark in this process while a tracer watches this process.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -23,14 +23,14 @@ use crate::trace::program::Program;
 use crate::trace::record::ProbeEffect;
 use crate::trace::show::{Show, TracerName};
 
-/// Runs a benchmark under a tracer and prints one result.
+/// Runs a benchmark with a tracer and prints one result.
 pub(crate) fn run(args: &TraceArgs, context: &Context) -> ExitCode {
     let benchmark = match cli::parse_nested(&args.benchmark) {
         Ok(Some(parsed)) => RunArgs { json: parsed.json | args.json, ..parsed },
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
-            let in_bundle = |word: &std::ffi::OsString| cli::asks_for_json(&word.to_string_lossy());
-            let json = args.json || args.benchmark.iter().any(in_bundle);
+            let asks_for_json = |word: &std::ffi::OsString| cli::asks_for_json(&word.to_string_lossy());
+            let json = args.json || args.benchmark.iter().any(asks_for_json);
             return Output::json_or_text(json).conclude(None::<Document>, Err(error));
         }
     };
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> ExitCode {
         return exit(print_script(args, &benchmark, context));
     }
     let output = Output::of_run(&benchmark, request::is_verbose(&benchmark)).deferred();
-    output.concluded(|document| {
+    output.run(|document| {
         let request = Request::new(&benchmark, context.strategies)?;
         let program = program(args, &request)?;
         let traced = Traced { program: &program, argv: context.argv, output: &output };
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> ExitCode {
             return traced.probe_effect(&request, document);
         }
         traced.watch(document, |document| match &args.script {
-            Some(_) => run_apart(request, document),
+            Some(_) => run_in_child(request, document),
             None => run_benchmark(request, context.argv.to_vec(), document, &output),
         })
     })
@@ -62,22 +62,22 @@ fn print_script(args: &TraceArgs, benchmark: &RunArgs, context: &Context) -> Res
 fn program(args: &TraceArgs, request: &Request) -> Result<Program, Error> {
     match &args.script {
         Some(path) => Program::own(args.with, path),
-        None => Program::showing(args.with, shown(args, request), &watched(&request.path)),
+        None => Program::showing(args.with, shown_parts(args, request), &watched(&request.path)),
     }
 }
 
-/// A tracer beside benchmarks of this process.
+/// Benchmarks of this process with a tracer.
 struct Traced<'a> {
     program: &'a Program,
     argv: &'a [String],
     output: &'a Output,
 }
 
-/// Pairs of a probe effect where `-n` does not say otherwise: enough for an interval.
+/// Default number of pairs of a probe effect. An interval needs at least six.
 const PAIRS: u64 = 10;
 
 impl Traced<'_> {
-    /// Runs `benchmark` while the tracer watches, and adds to the document what it saw.
+    /// Runs `benchmark` while the tracer watches, and adds the records of the tracer to the document.
     fn watch(
         &self,
         document: &mut Option<Document>,
@@ -95,12 +95,13 @@ impl Traced<'_> {
         let problem = trace.problems.first().cloned();
         document.trace = Some(trace);
         let code = outcome?;
-        let remedy = "the benchmark's own result is whole and is reported";
+        let remedy = "the result of the benchmark itself is complete and is reported";
         problem.map_or(Ok(code), |reason| Err(Error::unavailable("the trace", reason, remedy)))
     }
 
-    /// One traced and one untraced sample in turn, alternating in order, so that a drift of the machine falls on both.
-    /// The tracer is started and ended for each traced sample: while it is attached every process pays for its probes.
+    /// Measures pairs of one traced and one untraced sample. The order alternates, so that a drift of the
+    /// machine affects both. The tracer is started and stopped for each traced sample, because its probes
+    /// slow every process while it is attached.
     fn probe_effect(&self, request: &Request, document: &mut Option<Document>) -> Result<ExitCode, Error> {
         let pairs = if request.iterations == 1 { PAIRS } else { request.iterations };
         let single = Request { iterations: 1, ..request.clone() };
@@ -136,15 +137,15 @@ impl Traced<'_> {
     }
 }
 
-/// The benchmark as a process of its own: scripts follow a program from its start, by its name.
-fn run_apart(request: Request, document: &mut Option<Document>) -> Result<ExitCode, Error> {
+/// Runs the benchmark in another process, because a script follows a program from its start, by its name.
+fn run_in_child(request: Request, document: &mut Option<Document>) -> Result<ExitCode, Error> {
     let failed = |reason: String| Error::unavailable("the benchmark", reason, "run it without trace first");
     let child = Job::Run(request.job()).command(&this_program()?).output();
     interrupt::check()?;
     let child = child.map_err(|error| failed(error.to_string()))?;
     let printed: Document = serde_json::from_slice(&child.stdout).map_err(|_| {
-        let sentence = String::from_utf8_lossy(&child.stderr);
-        failed(sentence.trim().trim_start_matches("iobench: ").to_owned())
+        let message = String::from_utf8_lossy(&child.stderr);
+        failed(message.trim().trim_start_matches("iobench: ").to_owned())
     })?;
     match document.insert(printed).error.take() {
         None => Ok(ExitCode::SUCCESS),
@@ -152,8 +153,8 @@ fn run_apart(request: Request, document: &mut Option<Document>) -> Result<ExitCo
     }
 }
 
-/// The parts that are shown: by default system calls, and the operations behind those of a ring.
-fn shown(args: &TraceArgs, request: &Request) -> BTreeSet<Show> {
+/// The parts to show. The default is system calls, and for a ring also the operations that it submits.
+fn shown_parts(args: &TraceArgs, request: &Request) -> BTreeSet<Show> {
     if !args.show.is_empty() {
         return Show::expand(&args.show, args.with);
     }
@@ -165,7 +166,7 @@ fn shown(args: &TraceArgs, request: &Request) -> BTreeSet<Show> {
     }
 }
 
-/// This process, and the disks beneath the file that it will use.
+/// This process, and the disks that store the file.
 fn watched(path: &Path) -> Watched {
     let names = host::configuration(Some(path)).storage.device_disks.unwrap_or_default();
     let number = |name: &String| {

@@ -1,4 +1,4 @@
-//! What the samples of a sweep say together: cost models, knees, and warnings.
+//! Analysis of a sweep: cost models, knees, and warnings.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,23 @@ use super::figure::constants;
 use super::sweep::{Control, CostModel, HostConstant, Knee, Order, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, CurvePoint, Resampling};
+use crate::units;
 
-/// Resamples of every interval here; a fixed seed, so that a result can be repeated.
+/// Bootstrap settings of all intervals in this file. The seed is fixed, so that the analysis is reproducible.
 const RESAMPLING: Resampling = Resampling { resamples: 1000, seed: 1, confidence: 0.95 };
-/// Above this part of a measured time, the floor is worth a warning (method.md, rule 8).
+/// Fraction of the measured time above which the floor causes a warning (method.md, rule 8).
 const FLOOR_LIMIT: f64 = 0.05;
-/// Above this part of the samples, disturbance is worth a warning.
+/// Fraction of disturbed samples above which a warning is added.
 const DISTURBED_LIMIT: f64 = 0.1;
-/// Below this a rank correlation with time is taken for a drift.
+/// p-value below which a rank correlation with time counts as a drift.
 const DRIFT_P: f64 = 0.01;
 
-/// Adds models, knees and warnings to a document that has its runs.
+/// Adds models, knees and warnings to a document that holds its runs.
 pub fn add(document: &mut SweepDocument) {
     let constants = constants::of_host(&document.host_configuration);
     let (mut models, mut found_knees) = (Vec::new(), Vec::new());
     for strategy in &document.sweep_configuration.strategies {
-        // Without I/O there is no bandwidth to explain.
+        // The floor has no bandwidth to model.
         if document.is_floor(strategy) {
             continue;
         }
@@ -88,14 +89,14 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
     found.iter().map(knee).collect()
 }
 
-/// The warning of the largest range that holds bytes that were never written.
+/// The warning for the largest range with bytes that were never written.
 fn hole_warning(document: &SweepDocument) -> Option<Warning> {
     let configurations = document.runs.iter().map(|run| &run.benchmark_configuration);
     let with_holes = configurations.filter(|configuration| configuration.never_written().is_some());
     with_holes.max_by_key(|configuration| configuration.totalsize)?.never_written()
 }
 
-/// How many samples did not start in the cache state that was asked for, if there are any.
+/// A sentence about the samples that did not start in the requested cache state, if there are any.
 pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
     let asked = document.sweep_configuration.cache;
     let samples: Vec<&SampleRecord> = document.runs.iter().flat_map(|run| &run.benchmark_samples).collect();
@@ -104,19 +105,20 @@ pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
     (missed > 0).then(|| format!("{missed} of {} samples did not start {state}", samples.len()))
 }
 
-/// A warning if the processor was slowed for much of the sweep.
+/// A warning if the processor was slowed for a large part of the sweep.
 fn disturbance_warning(document: &SweepDocument) -> Option<Warning> {
     let samples = || document.runs.iter().flat_map(|run| &run.benchmark_samples);
     let disturbed = samples().filter(|sample| sample.role == Some(Role::Disturbed)).count();
     let all = samples().count();
     let readings: Vec<f64> = document.controls.iter().map(Control::processor_ns).collect();
     let message = if stats::hardly_left_alone(&readings) {
-        "the processor was slowed for most of the sweep; slow and fast periods could not be separated; medians mix both"
+        "the processor was slowed for most of the sweep; slow and fast periods could not be separated; \
+         medians mix both"
             .to_owned()
     } else if disturbed as f64 > DISTURBED_LIMIT * all as f64 {
         format!(
-            "the processor was slowed, by a neighbour or by a lower clock, during {disturbed} of {all} samples; they \
-             are kept but not counted"
+            "the processor was slowed, by other work or a lower clock rate, during {disturbed} of {all} \
+             samples; they are labelled as disturbed and do not count"
         )
     } else {
         return None;
@@ -137,7 +139,7 @@ fn drift_warning(document: &SweepDocument) -> Option<Warning> {
     let effect = match document.sweep_configuration.order {
         Order::Random => "points that finished early were measured under different conditions",
         Order::Ascending | Order::Descending => {
-            "this may bend the curves; --order random turns it into noise"
+            "this may distort the curves; --order random turns the drift into noise"
         }
     };
     let message = format!(
@@ -147,26 +149,28 @@ fn drift_warning(document: &SweepDocument) -> Option<Warning> {
     Some(Warning::new(WarningKind::Drift, message))
 }
 
-/// A warning if the harness itself is a large part of the time of some points.
+/// A warning if the harness takes a large part of the time of some points.
 fn floor_warning(document: &SweepDocument) -> Option<Warning> {
     let median_ns_per_io = |run: &SweepRun| {
         let times: Vec<f64> = run.measured().map(|sample| sample.time).collect();
         Some(stats::median(&times)? * 1e9 / run.benchmark_configuration.blockcount as f64)
     };
-    let of = |run: &SweepRun| run.benchmark_configuration.buffersize;
+    let block_bytes = |run: &SweepRun| run.benchmark_configuration.buffersize;
     let (floors, others): (Vec<&SweepRun>, Vec<&SweepRun>) =
         document.runs.iter().partition(|run| run.benchmark_configuration.is_floor());
     let floors: BTreeMap<u64, f64> =
-        floors.iter().filter_map(|run| Some((of(run), median_ns_per_io(run)?))).collect();
+        floors.iter().filter_map(|run| Some((block_bytes(run), median_ns_per_io(run)?))).collect();
     let high = |run: &&&SweepRun| {
-        let floor = floors.get(&of(run)).copied().or(document.floors.harness_call_ns);
+        let floor = floors.get(&block_bytes(run)).copied().or(document.floors.harness_call_ns);
         floor.zip(median_ns_per_io(run)).is_some_and(|(floor, measured)| floor > FLOOR_LIMIT * measured)
     };
     let names: Vec<String> = others
         .iter()
         .filter(high)
-        .map(|run| format!("{} at {}", run.benchmark_configuration.strategy, of(run)))
+        .map(|run| {
+            format!("{} at {}", run.benchmark_configuration.strategy, units::size(block_bytes(run) as f64))
+        })
         .collect();
-    let message = format!("the harness is more than 5 % of what was measured for {}", names.join(", "));
+    let message = format!("the harness takes more than 5 % of the measured time for {}", names.join(", "));
     (!names.is_empty()).then(|| Warning::new(WarningKind::HarnessCost, message))
 }

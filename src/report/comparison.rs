@@ -1,4 +1,4 @@
-//! The comparison of two results: what differs around them, and the ratio at each point.
+//! Comparison of two results: differences of the environment, and the time ratio at each point.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -15,9 +15,9 @@ use crate::host;
 use crate::stats::{self, Ratio, Resampling, Verdict};
 use crate::units;
 
-/// Resamples of each interval; a fixed seed, so that a comparison can be repeated.
+/// Bootstrap settings of all intervals. The seed is fixed, so that a comparison is reproducible.
 const RESAMPLING: Resampling = Resampling { resamples: 2000, seed: 1, confidence: 0.95 };
-/// Probability that any point at all is called slower or faster where nothing differs.
+/// Probability that at least one point is judged slower or faster although nothing differs.
 const ALPHA: f64 = 0.05;
 
 /// A comparison of two results.
@@ -25,30 +25,31 @@ const ALPHA: f64 = 0.05;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Comparison of two iobench results")]
 pub struct Comparison {
-    /// Version of this document's form.
+    /// Version of the document format.
     pub schema_version: SchemaVersion,
-    /// What the first result is called: its file, or its arguments.
+    /// Name of the first result: its file, or its arguments.
     pub old: String,
-    /// What the second is called.
+    /// Name of the second result.
     pub new: String,
-    /// What differs around the results.
+    /// Differences between the environments of the results.
     pub environment: Vec<Difference>,
-    /// Why they cannot be compared; empty if they can.
+    /// Reasons why the results cannot be compared; empty if they can.
     pub obstacles: Vec<String>,
-    /// Part of the time that a difference must exceed to matter.
+    /// Smallest relevant difference, as a fraction of the time.
     pub threshold: f64,
-    /// How the machine itself changed, by the controls of two sweeps; empty without them. No point is
-    /// called slower or faster for what this explains.
+    /// Change of the machine itself, measured by the controls of two sweeps; empty without controls. A point
+    /// is not judged slower or faster if this change explains its difference.
     pub machine: Vec<MachineChange>,
-    /// The points that both have.
+    /// Points that are in both results.
     pub points: Vec<ComparedPoint>,
-    /// Of `ab`, the seconds a byte of each pair (first setting, second), in the order taken; else empty.
+    /// Seconds per byte of each pair (first setting, second setting) in the order of measurement; empty
+    /// except for `ab`.
     pub pairs_seconds_per_byte: Vec<(f64, f64)>,
-    /// Of `ab`, the seed of who went first in each pair; else null.
+    /// Seed of the order within each pair; null except for `ab`.
     pub seed: Option<u64>,
     /// Warnings about the results, each with the name of its result.
     pub warnings: Vec<Warning>,
-    /// What ended the comparison early; null if nothing did.
+    /// Error that ended the comparison early; null if there was none.
     pub error: Option<ErrorRecord>,
 }
 
@@ -56,44 +57,44 @@ pub struct Comparison {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Difference {
-    /// The key.
+    /// Name of the value.
     pub key: String,
-    /// Its value in the first result.
+    /// Value in the first result.
     pub old: String,
-    /// Its value in the second.
+    /// Value in the second result.
     pub new: String,
 }
 
-/// A change of work that is none of any I/O path.
+/// A change in the time of reference work, which does not use an I/O path.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MachineChange {
-    /// What the work is.
+    /// Kind of work.
     pub control: String,
-    /// Its median time, new by old: above 1 the machine became slower.
+    /// Ratio of the median times, new/old. Above 1, the machine became slower.
     pub time_ratio: f64,
-    /// Bootstrap interval of that ratio; null with five readings or fewer on a side.
+    /// Bootstrap interval of the ratio; null if a result has fewer than six readings.
     pub time_ratio_interval: Option<(f64, f64)>,
 }
 
-/// A point that both results have.
+/// A point that is in both results.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ComparedPoint {
-    /// Name of the I/O path; of `ab` that of the second setting.
+    /// Name of the strategy; for `ab`, that of the second setting.
     pub strategy: String,
-    /// Size of one I/O.
+    /// Size of one I/O, in bytes.
     pub block_bytes: u64,
-    /// Median time a byte, new by old: above 1 the new one is slower.
+    /// Ratio of the median times per byte, new/old. Above 1, the new result is slower.
     pub time_ratio: f64,
-    /// Bootstrap interval of that ratio; null with five samples or fewer on a side. Where the samples
-    /// tell how long the thread waited while others ran on its CPU, it encloses the interval
-    /// of the ratio without these waits: they are the cost of no I/O path.
+    /// Bootstrap interval of the ratio; null if a result has fewer than six samples. It also encloses the
+    /// interval of the ratio without run queue waits, if these are known, because such waits are not a cost
+    /// of the I/O path.
     pub time_ratio_interval: Option<(f64, f64)>,
-    /// Two-sided p-value of a rank test, before Holm's correction; with the waits or without them,
-    /// the larger.
+    /// Two-sided p-value of a rank test, before Holm's correction. It is the larger of the p-values with and
+    /// without run queue waits.
     pub p_value: f64,
-    /// What that says, after Holm's correction over all points.
+    /// Verdict after Holm's correction over all points.
     pub verdict: Verdict,
 }
 
@@ -104,7 +105,7 @@ struct Side {
     host: Option<host::Configuration>,
     points: Vec<SampledPoint>,
     controls: Vec<Control>,
-    /// True if the sweep chose the totals by how long a sample takes.
+    /// True if the sweep fitted the totals to the maximum duration of a sample.
     fitted: bool,
     warnings: Vec<Warning>,
 }
@@ -114,7 +115,7 @@ struct SampledPoint {
     configuration: BenchmarkConfiguration,
     /// Seconds per byte of each sample that counts.
     seconds_per_byte: Vec<f64>,
-    /// The same without the time in which others ran on the CPU.
+    /// The same without run queue waits, during which other threads run on the CPU.
     running_seconds_per_byte: Vec<f64>,
 }
 
@@ -124,9 +125,9 @@ impl Side {
         let all_samples = runs.iter().flat_map(|(_, samples)| *samples);
         let counted: BTreeSet<u64> =
             all_samples.filter(|sample| sample.counts()).filter_map(|sample| sample.order_index).collect();
-        // A point without a sample that counts is one that the result does not have.
+        // A point without a sample that counts is treated as missing.
         let points = runs.iter().filter(|(_, samples)| samples.iter().any(SampleRecord::counts));
-        // The machine as it was beside the samples that count.
+        // Only the readings at samples that count describe the machine.
         let controls = result.sweep().into_iter().flat_map(|sweep| &sweep.controls);
         let controls = controls.filter(|control| counted.contains(&control.order_index));
         Side {
@@ -153,7 +154,7 @@ impl SampledPoint {
             configuration: configuration.clone(),
             seconds_per_byte: per_byte(|sample| sample.time),
             running_seconds_per_byte: per_byte(|sample| {
-                // The wait is read a little outside the brackets: it may be the longer one.
+                // The wait is read slightly outside of the brackets, so it can exceed the time.
                 (sample.time - sample.run_queue_wait_ns.unwrap_or(0) as f64 / 1e9).max(CLOCK_UNIT_SECONDS)
             }),
         }
@@ -166,30 +167,31 @@ impl SampledPoint {
 
 const CLOCK_UNIT_SECONDS: f64 = 1e-9;
 
-/// The ratio of the times of two points: what holds both with and without the waits for a CPU.
+/// The ratio of the times of two points. Its interval encloses the intervals with and without run queue
+/// waits.
 fn ratio(old: &SampledPoint, new: &SampledPoint) -> Option<Ratio> {
-    let whole = ratio_of_series(&old.seconds_per_byte, &new.seconds_per_byte)?;
+    let total = ratio_of_series(&old.seconds_per_byte, &new.seconds_per_byte)?;
     let running = ratio_of_series(&old.running_seconds_per_byte, &new.running_seconds_per_byte)?;
-    let hull = |((low, high), (running_low, running_high)): ((f64, f64), (f64, f64))| {
+    let enclosing = |((low, high), (running_low, running_high)): ((f64, f64), (f64, f64))| {
         (low.min(running_low), high.max(running_high))
     };
     Some(Ratio {
-        interval: whole.interval.zip(running.interval).map(hull),
-        p_value: whole.p_value.max(running.p_value),
-        ..whole
+        interval: total.interval.zip(running.interval).map(enclosing),
+        p_value: total.p_value.max(running.p_value),
+        ..total
     })
 }
 
-/// The ratio of the medians of two series in the order of time; interval and p-value by batches, because neighbours
-/// resemble each other.
+/// The ratio of the medians of two series in the order of measurement. Interval and p-value are computed from
+/// batches, because consecutive samples are correlated.
 fn ratio_of_series(old: &[f64], new: &[f64]) -> Option<Ratio> {
     let batched =
         stats::ratio_of_medians(&stats::batch_medians(old), &stats::batch_medians(new), &RESAMPLING)?;
     Some(Ratio { ratio: stats::median(new)? / stats::median(old)?, ..batched })
 }
 
-/// Compares two results point by point; each has a name. `check` is called before each point, and its error ends the
-/// comparison with the points compared until then.
+/// Compares two named results point by point. `check` is called before each point. If it returns an error,
+/// the comparison ends with the points that were compared before.
 pub fn compare(
     old: &(String, ResultFile),
     new: &(String, ResultFile),
@@ -228,7 +230,7 @@ pub fn compare(
     (comparison, outcome)
 }
 
-/// The ratio of each control, by name.
+/// The name and the time ratio of each control.
 fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
     type Read = fn(&Control) -> f64;
     let controls: [(&'static str, Read); 3] = [
@@ -248,7 +250,7 @@ impl From<(&'static str, Ratio)> for MachineChange {
     }
 }
 
-/// The points of ratios (new by old, of times), judged together; `machine` are those of controls.
+/// Judges the time ratios (new/old) of all points together. `machine` holds the ratios of the controls.
 pub fn judged(
     ratios: &[(&BenchmarkConfiguration, Ratio)],
     machine: &[Ratio],
@@ -268,7 +270,7 @@ pub fn judged(
     ratios.iter().zip(verdicts).map(point).collect()
 }
 
-/// The points that both have: same strategy and buffer size.
+/// The points that are in both results, with the same strategy and buffer size.
 fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a SampledPoint)> {
     let partner =
         |point: &'a SampledPoint| Some((old.points.iter().find(|other| other.key() == point.key())?, point));
@@ -278,7 +280,7 @@ fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a Sample
 fn obstacles(old: &Side, new: &Side, pairs: &[(&SampledPoint, &SampledPoint)]) -> Vec<String> {
     let mut found = Vec::new();
     if old.points.is_empty() || new.points.is_empty() {
-        found.push("a result holds no configuration: run with -j -v, or sweep".to_owned());
+        found.push("a result has no configuration; measure with -j -v, or with sweep".to_owned());
         return found;
     }
     if pairs.len() != old.points.len() || pairs.len() != new.points.len() {
@@ -294,26 +296,26 @@ fn obstacles(old: &Side, new: &Side, pairs: &[(&SampledPoint, &SampledPoint)]) -
             let first = pairs.iter().find(|(old, new)| differs(&old.configuration, &new.configuration))?;
             let configuration = &first.0.configuration;
             Some(format!(
-                "the {what} differs, at {} {} for one",
+                "the {what} differs, for example for {} at {} bytes",
                 configuration.strategy, configuration.buffersize
             ))
         };
     found.extend(differing("operation", &|old, new| old.operation != new.operation));
-    found.extend(differing("cache state asked for", &|old, new| {
+    found.extend(differing("requested cache state", &|old, new| {
         old.preparation.cache != new.preparation.cache
     }));
     found.extend(differing("sync", &|old, new| old.requested.sync != new.requested.sync));
-    // A sweep that fits its totals may halve or double one; the time a byte is still comparable.
+    // Two sweeps can fit different totals to the same point; the times per byte are still comparable.
     let allowed = if old.fitted && new.fitted { FITTED_FACTOR } else { 1 };
     found.extend(differing("total", &|old, new| {
         let (less, more) = (old.totalsize.min(new.totalsize), old.totalsize.max(new.totalsize));
-        // Without I/O the total does not matter.
+        // The total of the null strategy does not matter.
         !old.is_floor() && more > less.saturating_mul(allowed)
     }));
     found
 }
 
-/// How far apart the totals of two sweeps may lie that chose them by how long a sample takes.
+/// Maximum factor between the totals of a point in two sweeps that fit their totals.
 const FITTED_FACTOR: u64 = 16;
 
 fn environment(old: Option<&host::Configuration>, new: Option<&host::Configuration>) -> Vec<Difference> {
@@ -328,15 +330,15 @@ fn interval_text(interval: Option<(f64, f64)>) -> String {
 }
 
 impl Comparison {
-    /// True if a point got slower.
+    /// True if at least one point is slower.
     pub fn regressed(&self) -> bool {
         self.points.iter().any(|point| point.verdict == Verdict::Slower)
     }
 
-    /// Writes the comparison for people: the environment first.
+    /// Writes the comparison as text, starting with the environment.
     ///
     /// # Errors
-    /// Those of `output`.
+    /// The errors of `output`.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
         writeln!(output, "old: {}\nnew: {}", self.old, self.new)?;
         for difference in &self.environment {
@@ -350,17 +352,10 @@ impl Comparison {
         }
         for MachineChange { control, time_ratio, time_ratio_interval } in &self.machine {
             let interval = interval_text(*time_ratio_interval);
-            writeln!(
-                output,
-                "the machine itself, by a {control} (time, new by old): {time_ratio:.3} {interval}"
-            )?;
+            writeln!(output, "reference work ({control}), time ratio new/old: {time_ratio:.3} {interval}")?;
         }
         if !self.points.is_empty() {
-            writeln!(
-                output,
-                "{:<12} {:>8} {:>28}  verdict (time, new by old)",
-                "strategy", "bytes", "ratio"
-            )?;
+            writeln!(output, "{:<12} {:>8} {:>28}  verdict", "strategy", "bytes", "time ratio new/old")?;
         }
         for point in &self.points {
             let ratio = format!("{:.3} {}", point.time_ratio, interval_text(point.time_ratio_interval));

@@ -1,18 +1,18 @@
-//! A sweep as tidy CSV: one row a sample.
+//! A sweep as tidy CSV, with one row per sample.
 
 use std::io::{self, Write};
 
 use super::document::{Role, SampleRecord};
 use super::sweep::{SweepDocument, SweepRun};
 
-const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_index,role,bandwidth_kib_per_second,\
-                      time_seconds,transfer_time_ns,sync_time_ns,io_count,resident_fraction_before,\
-                      resident_fraction_after,cache_reached";
+const HEADER: &str = "strategy,operation,buffersize_bytes,totalsize_bytes,order_index,role,\
+                      bandwidth_kib_per_second,time_seconds,transfer_time_ns,sync_time_ns,io_count,\
+                      resident_fraction_before,resident_fraction_after,cache_reached";
 
-/// Writes a header and a row for each sample. No value holds a comma or a quote, so none is quoted.
+/// Writes a header and a row for each sample. No value contains a comma or a quote, so no value is quoted.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     writeln!(output, "{HEADER}")?;
     for run in &document.runs {

@@ -1,8 +1,9 @@
-//! The document that `-j` prints: the lab's keys under the lab's names, and what iobench adds.
+//! The document that `-j` prints. It has the keys of the lab's program under the same names, and keys that
+//! iobench adds.
 //!
-//! `docs/benchmark.schema.json` is generated from these types. Keys that iobench adds are always
-//! there, `null` where they mean nothing; the lab's getrusage keys are there with `-g` only, as in
-//! the lab's program.
+//! `docs/benchmark.schema.json` is generated from these types. Keys that iobench adds are always present, and
+//! `null` if they do not apply. The getrusage(2) keys of the lab are present only with `-g`, as in the lab's
+//! program.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,10 +19,10 @@ use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::trace::record::{KernelRecord, ProbeEffect, TraceRecord};
 
-/// Version of every document. It changes when a key changes its name or meaning.
+/// Version of all document formats. It changes when a key changes its name or meaning.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// The version that a document states; by default that of this program.
+/// Version of the format of a document. The default is the version that this program writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SchemaVersion(u32);
 
@@ -36,40 +37,40 @@ impl Default for SchemaVersion {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Result of an iobench run")]
 pub struct Document {
-    /// Version of this document's form.
+    /// Version of the document format.
     pub schema_version: SchemaVersion,
     /// The machine (with -v).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_configuration: Option<host::Configuration>,
-    /// Load and pressure when the run began (with -v).
+    /// Load and pressure at the start of the run (with -v).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions_before: Option<host::Conditions>,
-    /// Load and pressure when it ended (with -v).
+    /// Load and pressure at the end of the run (with -v).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conditions_after: Option<host::Conditions>,
-    /// What was run, as asked and as granted (with -v).
+    /// Configuration of the run, as requested and as granted (with -v).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub benchmark_configuration: Option<BenchmarkConfiguration>,
-    /// One object an iteration, in order.
+    /// One object per iteration, in order.
     pub benchmark_samples: Vec<SampleRecord>,
     /// Warnings about the run.
     pub warnings: Vec<Warning>,
-    /// What a tracer says about the run as a whole (iobench trace).
+    /// Record of the tracer for the whole run (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceRecord>,
-    /// What tracing costs (iobench trace --probe-effect).
+    /// Cost of tracing (iobench trace --probe-effect).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_effect: Option<ProbeEffect>,
-    /// Where the time went, in sentences (--explain).
+    /// Explanation of where the time is spent, in sentences (--explain).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Vec<String>>,
-    /// What ended the run early; absent if nothing did.
+    /// Error that ended the run early; absent if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
 }
 
 impl Document {
-    /// Leaves out what only `-v` prints.
+    /// Removes the parts that only `-v` prints.
     pub fn without_configuration(self) -> Document {
         Document {
             host_configuration: None,
@@ -81,11 +82,11 @@ impl Document {
     }
 }
 
-/// Something that the reader of a result should know.
+/// A condition that affects the interpretation of a result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Warning {
-    /// Kind, for programs.
+    /// Kind of the warning, for programs.
     pub kind: WarningKind,
     /// The warning in one sentence.
     pub message: String,
@@ -102,44 +103,44 @@ impl Warning {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningKind {
-    /// An option that has no meaning for this strategy.
+    /// An option has no effect on this strategy.
     OptionWithoutEffect,
     /// Writes with O_DIRECT may go through the page cache.
     BufferedDirectWrites,
-    /// Part of what is read was never written.
+    /// Part of the range that is read was never written.
     NeverWritten,
     /// The requested cache state was not reached.
     CacheNotReached,
     /// The processor was slowed during the run.
     SlowedProcessor,
-    /// The machine changed during the run.
+    /// The speed of the machine changed during the run.
     Drift,
-    /// The harness is a large part of what was measured.
+    /// The harness takes a large part of the measured time.
     HarnessCost,
-    /// A warning of a document of version 1, which had no kinds.
+    /// A warning from a document of version 1, which has no kinds.
     Unspecified,
 }
 
-/// What ended a command early.
+/// Error that ended a command early.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErrorRecord {
-    /// Kind, for programs.
+    /// Kind of the error, for programs.
     pub kind: ErrorKind,
-    /// The sentence that was printed on standard error.
+    /// Message as printed on standard error.
     pub message: String,
     /// Exit code of the program.
     pub exit_code: u8,
-    /// The operation or system call that failed.
+    /// Operation or system call that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
-    /// The file or device.
+    /// File or device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Offset of the I/O that failed, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset_bytes: Option<u64>,
-    /// Name of the kernel's answer: ENOSPC, for example.
+    /// Name of the error number, for example ENOSPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno: Option<String>,
 }
@@ -158,53 +159,53 @@ impl From<&Error> for ErrorRecord {
     }
 }
 
-/// What was run.
+/// Configuration of a run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct BenchmarkConfiguration {
     /// Size of one I/O, in bytes.
     pub buffersize: u64,
-    /// Number of bytes moved in one iteration.
+    /// Number of bytes moved per iteration.
     pub totalsize: u64,
-    /// Number of I/Os in one iteration.
+    /// Number of I/Os per iteration.
     pub blockcount: u64,
-    /// create, describe, read or write.
+    /// Mode of the run: create, describe, read or write.
     pub operation: Mode,
-    /// The file or device.
+    /// File or device.
     pub path: String,
-    /// Number of iterations asked for.
+    /// Requested number of iterations.
     pub iterations: u64,
-    /// Version of this object; the same as the document's.
+    /// Version of the format, the same as in the document.
     pub schema_version: SchemaVersion,
     /// Version of iobench.
     pub version: String,
-    /// Name of the I/O path.
+    /// Name of the strategy.
     pub strategy: String,
-    /// Facts about that path.
+    /// Properties of the strategy.
     pub properties: Properties,
     /// The command line.
     pub argv: Vec<String>,
-    /// Start of the run: RFC 3339, UTC.
+    /// Start of the run, as RFC 3339 in UTC.
     pub start_time: String,
-    /// What was done before each bracket.
+    /// Preparation of each sample.
     #[serde(flatten)]
     pub preparation: Preparation,
-    /// True if getrusage(2) was called around the bracket (-g).
+    /// True if getrusage(2) was called around the measured time (-g).
     pub usage: bool,
-    /// True if the file was made by this run (-c, or --create on a missing file).
+    /// True if this run created the file (-c, or --create on a missing file).
     pub created: bool,
-    /// Bytes of the range that lie in holes: reading those is not reading. Null if unknown.
+    /// Bytes of the range that are holes. Reads of holes do not reach the device. Null if unknown.
     pub hole_bytes: Option<u64>,
     /// Bytes of the range that are allocated but were never written. Null if unknown.
     pub unwritten_bytes: Option<u64>,
-    /// The workload as it was asked for.
+    /// Workload as requested.
     pub requested: Workload,
-    /// What was granted; null if no iteration began.
+    /// Settings as granted; null if no iteration started.
     pub granted: Option<Granted>,
 }
 
 impl BenchmarkConfiguration {
-    /// True if the run performs no I/O: it measures the floor and has no bandwidth.
+    /// True if the strategy performs no I/O. Such a run measures the floor and has no bandwidth.
     #[must_use]
     pub fn is_floor(&self) -> bool {
         !self.properties.performs_io
@@ -215,7 +216,8 @@ impl BenchmarkConfiguration {
     pub fn never_written(&self) -> Option<Warning> {
         let empty_bytes = self.hole_bytes?.max(self.unwritten_bytes.unwrap_or(0));
         let message = format!(
-            "{}: {empty_bytes} of {} bytes were never written; reading holes reaches no device. Make the file with -c",
+            "{}: {empty_bytes} of {} bytes were never written, so reading them does not reach the device; \
+             create the file with -c",
             self.path, self.totalsize
         );
         let reads_holes = empty_bytes > 0 && self.operation != Mode::Write;
@@ -223,92 +225,93 @@ impl BenchmarkConfiguration {
     }
 }
 
-/// What was granted.
+/// Settings as granted.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Granted {
-    /// What the strategy was granted when it opened the file.
+    /// Settings that the strategy was granted when it opened the file.
     #[serde(flatten)]
     pub effective: Effective,
-    /// The CPU that the process was pinned to; null if it was not.
+    /// CPU that the process was pinned to; null if it was not pinned.
     pub cpu: Option<usize>,
-    /// Alignment that O_DIRECT requires here; null if it was not used.
+    /// Alignment that O_DIRECT requires on this target; null if O_DIRECT was not used.
     pub alignment: Option<Alignment>,
 }
 
-/// What one iteration measured.
+/// Sample of one iteration.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct SampleRecord {
-    /// KiB (1024 bytes) per second.
+    /// Bandwidth in KiB (1024 bytes) per second.
     pub bandwidth: f64,
-    /// Seconds between the brackets.
+    /// Measured time, in seconds.
     pub time: f64,
-    /// With -g: what getrusage(2) says.
+    /// Values of getrusage(2) (with -g).
     #[serde(flatten)]
     pub usage: Option<UsageRecord>,
-    /// I/Os that moved their whole block.
+    /// Number of I/Os that moved their whole block.
     pub io_count: u64,
-    /// Bytes moved.
+    /// Number of bytes moved.
     pub transferred_bytes: u64,
-    /// Calls that a signal interrupted and that were made again.
+    /// Number of calls that a signal interrupted and that were repeated.
     pub interrupted_calls: u64,
-    /// Page faults that needed no I/O; null without -g.
+    /// Number of page faults that needed no I/O; null without -g.
     pub minor_faults: Option<i64>,
-    /// Page faults that needed I/O; null without -g.
+    /// Number of page faults that needed I/O; null without -g.
     pub major_faults: Option<i64>,
-    /// Time between the brackets in which the thread was ready to run but others ran on its CPU, in
-    /// nanoseconds; null without -g, or where the kernel does not tell.
+    /// Run queue wait within the measured time, in nanoseconds: the thread was ready to run, but other
+    /// threads ran on its CPU. Null without -g, or if unknown.
     pub run_queue_wait_ns: Option<u64>,
-    /// With -s: nanoseconds until the last block had moved; else null.
+    /// Time until the last block was moved, in nanoseconds; null without -s.
     pub transfer_time_ns: Option<u64>,
-    /// With -s: nanoseconds that the sync took; else null.
+    /// Time of the sync, in nanoseconds; null without -s.
     pub sync_time_ns: Option<u64>,
-    /// Part of the range that was in the page cache before the bracket, 0 to 1; null if unknown.
+    /// Fraction of the range that was in the page cache before the measured time, 0 to 1; null if unknown.
     pub resident_fraction_before: Option<f64>,
-    /// The same after the bracket.
+    /// Fraction of the range that was in the page cache after the measured time, 0 to 1; null if unknown.
     pub resident_fraction_after: Option<f64>,
-    /// Whether the state asked for with --cache was reached; null if none was, or if unknown.
+    /// True if the sample started in the cache state requested with --cache; null if no state was requested,
+    /// or if unknown.
     pub cache_reached: Option<bool>,
-    /// Whether the sample counts (sweep only).
+    /// Role of the sample in the statistics (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Place of the sample among all samples of the experiment, from 0 (sweep only).
+    /// Position of the sample in the order of measurement of the sweep, from 0 (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_index: Option<u64>,
-    /// What the kernel did between the brackets (iobench trace).
+    /// Kernel activity within the measured time (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelRecord>,
 }
 
-/// Whether a sample counts. Warm-up is kept and labelled, not deleted.
+/// Role of a sample in the statistics. Samples that do not count stay in the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Taken before the point had settled.
+    /// Does not count: measured while the point was still warming up.
     Warmup,
-    /// Taken while the processor was slowed, by the controls beside it.
+    /// Does not count: measured while the processor was slowed, according to the control readings.
     Disturbed,
     /// Counts.
     Measured,
 }
 
-/// The lab's getrusage(2) keys.
+/// The getrusage(2) keys of the lab.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct UsageRecord {
-    /// Seconds in user mode.
+    /// CPU time in user mode, in seconds.
     pub utime: f64,
-    /// Seconds in the kernel.
+    /// CPU time in the kernel, in seconds.
     pub stime: f64,
-    /// Voluntary context switches.
+    /// Number of voluntary context switches.
     pub nvcsw: i64,
-    /// Involuntary context switches.
+    /// Number of involuntary context switches.
     pub nivcsw: i64,
-    /// Block input operations (Linux: units of 512 bytes).
+    /// Number of block input operations (Linux: units of 512 bytes).
     pub inblock: i64,
-    /// Block output operations (Linux: units of 512 bytes).
+    /// Number of block output operations (Linux: units of 512 bytes).
     pub oublock: i64,
-    /// The same under the name that the lab's text uses.
+    /// The value of oublock under the name that the text of the lab uses.
     pub outblock: i64,
 }
 
@@ -327,7 +330,7 @@ impl From<&Usage> for UsageRecord {
 }
 
 impl SampleRecord {
-    /// Whether statistics are of this sample: it is neither warm-up nor disturbed.
+    /// True if the sample counts in statistics: it is neither warm-up nor disturbed.
     #[must_use]
     pub fn counts(&self) -> bool {
         matches!(self.role, None | Some(Role::Measured))
@@ -367,7 +370,7 @@ impl From<&Sample> for SampleRecord {
     }
 }
 
-/// KiB per second. A time of zero is taken as one nanosecond, the clock's unit: JSON has no infinity.
+/// Bandwidth in KiB per second. A time of zero counts as one nanosecond, because JSON has no infinity.
 fn bandwidth(transferred_bytes: u64, elapsed_ns: u64) -> f64 {
     transferred_bytes as f64 / 1024.0 / (elapsed_ns.max(1) as f64 / 1e9)
 }

@@ -1,9 +1,10 @@
-//! Where the time went, in plain sentences with the figures they rest on (`--explain`).
+//! Explanation of where the time of a sample is spent (`--explain`), in sentences that quote the measured
+//! values.
 //!
-//! Each rule looks at one thing and speaks only when its figures support it. The rules know the
-//! lab's keys: `utime` and `stime` from getrusage(2), `inblock` and `oublock` in units of 512 bytes
-//! (Linux, task_io_account_read and task_io_account_write), the resident fractions from cachestat(2), and
-//! what a tracer saw, if one did.
+//! Each rule covers one aspect, and returns a sentence only if the measured values support it. The rules use
+//! `utime` and `stime` from getrusage(2), `inblock` and `oublock` in units of 512 bytes (Linux,
+//! task_io_account_read and task_io_account_write), the resident fractions from cachestat(2), and the record
+//! of a tracer, if there is one.
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord, UsageRecord};
 use crate::engine::operation::Mode;
@@ -12,23 +13,24 @@ use crate::host;
 use crate::trace::record::KernelRecord;
 use crate::units::{self, counted, size};
 
-/// getrusage(2) counts whole ticks on some kernels; shorter samples say nothing about the split.
+/// Some kernels count the times of getrusage(2) in whole ticks, so shorter samples do not show the split.
 const SHORTEST_SPLIT_SECONDS: f64 = 0.002;
-/// CPU time is exact, but the kernel divides it into user and system by what its ticks (every 1 to
-/// 10 ms) happened to hit (Linux, cputime_adjust in kernel/sched/cputime.c); from here on by many.
+/// The sum of user and system time is exact. The kernel divides it by the mode that its ticks, every 1 to 10
+/// ms, sample (Linux, cputime_adjust in kernel/sched/cputime.c). From this CPU time on there are enough ticks
+/// for the division.
 const SHORTEST_TICKED_SECONDS: f64 = 0.1;
-/// Below this part of the time on the CPU, what a call costs is CPU time.
+/// If the thread runs for less than this fraction of the time, the cost of a call is given as CPU time.
 const NEARLY_ALWAYS_RUNNING: f64 = 0.8;
-/// Blocks up to this size cost the call, not the copy, on every machine we know of.
+/// Up to this block size, the call costs more than the copy on every machine that was measured.
 const SMALL_BLOCK_BYTES: u64 = 256;
-/// From this size on the copy outweighs the call.
+/// From this block size on, the copy costs more than the call.
 const LARGE_BLOCK_BYTES: u64 = 64 * 1024;
 /// Unit of `inblock` and `oublock` on Linux.
 const USAGE_BLOCK_BYTES: f64 = 512.0;
-/// Fractions above this are "all", below its complement "nothing".
+/// From this fraction on, a part counts as the whole.
 const NEARLY_ALL: f64 = 0.99;
 
-/// What the rules look at: one sample and what surrounds it.
+/// The input of the rules: one sample, its configuration and its host.
 struct Evidence<'a> {
     configuration: &'a BenchmarkConfiguration,
     host: Option<&'a host::Configuration>,
@@ -37,7 +39,8 @@ struct Evidence<'a> {
     kernel: Option<&'a KernelRecord>,
 }
 
-/// Explains the sample of median time. Empty if there is none, or without configuration and `-g`.
+/// Explains the sample of median time. Returns no sentence if there is no sample, no configuration or no
+/// usage (`-g`).
 pub fn sentences(document: &Document) -> Vec<String> {
     let (Some(configuration), Some(sample)) =
         (document.benchmark_configuration.as_ref(), median_sample(&document.benchmark_samples))
@@ -49,10 +52,10 @@ pub fn sentences(document: &Document) -> Vec<String> {
     let facts = Evidence { configuration, host, sample, usage, kernel };
     let rules = [
         time_split,
-        nothing_moved,
+        no_io,
         read_from_cache,
         read_through_cache,
-        read_past_cache,
+        direct_read,
         call_or_copy,
         page_faults,
         write_without_sync,
@@ -127,14 +130,14 @@ fn time_split(facts: &Evidence) -> Option<String> {
     let why = match (off > 0, facts.usage.nvcsw > 0, facts.usage.nivcsw > 0) {
         (true, true, true) => ", waiting or preempted",
         (true, true, false) => ", waiting",
-        (true, false, true) => ", while something else ran there",
+        (true, false, true) => ", preempted",
         _ => "",
     };
     let (user, system) = (facts.usage.utime, facts.usage.stime);
     Some(if cpu >= SHORTEST_TICKED_SECONDS {
         format!(
-            "Of {}, {} % was spent in the program, {} % in the kernel on its behalf, and {off} % off the CPU{why} \
-         (utime {}, stime {}).",
+            "The sample took {}: {} % in the program, {} % in the kernel, and {off} % off the CPU{why} \
+             (utime {}, stime {}).",
             units::seconds(time),
             percent(user),
             percent(system),
@@ -143,7 +146,7 @@ fn time_split(facts: &Evidence) -> Option<String> {
         )
     } else {
         format!(
-            "Of {}, {} % was spent on the CPU and {off} % off it{why} (utime and stime together {}).",
+            "The sample took {}: {} % on the CPU and {off} % off the CPU{why} (utime + stime: {}).",
             units::seconds(time),
             percent(cpu),
             units::seconds(cpu)
@@ -151,10 +154,10 @@ fn time_split(facts: &Evidence) -> Option<String> {
     })
 }
 
-fn nothing_moved(facts: &Evidence) -> Option<String> {
+fn no_io(facts: &Evidence) -> Option<String> {
     facts.configuration.is_floor().then(|| {
         format!(
-            "Nothing was moved: {} an I/O is what the loop itself costs.",
+            "No data was moved: the measuring loop itself takes {} per I/O.",
             units::seconds(facts.seconds_per_io())
         )
     })
@@ -163,15 +166,15 @@ fn nothing_moved(facts: &Evidence) -> Option<String> {
 fn read_from_cache(facts: &Evidence) -> Option<String> {
     (facts.reads() && facts.cached()).then(|| {
         format!(
-            "Every byte came from the page cache: {} of the range was resident before, and no block was read \
-             from the device (inblock 0).",
+            "Every byte came from the page cache: {} of the range was resident before the sample, and no \
+             block was read from the device (inblock 0).",
             fraction(facts.resident_before())
         )
     })
 }
 
 fn read_through_cache(facts: &Evidence) -> Option<String> {
-    // Where all was resident, what was read is the filesystem's own.
+    // If the whole range was resident, the filesystem read only its own metadata.
     let resident = facts.resident_before() >= NEARLY_ALL;
     if !facts.reads() || facts.direct() || facts.usage.inblock == 0 || resident {
         return None;
@@ -179,30 +182,34 @@ fn read_through_cache(facts: &Evidence) -> Option<String> {
     let fractions = (facts.sample.resident_fraction_before, facts.sample.resident_fraction_after);
     let fractions = match fractions {
         (Some(before), Some(after)) => {
-            format!(": {} of the range was resident before, {} after", fraction(before), fraction(after))
+            format!(
+                ": {} of the range was resident before the sample, {} after it",
+                fraction(before),
+                fraction(after)
+            )
         }
         _ => String::new(),
     };
     let readahead = facts.host.and_then(|host| host.storage.device_read_ahead_bytes);
-    let readahead = readahead.map_or(String::new(), |window| {
-        format!(" The kernel reads ahead up to {} at a time.", size(window as f64))
-    });
+    let readahead =
+        readahead.map_or(String::new(), |window| format!(" Readahead is at most {}.", size(window as f64)));
     Some(format!(
-        "{} came from the device into the page cache (inblock {}){fractions}.{readahead}",
+        "The kernel read {} from the device into the page cache (inblock {}){fractions}.{readahead}",
         size(facts.device_read_bytes()),
         facts.usage.inblock,
     ))
 }
 
-fn read_past_cache(facts: &Evidence) -> Option<String> {
+fn direct_read(facts: &Evidence) -> Option<String> {
     let from_device = facts.device_read_bytes() >= NEARLY_ALL * facts.bytes();
-    // Some filesystems take the flag and read through the page cache all the same.
+    // Some filesystems accept O_DIRECT and still read through the page cache.
     let (before, after) = (facts.sample.resident_fraction_before?, facts.sample.resident_fraction_after?);
     let pace = units::seconds(facts.seconds_per_io());
-    let pace = if facts.queued() { format!("one every {pace}") } else { format!("{pace} per read") };
+    let pace =
+        if facts.queued() { format!("one completed every {pace}") } else { format!("{pace} per read") };
     (facts.reads() && facts.direct() && from_device && after <= before).then(|| {
         format!(
-            "O_DIRECT went past the page cache: {} of {} went to the device (inblock {}), {pace}.",
+            "O_DIRECT bypassed the page cache: {} of {} went to the device (inblock {}), {pace}.",
             counted(facts.sample.io_count, "read"),
             size(facts.configuration.buffersize as f64),
             facts.usage.inblock,
@@ -224,15 +231,14 @@ fn call_or_copy(facts: &Evidence) -> Option<String> {
     let per_call = units::seconds(seconds / facts.sample.io_count.max(1) as f64);
     if block_bytes <= SMALL_BLOCK_BYTES {
         return Some(format!(
-            "Each call moved {} and took {per_call}{of}: the cost is the way into the kernel and back, paid {}; a larger \
-             -b divides it.",
-            counted(block_bytes, "byte"),
-            counted(facts.sample.io_count, "time")
+            "Each call moved {} and took {per_call}{of}; most of that time is spent entering and leaving the \
+             kernel. A larger -b makes fewer calls.",
+            counted(block_bytes, "byte")
         ));
     }
     (block_bytes >= LARGE_BLOCK_BYTES).then(|| {
         format!(
-            "Each call moved {} in {per_call}{of}: the cost is the copy, at {}/s.",
+            "Each call moved {} in {per_call}{of}; most of that time is spent copying, at {}/s.",
             size(block_bytes as f64),
             size(facts.bytes() / seconds)
         )
@@ -246,25 +252,24 @@ fn page_faults(facts: &Evidence) -> Option<String> {
         return None;
     }
     let per_mib = faults as f64 / (facts.bytes() / f64::from(1 << 20));
-    let with_io = if major == 0 { "none".to_owned() } else { major.to_string() };
-    let faults_taken = counted(faults.unsigned_abs(), "page fault");
-    let figures = format!("{faults_taken}, {per_mib:.1} per MiB, {with_io} of them with I/O");
+    let count = counted(faults.unsigned_abs(), "page fault");
+    let figures = format!("{count} ({per_mib:.1} per MiB, {major} with I/O)");
     Some(if facts.mapped() {
         format!(
-            "No system call moved the data: the copy touched the mapping and took {figures}; each fault made {} \
-         visible on average.",
+            "No system call moved the data: the strategy copied through the mapping and took {figures}. Each \
+             fault mapped {} on average.",
             size(facts.bytes() / faults as f64)
         )
     } else {
-        format!("The buffer was touched for the first time inside the bracket: {figures}.")
+        format!("The buffer was used for the first time within the measured time and took {figures}.")
     })
 }
 
 fn write_without_sync(facts: &Evidence) -> Option<String> {
     (facts.writes() && !facts.direct() && !facts.configuration.requested.sync).then(|| {
         format!(
-            "The bytes were put into the page cache at {}/s. When they reach the device is not part of this figure; -s \
-             waits for it.",
+            "The data was copied into the page cache at {}/s. The time to write it to the device is not \
+             included; -s includes it.",
             size(facts.bytes() / facts.sample.time)
         )
     })
@@ -273,13 +278,13 @@ fn write_without_sync(facts: &Evidence) -> Option<String> {
 fn write_with_sync(facts: &Evidence) -> Option<String> {
     let (transfer_ns, sync_ns) = (facts.sample.transfer_time_ns?, facts.sample.sync_time_ns?);
     let (transfer, sync) = (transfer_ns as f64 / 1e9, sync_ns as f64 / 1e9);
-    // A filesystem in memory has nothing to wait for, and direct writes have waited before.
-    let until =
-        if facts.usage.oublock > 0 && !facts.direct() { ", until the device had the bytes" } else { "" };
+    // A filesystem in memory has no device to wait for, and direct writes waited for it before the sync.
+    let to_device =
+        if facts.usage.oublock > 0 && !facts.direct() { " to write the data to the device" } else { "" };
     facts.writes().then(|| {
         format!(
-            "The writes returned after {}; the sync then took {}, {:.0} % of the whole{until}: {}/s from end to \
-             end.",
+            "The writes returned after {}; the sync then took {} ({:.0} % of the sample){to_device}. The \
+             bandwidth including the sync is {}/s.",
             units::seconds(transfer),
             units::seconds(sync),
             100.0 * sync / facts.sample.time,
@@ -290,35 +295,40 @@ fn write_with_sync(facts: &Evidence) -> Option<String> {
 
 fn waits(facts: &Evidence) -> Option<String> {
     let count = u64::try_from(facts.usage.nvcsw).ok().filter(|count| *count > 0)?;
-    // Time off the CPU is time waited only if nothing else took the CPU.
+    // Time off the CPU is waiting time only if the thread was never preempted.
     let off_cpu =
         facts.kernel.and_then(|kernel| kernel.sched).filter(|sched| sched.involuntary_switches == 0);
-    let off_cpu = off_cpu
-        .map_or(String::new(), |sched| format!(", {} in all", units::seconds(sched.off_cpu_ns as f64 / 1e9)));
+    let off_cpu = off_cpu.map_or(String::new(), |sched| {
+        format!(", {} in total", units::seconds(sched.off_cpu_ns as f64 / 1e9))
+    });
     Some(format!(
-        "The thread gave up the CPU {} to wait{off_cpu}, once for every {} moved (nvcsw).",
+        "The thread waited {} (nvcsw){off_cpu}, once per {} moved.",
         counted(count, "time"),
         size(facts.bytes() / count as f64)
     ))
 }
 
-/// One or two happen in any run; only a rate that others would notice is worth a sentence.
+/// One or two preemptions happen in any run; only a higher rate affects the result.
 const PREEMPTIONS_PER_SECOND: f64 = 100.0;
 
 fn preemptions(facts: &Evidence) -> Option<String> {
     let count = facts.usage.nivcsw;
     let rate = count as f64 / facts.sample.time;
     (count > 2 && rate > PREEMPTIONS_PER_SECOND).then(|| {
-        format!("It was preempted {count} times (nivcsw): other work ran on its CPU, and its time is in these figures.")
+        format!(
+            "The thread was preempted {count} times (nivcsw): other threads ran on its CPU, and the measured \
+             time includes theirs."
+        )
     })
 }
 
 fn requests(facts: &Evidence) -> Option<String> {
     let block = facts.kernel?.block.as_ref()?;
-    // The count is the disk's: of reads it is known whose they are, and dirty pages others write out.
-    let ours = block.own_bytes as f64 >= NEARLY_ALL * block.read_bytes as f64;
+    // The tracer counts all requests of the disk. For reads it also counts those of this process; dirty pages
+    // are written by kernel threads.
+    let own = block.own_bytes as f64 >= NEARLY_ALL * block.read_bytes as f64;
     let (requests, bytes) = match facts.reads() {
-        true if ours => (block.read_requests, block.read_bytes),
+        true if own => (block.read_requests, block.read_bytes),
         true => return None,
         false => (block.write_requests, block.write_bytes),
     };
@@ -327,9 +337,9 @@ fn requests(facts: &Evidence) -> Option<String> {
     }
     let limit = facts.host.and_then(|host| host.storage.device_max_request_bytes);
     let limit =
-        limit.map_or(String::new(), |bytes| format!("; the device takes up to {}", size(bytes as f64)));
+        limit.map_or(String::new(), |bytes| format!("; the device accepts up to {}", size(bytes as f64)));
     Some(format!(
-        "The device saw {} of {} on average, where the program moved {} at a time{limit}.",
+        "The device received {} of {} on average, while the program moved {} per I/O{limit}.",
         counted(requests, if facts.reads() { "read request" } else { "write request" }),
         size(bytes as f64 / requests as f64),
         size(facts.configuration.buffersize as f64)
@@ -344,12 +354,12 @@ fn ring(facts: &Evidence) -> Option<String> {
     let punted = facts.kernel.and_then(|kernel| kernel.uring).map_or(0, |uring| uring.punted);
     let punted = match punted {
         0 => String::new(),
-        count => format!(" {count} of them would have blocked and went to worker threads."),
+        count => format!(" {} would have blocked and ran in worker threads.", counted(count, "operation")),
     };
     Some(format!(
-        "Up to {} in flight, and one system call waited for {} of them.{punted}",
+        "The queue held at most {}, and each system call waited for {}.{punted}",
         counted(u64::from(granted.iodepth), "operation"),
-        granted.batch
+        counted(u64::from(granted.batch), "completion")
     ))
 }
 

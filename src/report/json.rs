@@ -17,7 +17,7 @@ pub fn write(output: &mut impl Write, document: &impl Serialize) -> Result<(), E
     writeln!(output, "{text}").and_then(|()| output.flush()).map_err(Error::output)
 }
 
-/// The JSON Schema (2020-12) of a type, as it is written.
+/// The JSON Schema (2020-12) of a type in its serialized form.
 pub fn schema<T: JsonSchema>() -> Schema {
     SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }

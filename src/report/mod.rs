@@ -1,4 +1,4 @@
-//! A result in the forms that people and programs read: one file a form.
+//! The documents, and their output forms for people and programs, with one file per form.
 
 pub mod analysis;
 pub mod comparison;

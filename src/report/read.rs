@@ -1,5 +1,5 @@
-//! A result that was kept in a file: of a sweep, or of one run with `-j -v`. Documents of version 1 are brought into the
-//! present form when they are read, so that nothing else knows of them.
+//! Reads result files: the result of a sweep, or of a run with `-j -v`. Documents of version 1 are upgraded
+//! here, so that all other code handles only the current version.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ impl ResultFile {
         }
     }
 
-    /// The host, if the document describes it.
+    /// The host configuration, if the document has it.
     pub fn host(&self) -> Option<&host::Configuration> {
         match self {
             ResultFile::Sweep(sweep) => Some(&sweep.host_configuration),
@@ -37,7 +37,7 @@ impl ResultFile {
         }
     }
 
-    /// Configuration and samples of every run that describes itself.
+    /// Configuration and samples of every run that has a configuration.
     pub fn runs(&self) -> Vec<(&BenchmarkConfiguration, &[SampleRecord])> {
         match self {
             ResultFile::Sweep(sweep) => {
@@ -60,11 +60,11 @@ impl ResultFile {
     }
 }
 
-/// Reads the result in the file at `path`. The registered strategies tell what a document of version 1 does not: the
-/// properties of its paths.
+/// Reads the result file at `path`. A document of version 1 has no properties of its strategies; they are
+/// taken from the registered strategies.
 ///
 /// # Errors
-/// An open error if the file cannot be read, or holds no result that this version knows.
+/// An open error if the file cannot be read, or is not a result of a known version.
 pub fn read(path: &Path, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         let reason = error.raw_os_error().map_or_else(|| error.to_string(), |_| describe(errno_of(&error)));
@@ -74,14 +74,17 @@ pub fn read(path: &Path, strategies: &[&'static dyn Strategy]) -> Result<ResultF
     parse(&text, strategies).map_err(|reason| Error::unusable(path, reason, remedy))
 }
 
-/// The version is looked at first: a document of another version need not fit these types.
+/// Parses a document. The version is checked first, because a document of another version may not fit these
+/// types.
 fn parse(text: &str, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, String> {
     let mut value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
     match value.get("schema_version").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA_VERSION) => {}
         Some(1) => upgrade(&mut value, strategies),
         Some(version) => {
-            return Err(format!("has schema_version {version}, this program reads 1 to {SCHEMA_VERSION}"));
+            return Err(format!(
+                "has schema_version {version}, but this program reads only 1 to {SCHEMA_VERSION}"
+            ));
         }
         None => return Err("not a result of iobench (it has no schema_version)".to_owned()),
     }
@@ -93,7 +96,7 @@ fn parse(text: &str, strategies: &[&'static dyn Strategy]) -> Result<ResultFile,
     result.map_err(|error| format!("not a result of iobench ({error})"))
 }
 
-/// Brings a document of version 1 into the form of version 2.
+/// Upgrades a document of version 1 to version 2.
 fn upgrade(document: &mut Value, strategies: &[&'static dyn Strategy]) {
     document["schema_version"] = json!(SCHEMA_VERSION);
     let warning = |message: &Value| json!({ "kind": "unspecified", "message": message });
@@ -150,7 +153,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// The properties of a registered strategy; those of most paths for a name that is not registered here.
+/// The properties of a registered strategy. For an unknown name, the properties that most strategies have.
 fn properties_of(name: &str, strategies: &[&'static dyn Strategy]) -> Properties {
     let registered = strategies.iter().map(|strategy| strategy.info()).find(|info| info.name == name);
     registered

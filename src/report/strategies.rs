@@ -1,4 +1,4 @@
-//! The list of strategies as a document and as text.
+//! The list of strategies, as a document and as text.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,47 +11,47 @@ use crate::engine::strategy::{Properties, Strategy};
 use crate::engine::support::{Limits, Refusal, Support};
 use crate::engine::target::Target;
 
-/// The I/O paths, and whether they run on one target.
+/// The strategies and their support on a target.
 #[derive(Debug, Default, Serialize, JsonSchema)]
-#[schemars(title = "I/O paths of iobench and whether they run here")]
+#[schemars(title = "Strategies of iobench and their support on a target")]
 pub struct Listing {
-    /// Version of this document.
+    /// Version of the document format.
     pub schema_version: SchemaVersion,
-    /// The file, device or folder that was asked about.
+    /// File, device or folder that the strategies were probed on.
     pub path: String,
     /// One object per strategy.
     pub strategies: Vec<Entry>,
-    /// Warnings.
+    /// Warnings about the listing.
     pub warnings: Vec<Warning>,
-    /// What ended the command early; null if nothing did.
+    /// Error that ended the command early; null if there was none.
     pub error: Option<ErrorRecord>,
 }
 
 /// One strategy.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Entry {
-    /// The value of `--strategy`.
+    /// Name of the strategy, as in `--strategy`.
     pub name: &'static str,
-    /// One line.
+    /// Summary in one line.
     pub summary: &'static str,
-    /// True if offsets may jump.
+    /// True if the strategy supports random access.
     pub random: bool,
-    /// Facts about the path.
+    /// Properties of the strategy.
     pub properties: Properties,
-    /// True if it runs here.
+    /// True if the strategy is supported on the target.
     pub supported: bool,
-    /// Its limits here; null if it does not run.
+    /// Limits on the target; null if the strategy is not supported.
     pub limits: Option<Limits>,
-    /// Why it does not run; null if it does.
+    /// Reason why the strategy is not supported; null if it is.
     pub refusal: Option<Refusal>,
-    /// Its limits here with -d; null if it does not run so.
+    /// Limits on the target with -d; null if the strategy is not supported with -d.
     pub direct_limits: Option<Limits>,
-    /// Why it does not run with -d; null if it does.
+    /// Reason why the strategy is not supported with -d; null if it is.
     pub direct_refusal: Option<Refusal>,
 }
 
 impl Listing {
-    /// Asks every strategy whether it runs on `target`.
+    /// Probes every strategy on `target`.
     pub fn new(path: &Path, target: &Target, strategies: &[&'static dyn Strategy]) -> Listing {
         Listing {
             path: path.display().to_string(),
@@ -60,17 +60,17 @@ impl Listing {
         }
     }
 
-    /// Writes the list for people.
+    /// Writes the list as text.
     ///
     /// # Errors
-    /// Those of `output`.
+    /// The errors of `output`.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
-        writeln!(output, "On {}:", self.path)?;
+        writeln!(output, "Strategies on {}:", self.path)?;
         for entry in &self.strategies {
             writeln!(output, "{:<10} {}", entry.name, entry.summary)?;
-            let plain = answer("runs here", entry.limits, entry.refusal.as_ref());
+            let plain = support("runs here", entry.limits, entry.refusal.as_ref());
             writeln!(output, "{:<10}   {plain}", "")?;
-            let direct = answer("with -d", entry.direct_limits, entry.direct_refusal.as_ref());
+            let direct = support("with -d", entry.direct_limits, entry.direct_refusal.as_ref());
             writeln!(output, "{:<10}   {direct}", "")?;
         }
         Ok(())
@@ -103,22 +103,22 @@ fn split(support: Support) -> (Option<Limits>, Option<Refusal>) {
     }
 }
 
-fn answer(question: &str, limits: Option<Limits>, refusal: Option<&Refusal>) -> String {
+fn support(label: &str, limits: Option<Limits>, refusal: Option<&Refusal>) -> String {
     match (limits, refusal) {
-        (Some(limits), _) => format!("{question}: yes{}", within(limits)),
-        (None, Some(refusal)) => format!("{question}: no, {}; {}", refusal.explanation, refusal.remedy),
-        (None, None) => format!("{question}: no"),
+        (Some(limits), _) => format!("{label}: yes{}", describe_limits(limits)),
+        (None, Some(refusal)) => format!("{label}: no, {}; {}", refusal.explanation, refusal.remedy),
+        (None, None) => format!("{label}: no"),
     }
 }
 
-fn within(limits: Limits) -> String {
+fn describe_limits(limits: Limits) -> String {
     let depth = match limits.max_iodepth {
         1 => String::new(),
         most => format!(", --iodepth up to {most}"),
     };
     let alignment = limits
         .alignment
-        .map(|alignment| format!(", multiples of {} bytes", alignment.offset_bytes))
+        .map(|alignment| format!(", -b in multiples of {} bytes", alignment.offset_bytes))
         .unwrap_or_default();
     format!("{depth}{alignment}")
 }

@@ -1,4 +1,5 @@
-//! The document of a sweep: every run is a document of the lab, with what the statistics say of it.
+//! The document of a sweep. Each point has the same configuration and samples as the document of a run, and
+//! statistics.
 //!
 //! `docs/sweep.schema.json` is generated from these types.
 
@@ -16,51 +17,52 @@ use crate::stats::{self, Estimate};
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Result of an iobench sweep")]
 pub struct SweepDocument {
-    /// Version of this document's form.
+    /// Version of the document format.
     pub schema_version: SchemaVersion,
-    /// The machine.
+    /// Configuration of the machine.
     pub host_configuration: host::Configuration,
-    /// Load and pressure when the sweep began.
+    /// Load and pressure at the start of the sweep.
     pub conditions_before: host::Conditions,
-    /// Load and pressure when it ended, or when the last finished round was written.
+    /// Load and pressure at the end of the sweep, or at the end of the last finished round.
     pub conditions_after: host::Conditions,
-    /// What was swept.
+    /// Configuration of the sweep.
     pub sweep_configuration: SweepConfiguration,
-    /// One object a point (strategy x buffer size), in the order strategy, size.
+    /// One object per point (strategy and buffer size), ordered by strategy and size.
     pub runs: Vec<SweepRun>,
-    /// What a bare system call and a memory copy cost here, for the sizes of the sweep.
+    /// Cost of the harness, of a system call and of a memory copy on this machine.
     pub floors: Floors,
-    /// What the machine did meanwhile: readings beside each sample, in order.
+    /// Control readings, one per sample, in the order of measurement.
     pub controls: Vec<Control>,
-    /// The cost model of each strategy that could be fitted.
+    /// Cost models, one per strategy for which the fit succeeded.
     pub models: Vec<CostModel>,
     /// Knees of the curves.
     pub knees: Vec<Knee>,
-    /// Warnings about the whole: a drift, a slowed processor, samples that were not cold, points near the floor.
+    /// Warnings about the sweep: holes, a cache state that was not reached, a slowed processor, drift, cost
+    /// of the harness.
     pub warnings: Vec<Warning>,
-    /// What ended the sweep or a point of it early; null if nothing did.
+    /// Error that ended the sweep or a point early; null if there was none.
     pub error: Option<ErrorRecord>,
 }
 
-/// What was swept.
+/// Configuration of a sweep.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepConfiguration {
-    /// The file or device.
+    /// File or device.
     pub path: String,
-    /// Which way the bytes move.
+    /// Direction of the transfers.
     pub direction: Direction,
     /// Strategies, in order.
     pub strategies: Vec<String>,
     /// Buffer sizes in bytes, ascending.
     pub block_sizes_bytes: Vec<u64>,
-    /// Bytes a sample covers; null if each point has its own.
+    /// Bytes per sample; null if the points have different totals.
     pub total_bytes: Option<u64>,
-    /// Half-width of the interval by the median at which a point is done.
+    /// Half-width of the interval, as a fraction of the median, at which a point is done.
     pub precision: f64,
-    /// Time that the sweep may take, in seconds.
+    /// Time limit of the sweep, in seconds.
     pub budget_seconds: f64,
-    /// Samples that count of a point, at the most.
+    /// Maximum number of samples per point.
     pub largest_n: u64,
     /// Order of the points within a round.
     pub order: Order,
@@ -72,11 +74,11 @@ pub struct SweepConfiguration {
     pub version: String,
     /// The command line.
     pub argv: Vec<String>,
-    /// When the sweep began: RFC 3339, UTC.
+    /// Start of the sweep, as RFC 3339 in UTC.
     pub start_time: String,
-    /// How long it took, in seconds.
+    /// Duration of the sweep, in seconds.
     pub elapsed_seconds: f64,
-    /// Finished rounds: each visits every open point, and those that the budget suffices for several times.
+    /// Number of finished rounds. A round visits every open point at least once.
     pub rounds: u64,
 }
 
@@ -84,47 +86,47 @@ pub struct SweepConfiguration {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// A fresh random order each round: drift becomes noise.
+    /// A new random order in each round, which turns drift into noise.
     Random,
-    /// By size, small first.
+    /// By size, smallest first.
     Ascending,
-    /// By size, large first.
+    /// By size, largest first.
     Descending,
 }
 
-/// A point of the sweep.
+/// A point of a sweep.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SweepRun {
-    /// What was run, as `iobench -jv` writes it.
+    /// Configuration of the point, as in the document of `iobench -jv`.
     pub benchmark_configuration: BenchmarkConfiguration,
-    /// One object an iteration, in order; warm-up and disturbed ones included and labelled.
+    /// One object per sample, in order. Samples that do not count are included and labelled.
     pub benchmark_samples: Vec<SampleRecord>,
-    /// What the measured samples say; null if the point could not run or has no sample.
+    /// Statistics of the samples that count; null if there are none.
     pub summary: Option<Summary>,
-    /// Why the point could not run, or why it got no further; null if nothing went wrong.
+    /// Error that prevented or ended the point; null if there was none.
     pub error: Option<ErrorRecord>,
 }
 
 impl SweepRun {
-    /// Whether the point could run at all; it may have failed later.
+    /// True if the point could run, even if it failed later.
     #[must_use]
     pub fn could_run(&self) -> bool {
         self.error.is_none() || !self.benchmark_samples.is_empty()
     }
 }
 
-/// Statistics of the bandwidth over the measured samples of a point.
+/// Statistics of the bandwidth over the samples of a point that count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Summary {
-    /// Numbers of the distribution.
+    /// Five-number summary.
     #[serde(flatten)]
     pub numbers: FiveNumbers,
-    /// Why no more samples were taken.
+    /// Reason why no more samples were measured.
     pub stop_reason: StopReason,
-    /// True if there are at least ten measured samples and the half-width of their interval is within the requested
-    /// precision, whatever ended the point.
+    /// True if at least ten samples count and the half-width of the interval is within the requested
+    /// precision. It does not depend on the stop reason.
     pub converged: bool,
 }
 
@@ -133,17 +135,18 @@ pub struct Summary {
 pub struct FiveNumbers {
     /// Number of bandwidths.
     pub n: u64,
-    /// Smallest, in KiB/s.
+    /// Minimum, in KiB/s.
     pub min_kib_per_second: f64,
     /// First quartile, in KiB/s.
     pub q1_kib_per_second: f64,
     /// Median, in KiB/s.
     pub median_kib_per_second: f64,
-    /// Order-statistic interval of the median, at least 95 %, in KiB/s; null below six bandwidths.
+    /// Order-statistic interval of the median with at least 95 % confidence, in KiB/s; null with fewer than
+    /// six bandwidths.
     pub interval_kib_per_second: Option<(f64, f64)>,
     /// Third quartile, in KiB/s.
     pub q3_kib_per_second: f64,
-    /// Largest, in KiB/s.
+    /// Maximum, in KiB/s.
     pub max_kib_per_second: f64,
 }
 
@@ -163,122 +166,126 @@ impl FiveNumbers {
     }
 }
 
-/// Why a point got no more samples.
+/// Reason why no more samples of a point were measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// The interval is narrow enough.
+    /// The interval reached the requested precision.
     Precision,
-    /// As many samples as are ever taken.
+    /// The maximum number of samples was reached.
     LargestN,
     /// The time budget was spent.
     Budget,
-    /// A signal, or the end of the program: a file that was written between rounds says so, too.
+    /// A signal or the end of the program interrupted the sweep. A file that was written between rounds has
+    /// this reason.
     Interrupted,
-    /// The strategy failed: see the error.
+    /// The strategy failed; see the error.
     Failed,
 }
 
-/// Floors beside the results, in nanoseconds.
+/// Floors: costs on this machine that do not depend on an I/O path, in nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Floors {
-    /// A call of the strategy that moves nothing: what the harness itself costs; null if it could not run.
+    /// Time per call of the null strategy, which is the cost of the harness itself; null if the strategy
+    /// could not run.
     #[serde(default)]
     pub harness_call_ns: Option<f64>,
-    /// A raw system call that does nothing (getppid(2)).
+    /// Time of a minimal system call, getppid(2).
     pub system_call_ns: Option<f64>,
-    /// Copying a block in memory: for each buffer size of the sweep, (bytes, nanoseconds).
+    /// Time of a copy in memory, for each buffer size of the sweep: (bytes, nanoseconds).
     pub memory_copy_ns: Vec<(u64, f64)>,
 }
 
 impl Floors {
-    /// The smaller of each: whatever else happened while one was measured only added to it.
+    /// The minimum of each value, because interference only increases a time.
     #[must_use]
-    pub fn smaller(self, other: &Floors) -> Floors {
-        let least = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::min);
+    pub fn min(self, other: &Floors) -> Floors {
+        let min = |one: Option<f64>, other: Option<f64>| one.into_iter().chain(other).reduce(f64::min);
         let copies = self.memory_copy_ns.into_iter().map(|(bytes, ns)| {
             let same = other.memory_copy_ns.iter().find(|copy| copy.0 == bytes);
             (bytes, same.map_or(ns, |copy| ns.min(copy.1)))
         });
         Floors {
             memory_copy_ns: copies.collect(),
-            harness_call_ns: least(self.harness_call_ns, other.harness_call_ns),
-            system_call_ns: least(self.system_call_ns, other.system_call_ns),
+            harness_call_ns: min(self.harness_call_ns, other.harness_call_ns),
+            system_call_ns: min(self.system_call_ns, other.system_call_ns),
         }
     }
 }
 
-/// Readings of work that is none of any I/O path, taken around a sample, its preparation and its clean-up:
-/// where they changed, the machine did.
+/// Control reading: times of reference work that does not use an I/O path. They enclose a sample, its
+/// preparation and its clean-up. If they change, the speed of the machine changed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
-    /// The sample.
+    /// Position of the sample in the order of measurement.
     pub order_index: u64,
-    /// An empty loop of 40,000 turns before it, in nanoseconds.
+    /// Time of an empty loop of 40,000 iterations before the sample, in nanoseconds.
     pub processor_before_ns: f64,
-    /// The same after it, in nanoseconds.
+    /// Time of the same loop after the sample, in nanoseconds.
     pub processor_after_ns: f64,
-    /// A getppid(2) after it, in nanoseconds: the mean of 200.
+    /// Mean time of 200 getppid(2) calls after the sample, in nanoseconds.
     pub system_call_ns: f64,
-    /// Copying 128 KiB within 4 MiB of memory after it, in nanoseconds.
+    /// Time of a copy of 128 KiB within 4 MiB of memory after the sample, in nanoseconds.
     pub memory_copy_ns: f64,
 }
 
 impl Control {
-    /// The slower of the two readings of the processor, in nanoseconds.
+    /// The longer of the two processor times, in nanoseconds.
     #[must_use]
     pub fn processor_ns(&self) -> f64 {
         self.processor_before_ns.max(self.processor_after_ns)
     }
 }
 
-/// time = calls x per_call + bytes x per_byte.
+/// Cost model of a strategy: time = calls x per_call + bytes x per_byte.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CostModel {
-    /// The strategy.
+    /// Name of the strategy.
     pub strategy: String,
-    /// Nanoseconds a call.
+    /// Cost per call, in nanoseconds.
     pub per_call_ns: Estimate,
-    /// Nanoseconds a byte.
+    /// Cost per byte, in nanoseconds.
     pub per_byte_ns: Estimate,
 }
 
-/// A change of slope of a curve of bandwidth over buffer size, both as logarithms.
+/// Knee of a curve: a change of the slope of log bandwidth over log buffer size.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Knee {
-    /// The strategy.
+    /// Name of the strategy.
     pub strategy: String,
     /// Buffer size at the knee, in bytes.
     pub block_bytes: Estimate,
-    /// Slope below it (1: bandwidth grows with the size; 0: it does not).
+    /// Slope below the knee. With slope 1, bandwidth is proportional to the buffer size; with slope 0, it is
+    /// constant.
     pub slope_before: f64,
-    /// Slope above it.
+    /// Slope above the knee.
     pub slope_after: f64,
-    /// Constants of this host that lie within the interval: name and bytes. A suggestion, not a finding.
+    /// Constants of this host within the interval of the buffer size. Each is a possible cause, not a proven
+    /// one.
     pub candidates: Vec<HostConstant>,
 }
 
-/// A size that this host treats in a special way.
+/// A constant of the host, such as its page size, that can cause a knee.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostConstant {
-    /// What it is: page size, L2 cache, readahead ...
+    /// Name of the constant, such as page or L2 cache.
     pub name: String,
-    /// How large, in bytes.
+    /// Value of the constant, in bytes.
     pub bytes: u64,
 }
 
 impl SweepDocument {
-    /// The points of one strategy, by size.
+    /// The points of one strategy, ordered by size.
     pub fn runs_of<'a>(&'a self, strategy: &'a str) -> impl Iterator<Item = &'a SweepRun> {
         self.runs.iter().filter(move |run| run.benchmark_configuration.strategy == strategy)
     }
 
-    /// True if this strategy performs no I/O: it is the floor.
+    /// True if this strategy performs no I/O, so that it measures the floor.
     #[must_use]
     pub fn is_floor(&self, strategy: &str) -> bool {
         self.runs_of(strategy).any(|run| run.benchmark_configuration.is_floor())
@@ -307,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn of_floors_the_smaller_counts() {
+    fn floors_are_combined_by_their_minimum() {
         let floors = |harness_call_ns, system_call_ns, copies: &[(u64, f64)]| Floors {
             harness_call_ns,
             system_call_ns,
@@ -315,7 +322,7 @@ mod tests {
         };
         let first = floors(None, Some(200.0), &[(1, 3.0), (2, 9.0), (4, 5.0)]);
         let second = floors(Some(0.5), Some(170.0), &[(1, 4.0), (2, 3.5)]);
-        let smaller = floors(Some(0.5), Some(170.0), &[(1, 3.0), (2, 3.5), (4, 5.0)]);
-        assert_eq!(first.smaller(&second), smaller);
+        let minimum = floors(Some(0.5), Some(170.0), &[(1, 3.0), (2, 3.5), (4, 5.0)]);
+        assert_eq!(first.min(&second), minimum);
     }
 }

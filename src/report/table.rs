@@ -1,4 +1,4 @@
-//! A sweep as a table for the terminal: buffer sizes down, strategies across.
+//! A sweep as a table for the terminal, with one row per buffer size and one column per strategy.
 
 use std::io::{self, Write};
 
@@ -9,26 +9,28 @@ use crate::error::ErrorKind;
 use crate::stats;
 use crate::units;
 
-/// Width of a column; `12345.6 [12345.6, 12345.6]*` and a space.
+/// Width of the column of a strategy, enough for `12345.6 [12345.6, 12345.6]*`.
 const COLUMN: usize = 28;
+/// Width of the column of buffer sizes.
 const LABEL: usize = 8;
-/// KiB in the table's unit, MiB.
+/// KiB per MiB, the unit of the table.
 const KIB_PER_MIB: f64 = 1024.0;
 
-/// Writes medians with their intervals in MiB/s (for the floor: ns per call), and the results of the analysis.
+/// Writes medians with their intervals in MiB/s (in ns per call for the floor), and the results of the
+/// analysis.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     let configuration = &document.sweep_configuration;
     writeln!(
         output,
-        "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no other. \
-         {} rounds in {:.0} s, {}{}.",
+        "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no \
+         other. {} rounds in {:.0} s, {}{}.",
         configuration.rounds,
         configuration.elapsed_seconds,
         caption::cache(configuration.cache),
-        analysis::cache_missed(document).map_or(String::new(), |missed| format!(" asked for, but {missed}"))
+        analysis::cache_missed(document).map_or(String::new(), |missed| format!(" (requested; {missed})"))
     )?;
     write!(output, "{:>LABEL$}", "bytes")?;
     for strategy in &configuration.strategies {
@@ -47,10 +49,10 @@ fn row(output: &mut dyn Write, document: &SweepDocument, block_bytes: u64) -> io
     write!(output, "{:>LABEL$}", units::size(block_bytes as f64))?;
     let of_size: Vec<&SweepRun> =
         document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == block_bytes).collect();
-    let winner = winner(&of_size);
+    let fastest = fastest(&of_size);
     for strategy in &document.sweep_configuration.strategies {
         let run = of_size.iter().find(|run| run.benchmark_configuration.strategy == *strategy);
-        let mark = if winner == Some(strategy) { "*" } else { "" };
+        let mark = if fastest == Some(strategy) { "*" } else { "" };
         write!(output, " {:>COLUMN$}", run.map_or(String::new(), |run| cell(run) + mark))?;
     }
     writeln!(output)
@@ -68,7 +70,7 @@ fn cell(run: &SweepRun) -> String {
     }
 }
 
-/// MiB/s; for the floor, nanoseconds per call.
+/// The value in MiB/s, or in nanoseconds per call for the floor.
 fn in_unit_of_column(run: &SweepRun, kib_per_second: f64) -> f64 {
     let configuration = &run.benchmark_configuration;
     if configuration.is_floor() {
@@ -78,7 +80,7 @@ fn in_unit_of_column(run: &SweepRun, kib_per_second: f64) -> f64 {
     }
 }
 
-/// Four significant digits, as far as that takes a point.
+/// The value with four significant digits, and all digits before the decimal point.
 fn digits(value: f64) -> String {
     match value {
         v if v >= 1000.0 => format!("{v:.0}"),
@@ -88,12 +90,12 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// The strategy whose interval lies above all others.
-fn winner<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
+/// The strategy whose interval lies above all others, if there is one.
+fn fastest<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
     let interval = |run: &&'a SweepRun| {
         let (low, high) = run.summary.as_ref()?.numbers.interval_kib_per_second?;
         let configuration = &run.benchmark_configuration;
-        // The floor has no bandwidth to compare.
+        // The floor has no bandwidth, so it is not compared.
         (!configuration.is_floor()).then_some((&configuration.strategy, low, high))
     };
     let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
@@ -112,10 +114,10 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         (1e6 * document.sweep_configuration.precision).round() / 1e4
     )?;
     if let Some(call_ns) = document.floors.system_call_ns {
-        writeln!(output, "A system call that does nothing: {call_ns:.0} ns.")?;
+        writeln!(output, "A minimal system call (getppid) takes {call_ns:.0} ns.")?;
     }
     if let Some(call_ns) = document.floors.harness_call_ns {
-        writeln!(output, "The harness itself: {call_ns:.2} ns per call.")?;
+        writeln!(output, "The harness itself takes {call_ns:.2} ns per call.")?;
     }
     for strategy in &document.sweep_configuration.strategies {
         sync(output, document, strategy)?;
@@ -124,7 +126,8 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         let (call, byte) = (model.per_call_ns, model.per_byte_ns);
         writeln!(
             output,
-            "{}: {} ns per call [{}, {}], {:.4} ns per byte [{:.4}, {:.4}]; per-call and per-byte cost are equal at {}.",
+            "{}: {} ns per call [{}, {}], {:.4} ns per byte [{:.4}, {:.4}]; per-call and per-byte cost are \
+             equal at {}.",
             model.strategy,
             digits(call.value),
             digits(call.low),
@@ -141,15 +144,15 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
             .iter()
             .map(|constant| format!("{} ({})", constant.name, units::size(constant.bytes as f64)))
             .collect();
-        let near = if names.is_empty() {
-            "no constant of this host lies there".to_owned()
+        let causes = if names.is_empty() {
+            "no constant of this host is in that interval".to_owned()
         } else {
-            format!("perhaps {}", names.join(" or "))
+            format!("possible cause: {}", names.join(" or "))
         };
         let at = knee.block_bytes;
         writeln!(
             output,
-            "{}: the curve bends near {} [{}, {}], slope {:.2} to {:.2}; {near}.",
+            "{}: knee at {} [{}, {}], where the slope changes from {:.2} to {:.2}; {causes}.",
             knee.strategy,
             units::size(at.value),
             units::size(at.low),
@@ -164,7 +167,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     not_run(output, document)
 }
 
-/// Share of the time that the syncs of a strategy took.
+/// Writes the range, over all buffer sizes, of the part of the time that the sync takes.
 fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io::Result<()> {
     let share = |run: &SweepRun| {
         let shares =
@@ -176,30 +179,31 @@ fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io:
     match stats::quantile(&percents, 0.0).zip(stats::quantile(&percents, 1.0)) {
         Some((least, most)) => writeln!(
             output,
-            "{strategy}: the sync took {least:.0} to {most:.0} % of a sample, by buffer size; transfer and sync are \
-             apart in the JSON and the CSV."
+            "{strategy}: the sync took {least:.0} to {most:.0} % of the time, depending on the buffer size; \
+             JSON and CSV give the times of transfer and sync separately."
         ),
         None => Ok(()),
     }
 }
 
-/// The points that did not run or failed, together where strategy and kind of error are the same.
+/// Writes the points that did not run or failed. Points with the same strategy and kind of error share a
+/// line.
 fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     type Group<'a> = ((&'a str, &'a str, ErrorKind), &'a str, Vec<String>);
     let mut groups: Vec<Group> = Vec::new();
     for run in &document.runs {
         let Some(error) = &run.error else { continue };
         let configuration = &run.benchmark_configuration;
-        let what = if run.could_run() { "Failed" } else { "Not run" };
-        let key = (what, configuration.strategy.as_str(), error.kind);
+        let state = if run.could_run() { "Failed" } else { "Not run" };
+        let key = (state, configuration.strategy.as_str(), error.kind);
         let size = units::size(configuration.buffersize as f64);
         match groups.iter_mut().find(|group| group.0 == key) {
             Some(group) => group.2.push(size),
             None => groups.push((key, &error.message, vec![size])),
         }
     }
-    for ((what, strategy, _), message, sizes) in groups {
-        writeln!(output, "{what}: {strategy} at {}: {message}.", sizes.join(", "))?;
+    for ((state, strategy, _), message, sizes) in groups {
+        writeln!(output, "{state}: {strategy} at {}: {message}.", sizes.join(", "))?;
     }
     Ok(())
 }

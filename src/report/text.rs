@@ -1,4 +1,4 @@
-//! Documents as the text of the lab's program, line for line; `-v` adds iobench's own lines.
+//! Documents as text. The lines are those of the lab's program; `-v` adds lines of iobench.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use super::document::{BenchmarkConfiguration, Document, SampleRecord};
 use crate::host;
 use crate::trace::record::{KernelRecord, ProbeEffect};
 
-/// The block that describes the machine.
+/// Writes the configuration of the host.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn host(output: &mut dyn Write, configuration: &host::Configuration) -> io::Result<()> {
     writeln!(output, "Host configuration:")?;
     for (key, value) in lines(configuration) {
@@ -21,10 +21,10 @@ pub fn host(output: &mut dyn Write, configuration: &host::Configuration) -> io::
     Ok(())
 }
 
-/// The block that describes the run.
+/// Writes the configuration of the run.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn benchmark(output: &mut dyn Write, configuration: &BenchmarkConfiguration) -> io::Result<()> {
     writeln!(output, "Benchmark configuration:")?;
     for (key, value) in fields(configuration) {
@@ -40,16 +40,16 @@ pub fn benchmark(output: &mut dyn Write, configuration: &BenchmarkConfiguration)
     Ok(())
 }
 
-/// Every key of a record with its value as text, in order; `-` stands for a missing value.
+/// The keys of a record with their values as text, in order. A missing value is `-`.
 #[must_use]
 pub fn lines(record: &impl Serialize) -> Vec<(String, String)> {
     fields(record).iter().map(|(key, value)| (key.clone(), plain(value))).collect()
 }
 
-/// The block of one iteration: the lab's lines; with `verbose` also what iobench adds.
+/// Writes one sample with the lines of the lab. With `verbose`, also writes the keys that iobench adds.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn sample(output: &mut dyn Write, sample: &SampleRecord, verbose: bool) -> io::Result<()> {
     writeln!(output, "datum:")?;
     writeln!(output, "  bandwidth: {:.2} KBytes/sec", sample.bandwidth)?;
@@ -68,10 +68,10 @@ pub fn sample(output: &mut dyn Write, sample: &SampleRecord, verbose: bool) -> i
     sample.kernel.as_ref().map_or(Ok(()), |record| kernel(output, record))
 }
 
-/// What stands behind the samples: the output of a tracer's script, and the explanation.
+/// Writes the text after the samples: the output of a tracer's script, the probe effect, and the explanation.
 ///
 /// # Errors
-/// Those of `output`.
+/// The errors of `output`.
 pub fn conclusion(output: &mut dyn Write, document: &Document) -> io::Result<()> {
     if let Some(script_output) = document.trace.as_ref().and_then(|trace| trace.script_output.as_ref()) {
         write!(output, "{script_output}")?;
@@ -85,7 +85,7 @@ pub fn conclusion(output: &mut dyn Write, document: &Document) -> io::Result<()>
     Ok(())
 }
 
-/// What iobench adds: every key of the record that the lab's text does not have, from `io_count` on.
+/// Writes the keys that the text of the lab does not have: all keys from `io_count` on.
 fn added_lines(output: &mut dyn Write, sample: &SampleRecord) -> io::Result<()> {
     let fields = fields(sample);
     for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
@@ -100,7 +100,7 @@ fn probe_effect(output: &mut dyn Write, effect: &ProbeEffect) -> io::Result<()> 
     let (pairs, ratio) = (effect.traced_seconds.len(), effect.ratio_median);
     let interval = match effect.ratio_interval {
         Some((low, high)) => format!("95 % interval [{low:.3}, {high:.3}]"),
-        None => "no interval below six pairs".to_owned(),
+        None => "no interval with fewer than six pairs".to_owned(),
     };
     writeln!(
         output,
@@ -108,7 +108,7 @@ fn probe_effect(output: &mut dyn Write, effect: &ProbeEffect) -> io::Result<()> 
     )
 }
 
-/// What the kernel did between the brackets, a line a figure.
+/// Writes the kernel activity within the measured time, one line per value.
 fn kernel(output: &mut dyn Write, record: &KernelRecord) -> io::Result<()> {
     writeln!(output, "  kernel:")?;
     for (part, value) in fields(record) {
@@ -126,7 +126,7 @@ fn kernel(output: &mut dyn Write, record: &KernelRecord) -> io::Result<()> {
     Ok(())
 }
 
-/// A histogram as `min-max:count` for each bucket; anything else as it is.
+/// A histogram as `min-max:count` per bucket; any other value as plain text.
 fn histogram_or_plain(value: &Value) -> String {
     let bucket =
         |entry: &Value| Some(format!("{}-{}:{}", entry.get("min")?, entry.get("max")?, entry.get("count")?));
@@ -143,7 +143,7 @@ fn fields(record: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-/// A value as a person writes it: no quotes, no brackets, `-` for nothing.
+/// A value as plain text, without quotes and brackets. A missing value is `-`.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_show_lists_objects_and_missing_values_as_a_person_writes_them() {
+    fn lists_objects_and_missing_values_are_plain_text() {
         let record = serde_json::json!({
             "hw.machine": "arm64",
             "hw.pagesizes": [4096, 2_097_152],

@@ -100,13 +100,13 @@ pub fn strategies() -> impl Iterator<Item = &'static str> {
 
 /// The words that only this run is explained with.
 pub const CHARACTERISTIC: [(&str, &str); 7] = [
-    ("warm_read", "the cost is the copy"),
-    ("cold_read", "came from the device into the page cache"),
-    ("direct_read", "O_DIRECT went past the page cache"),
+    ("warm_read", "is spent copying"),
+    ("cold_read", "from the device into the page cache"),
+    ("direct_read", "O_DIRECT bypassed the page cache"),
     ("mapped_read", "No system call moved the data"),
-    ("write", "-s waits for it"),
+    ("write", "-s includes it"),
     ("write_and_sync", "the sync then took"),
-    ("one_byte_reads", "the cost is the way into the kernel and back"),
+    ("one_byte_reads", "is spent entering and leaving the kernel"),
 ];
 
 /// The bytes that `-c` puts at an offset.

@@ -637,7 +637,7 @@ fn strategies_lists_each_path_and_whether_it_runs_here() {
     for place in [scratch.folder(), &file] {
         let place = place.to_str().unwrap();
         let text = exactly(&["strategies", place]).ok().stdout;
-        assert_eq!(text.lines().next(), Some(format!("On {place}:").as_str()));
+        assert_eq!(text.lines().next(), Some(format!("Strategies on {place}:").as_str()));
         let listing = exactly(&["strategies", "-j", place]).ok().json();
         assert_eq!(keys(&listing), ["schema_version", "path", "strategies", "warnings", "error"]);
         let entries = listing["strategies"].as_array().unwrap();
@@ -653,5 +653,5 @@ fn strategies_lists_each_path_and_whether_it_runs_here() {
         assert!(text.contains("with -d: no, a mapping is the page cache itself"), "{text}");
     }
     let here = finish(iobench().arg("strategies").current_dir(scratch.folder())).ok();
-    assert!(here.stdout.starts_with("On .:\n"), "{here:?}");
+    assert!(here.stdout.starts_with("Strategies on .:\n"), "{here:?}");
 }

@@ -30,56 +30,56 @@ fn captured_runs_are_explained() {
         (
             "warm_read",
             &[
-                "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "Each call moved 64 KiB in 7.0 us: the cost is the copy, at 8.7 GiB/s.",
+                "Every byte came from the page cache: 100 % of the range was resident before the sample, and no block was read from the device (inblock 0).",
+                "Each call moved 64 KiB in 7.0 us; most of that time is spent copying, at 8.7 GiB/s.",
             ],
         ),
         (
             "cold_read",
             &[
-                "Of 13.9 ms, 27 % was spent on the CPU and 73 % off it, waiting (utime and stime together 3.7 ms).",
-                "16 MiB came from the device into the page cache (inblock 32768): 0 % of the range was resident before, 100 % after. The kernel reads ahead up to 8 MiB at a time.",
-                "The thread gave up the CPU 3 times to wait, 10.3 ms in all, once for every 5.33 MiB moved (nvcsw).",
-                "The device saw 7 read requests of 2.29 MiB on average, where the program moved 64 KiB at a time; the device takes up to 4 MiB.",
+                "The sample took 13.9 ms: 27 % on the CPU and 73 % off the CPU, waiting (utime + stime: 3.7 ms).",
+                "The kernel read 16 MiB from the device into the page cache (inblock 32768): 0 % of the range was resident before the sample, 100 % after it. Readahead is at most 8 MiB.",
+                "The thread waited 3 times (nvcsw), 10.3 ms in total, once per 5.33 MiB moved.",
+                "The device received 7 read requests of 2.29 MiB on average, while the program moved 64 KiB per I/O; the device accepts up to 4 MiB.",
             ],
         ),
         (
             "direct_read",
             &[
-                "Of 35.8 ms, 31 % was spent on the CPU and 69 % off it, waiting (utime and stime together 11.3 ms).",
-                "O_DIRECT went past the page cache: 256 reads of 64 KiB went to the device (inblock 32768), 139.7 us per read.",
-                "The thread gave up the CPU 256 times to wait, once for every 64 KiB moved (nvcsw).",
+                "The sample took 35.8 ms: 31 % on the CPU and 69 % off the CPU, waiting (utime + stime: 11.3 ms).",
+                "O_DIRECT bypassed the page cache: 256 reads of 64 KiB went to the device (inblock 32768), 139.7 us per read.",
+                "The thread waited 256 times (nvcsw), once per 64 KiB moved.",
             ],
         ),
         (
             "mapped_read",
             &[
-                "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "No system call moved the data: the copy touched the mapping and took 93 page faults, 5.8 per MiB, none of them with I/O; each fault made 176 KiB visible on average.",
+                "Every byte came from the page cache: 100 % of the range was resident before the sample, and no block was read from the device (inblock 0).",
+                "No system call moved the data: the strategy copied through the mapping and took 93 page faults (5.8 per MiB, 0 with I/O). Each fault mapped 176 KiB on average.",
             ],
         ),
         (
             "write",
             &[
-                "Of 2.3 ms, 100 % was spent on the CPU and 0 % off it (utime and stime together 2.3 ms).",
-                "The bytes were put into the page cache at 6.78 GiB/s. When they reach the device is not part of this figure; -s waits for it.",
+                "The sample took 2.3 ms: 100 % on the CPU and 0 % off the CPU (utime + stime: 2.3 ms).",
+                "The data was copied into the page cache at 6.78 GiB/s. The time to write it to the device is not included; -s includes it.",
             ],
         ),
         (
             "write_and_sync",
             &[
-                "Of 19.8 ms, 18 % was spent on the CPU and 82 % off it, waiting (utime and stime together 3.7 ms).",
-                "The writes returned after 2.5 ms; the sync then took 17.3 ms, 87 % of the whole, until the device had the bytes: 808 MiB/s from end to end.",
-                "The thread gave up the CPU 4 times to wait, once for every 4 MiB moved (nvcsw).",
+                "The sample took 19.8 ms: 18 % on the CPU and 82 % off the CPU, waiting (utime + stime: 3.7 ms).",
+                "The writes returned after 2.5 ms; the sync then took 17.3 ms (87 % of the sample) to write the data to the device. The bandwidth including the sync is 808 MiB/s.",
+                "The thread waited 4 times (nvcsw), once per 4 MiB moved.",
             ],
         ),
         (
             "one_byte_reads",
             &[
-                "Of 925.8 ms, 7 % was spent in the program, 47 % in the kernel on its behalf, and 46 % off the CPU, while something else ran there (utime 61.6 ms, stime 434.0 ms).",
-                "Every byte came from the page cache: 100 % of the range was resident before, and no block was read from the device (inblock 0).",
-                "Each call moved 1 byte and took 472.6 ns of CPU time: the cost is the way into the kernel and back, paid 1048576 times; a larger -b divides it.",
-                "It was preempted 376 times (nivcsw): other work ran on its CPU, and its time is in these figures.",
+                "The sample took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % off the CPU, preempted (utime 61.6 ms, stime 434.0 ms).",
+                "Every byte came from the page cache: 100 % of the range was resident before the sample, and no block was read from the device (inblock 0).",
+                "Each call moved 1 byte and took 472.6 ns of CPU time; most of that time is spent entering and leaving the kernel. A larger -b makes fewer calls.",
+                "The thread was preempted 376 times (nivcsw): other threads ran on its CPU, and the measured time includes theirs.",
             ],
         ),
     ];
@@ -147,25 +147,22 @@ fn the_split_is_that_of_time_that_can_be_divided() {
         })
     };
     for (sentences, words) in [
-        (
-            at(1.0, 0.25, 0.75, 0, 0),
-            "25 % was spent in the program, 75 % in the kernel on its behalf, and 0 % off the CPU (utime",
-        ),
+        (at(1.0, 0.25, 0.75, 0, 0), "25 % in the program, 75 % in the kernel, and 0 % off the CPU (utime"),
         (at(1.0, 0.25, 0.25, 9, 0), "50 % off the CPU, waiting (utime 250.0 ms, stime 250.0 ms)"),
-        (at(1.0, 0.25, 0.25, 0, 9), "50 % off the CPU, while something else ran there (utime"),
+        (at(1.0, 0.25, 0.25, 0, 9), "50 % off the CPU, preempted (utime"),
         (at(1.0, 0.25, 0.25, 9, 9), "50 % off the CPU, waiting or preempted (utime"),
         // Ticks are too few to say where.
         (
             at(0.010, 0.004, 0.0, 9, 0),
-            "Of 10.0 ms, 40 % was spent on the CPU and 60 % off it, waiting (utime and stime",
+            "The sample took 10.0 ms: 40 % on the CPU and 60 % off the CPU, waiting (utime + stime",
         ),
-        (at(0.010, 0.0, 0.0101, 0, 0), "100 % was spent on the CPU and 0 % off it (utime"),
+        (at(0.010, 0.0, 0.0101, 0, 0), "100 % on the CPU and 0 % off the CPU (utime"),
     ] {
         assert_said(&sentences, words);
     }
     assert_silent(&at(0.0019, 0.001, 0.0005, 9, 0), "off");
     // More CPU than time: the usage was not that of the bracket alone.
-    assert_silent(&at(0.010, 0.006, 0.006, 9, 0), "was spent");
+    assert_silent(&at(0.010, 0.006, 0.006, 9, 0), "off the CPU");
 }
 
 #[test]
@@ -174,19 +171,19 @@ fn nothing_is_said_of_the_cache_where_the_figures_do_not_say_it() {
         (sample.resident_fraction_before, sample.resident_fraction_after) = (None, None);
     };
     assert_silent(&otherwise("warm_read", unknown), "page cache");
-    assert_silent(&otherwise("one_byte_reads", unknown), "price");
+    assert_silent(&otherwise("one_byte_reads", unknown), "most of that time");
     assert_silent(&otherwise("direct_read", unknown), "O_DIRECT");
     let cold = otherwise("cold_read", unknown);
     assert_said(
         &cold,
-        "16 MiB came from the device into the page cache (inblock 32768). The kernel reads ahead",
+        "The kernel read 16 MiB from the device into the page cache (inblock 32768). Readahead",
     );
     assert_silent(&cold, "resident");
 
     let half = otherwise("warm_read", |sample| sample.resident_fraction_before = Some(0.5));
     assert_silent(&half, "Every byte");
-    assert_silent(&half, "price");
-    // Blocks of the filesystem itself are none of the file's.
+    assert_silent(&half, "most of that time");
+    // The filesystem read its own metadata, not the file.
     let metadata = otherwise("warm_read", |sample| sample.usage.as_mut().unwrap().inblock = 8);
     assert_silent(&metadata, "page cache");
 }
@@ -212,16 +209,16 @@ fn a_call_costs_cpu_time_where_others_took_the_cpu() {
     });
     assert_said(
         &alone,
-        "Each call moved 1 byte and took 476.8 ns: the cost is the way into the kernel and back",
+        "Each call moved 1 byte and took 476.8 ns; most of that time is spent entering and leaving the kernel",
     );
     let no_cpu_time = otherwise("warm_read", |sample| {
         let usage = sample.usage.as_mut().unwrap();
         (usage.utime, usage.stime) = (0.0, 0.0);
     });
-    assert_silent(&no_cpu_time, "price");
+    assert_silent(&no_cpu_time, "most of that time");
     let mut between = captured("warm_read");
     between.benchmark_configuration.as_mut().unwrap().buffersize = 4096;
-    assert_silent(&sentences(&between), "price");
+    assert_silent(&sentences(&between), "most of that time");
 }
 
 #[test]
@@ -235,15 +232,15 @@ fn a_sync_waits_for_a_device_only_where_one_had_bytes_to_take() {
 #[test]
 fn waits_preemptions_and_requests_need_figures() {
     let no_waits = otherwise("direct_read", |sample| sample.usage.as_mut().unwrap().nvcsw = 0);
-    assert_silent(&no_waits, "gave up the CPU");
+    assert_silent(&no_waits, "waited");
     let one = otherwise("direct_read", |sample| sample.usage.as_mut().unwrap().nvcsw = 1);
-    assert_said(&one, "gave up the CPU 1 time to wait, once for every 16 MiB moved");
+    assert_said(&one, "The thread waited 1 time (nvcsw), once per 16 MiB moved");
     let few = otherwise("one_byte_reads", |sample| sample.usage.as_mut().unwrap().nivcsw = 2);
-    assert_silent(&few, "It was preempted");
+    assert_silent(&few, "was preempted");
     let preempted = otherwise("cold_read", |sample| {
         sample.kernel.iter_mut().for_each(|kernel| kernel.sched.as_mut().unwrap().involuntary_switches = 1);
     });
-    assert_silent(&preempted, "in all");
+    assert_silent(&preempted, "in total");
     assert_silent(&otherwise("cold_read", |sample| sample.kernel = None), "requests");
     let anothers = otherwise("cold_read", |sample| {
         sample.kernel.iter_mut().for_each(|kernel| kernel.block.as_mut().unwrap().own_bytes = 0);

@@ -82,7 +82,7 @@ fn a_picture_says_what_its_numbers_mean() {
     for expected in [
         "Read bandwidth by buffer size",
         "n = 7 per point",
-        "95 % order-statistic intervals",
+        "95 % interval of the median",
         "page cache state not controlled",
         "AMD EPYC",
         "Linux 6.18.44",
@@ -246,10 +246,13 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
         (write(&folder, "binary", [0xff, 0xfe]), "UTF-8"),
         (write(&folder, "text", "bandwidth: 7"), "not JSON"),
         (write(&folder, "foreign", "{\"fio version\": \"fio-3.33\"}"), "no schema_version"),
-        (write(&folder, "version", other_version.to_string()), "schema_version 3, this program reads 1 to 2"),
+        (
+            write(&folder, "version", other_version.to_string()),
+            "schema_version 3, but this program reads only 1 to 2",
+        ),
         (write(&folder, "bent", bent.to_string()), "not a result of iobench"),
         (write(&folder, "empty", empty.to_string()), "no measured sample"),
-        (unexplained, "make it with -j and -v"),
+        (unexplained, "measure it with -j -v"),
     ] {
         assert_refused(&plot(&[&input], &output, &[]), 66, clause);
     }
@@ -260,8 +263,8 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
 fn what_cannot_be_asked_for_is_refused_before_anything_is_read() {
     let missing = Path::new("missing.json");
     for (output, more, clause) in [
-        ("figure.jpg", [].as_slice(), "must be .svg, .html or .png"),
-        ("figure", &[], "must be .svg, .html or .png"),
+        ("figure.jpg", [].as_slice(), "use .svg, .html or .png"),
+        ("figure", &[], "use .svg, .html or .png"),
         ("figure.svg", &["--mark", "4k,x"], "--mark: 'x' is not a size"),
         ("figure.svg", &["--mark", "-1"], "--mark: '-1' is not a size"),
     ] {

@@ -438,7 +438,11 @@ fn a_tracer_that_loses_events_is_reported_and_the_samples_are_printed() {
     let whole = faked(&format!("{ready}\n{TWO_SAMPLES}"), "-j", "-rB -b 4k -t 1M -n 2");
     assert_eq!(samples(whole).len(), 2);
     let losing = faked(&format!("{ready}\n{lost}\n{TWO_SAMPLES}"), "-j", "-rB -b 4k -t 1M -n 2");
-    assert_sentence(&losing, 71, &["bpftrace lost 7 events", "the benchmark's own result is whole"]);
+    assert_sentence(
+        &losing,
+        71,
+        &["bpftrace lost 7 events", "the result of the benchmark itself is complete"],
+    );
     let document = valid(&losing);
     assert_eq!(document["benchmark_samples"][1]["io_count"], BLOCKS);
     assert_eq!(document["benchmark_samples"][1]["kernel"]["syscalls"]["read"], BLOCKS);

@@ -1,4 +1,5 @@
-//! What the machine itself does during a sweep: floors before and after it, and readings beside each sample.
+//! Speed of the machine during a sweep: floors before and after the sweep, and control readings at each
+//! sample.
 
 use super::plan::DEFAULT_TOTAL_BYTES;
 use super::point::{SweepPoint, seconds_per_io};
@@ -13,19 +14,20 @@ use crate::error::Error;
 use crate::host;
 use crate::report::sweep::{Control, Floors};
 
-/// Readings of work that belongs to no I/O path.
+/// Control readings: times of reference work that does not use an I/O path.
 #[derive(Default)]
 pub(crate) struct Controls {
     work: floors::ReferenceWork,
-    /// One per sample, in order.
+    /// One reading per sample, in order.
     pub(crate) readings: Vec<Control>,
 }
 
 impl Controls {
-    /// Takes a reading before and after `sample`, which is given its number. Without a sample there is no reading.
+    /// Takes a reading before and after `sample`, which gets its number. No reading is kept if `sample`
+    /// fails.
     ///
     /// # Errors
-    /// Those of `sample`.
+    /// The errors of `sample`.
     pub(crate) fn around(&mut self, sample: impl FnOnce(u64) -> Result<(), Error>) -> Result<(), Error> {
         let order_index = self.readings.len() as u64;
         let processor_before_ns = floors::processor_ns();
@@ -43,7 +45,8 @@ impl Controls {
     }
 }
 
-/// Measures the cost of the harness, of a system call and of a memory copy, for the sizes of these points.
+/// Measures the floors: the cost of the harness, of a system call, and of a memory copy for the sizes of
+/// these points.
 pub(crate) fn measure_floors(
     points: &[SweepPoint],
     floor: Option<&'static dyn Strategy>,
@@ -51,7 +54,8 @@ pub(crate) fn measure_floors(
 ) -> Floors {
     let workloads = || points.iter().map(|point| point.prepared.request.workload);
     let direction = workloads().next().map_or(Direction::Read, |workload| workload.direction);
-    // A copy takes a source and a destination, and is not worth half of the memory.
+    // A copy needs a source and a destination. Sizes that would use more than half of the free memory are
+    // left out.
     let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
     let mut sizes: Vec<u64> = workloads().map(|workload| workload.block_bytes).collect();
     sizes.retain(|bytes| *bytes <= free_bytes / 4);
@@ -65,7 +69,7 @@ pub(crate) fn measure_floors(
     }
 }
 
-/// Nanoseconds per call of the strategy without I/O; `None` if it fails.
+/// Nanoseconds per call of the null strategy; `None` if it fails.
 fn harness_call_ns(floor: &dyn Strategy, direction: Direction, target: &Target) -> Option<f64> {
     const CALLS: u64 = 1 << 20;
     let limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: 1 };

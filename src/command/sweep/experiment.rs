@@ -1,8 +1,8 @@
-//! A sweep under way.
+//! A running sweep.
 //!
-//! Rounds visit every open point, in a fresh random order, and those more often that the budget suffices for. After
-//! each round, samples taken while the processor was slowed are labelled, points that the stopping rule finds done drop
-//! out, and the result file is replaced, whole.
+//! A round visits every open point once, in a new random order, and visits the points that the budget can
+//! complete several times. After each round, the samples that were measured on a slowed processor are
+//! labelled, the stopping rule closes points, and the result file is replaced.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -31,12 +31,12 @@ use crate::report::document::{ErrorRecord, SchemaVersion};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::stats;
 
-/// How often a round visits the points that can be done within the budget: the others, once in it, do not take their
-/// time. Compared with one visit, a twelfth of all points more converge, and the widest intervals are wider by a third:
-/// docs/performance.md.
+/// Number of visits per round to the points that the budget can complete. All other open points get one
+/// visit, so they take less of the time. Compared with one visit for all, the share of points that converge
+/// is 8 percentage points higher, and the widest intervals are wider by a third (docs/performance.md).
 const VISITS: usize = 5;
 
-/// A sweep under way.
+/// A running sweep.
 pub(crate) struct Experiment {
     settings: Settings,
     argv: Vec<String>,
@@ -53,9 +53,9 @@ pub(crate) struct Experiment {
     pool: BufferPool,
     rounds: u64,
     unfinished: StopReason,
-    /// The first error at a point.
+    /// First error at a point.
     failure: Option<Error>,
-    /// The total of all points, if they have one.
+    /// The total of all points, if they have the same.
     total_bytes: Option<u64>,
     path: PathBuf,
     direction: Direction,
@@ -65,10 +65,11 @@ pub(crate) struct Experiment {
 }
 
 impl SweepPlan {
-    /// Runs the sweep. An error that ends it under way, or one of its points, stands beside the document.
+    /// Runs the sweep. Returns the document together with the error that ended the sweep early, or the first
+    /// error at a point.
     ///
     /// # Errors
-    /// Those that come before the first sample.
+    /// An error before the first sample.
     pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
         interrupt::install();
         let first = self.requests.first().ok_or_else(|| Error::usage("nothing to sweep"))?;
@@ -88,13 +89,13 @@ impl SweepPlan {
         let mut document = experiment.document(true);
         if let Some(path) = output {
             document.error = outcome.as_ref().err().map(ErrorRecord::from);
-            // Of two errors, the first is the one to report.
-            outcome = outcome.and(keep(&path, &document));
+            // The first of two errors is reported.
+            outcome = outcome.and(save(&path, &document));
         }
         Ok((document, outcome))
     }
 
-    /// Covers as much of the file as the lab's total, in whole blocks.
+    /// Sets the totals to the default total, or to the size of the file if that is smaller, in whole blocks.
     fn cover_file(&mut self, target: &Target) {
         let most_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES));
         for Request { workload, .. } in &mut self.requests {
@@ -105,7 +106,7 @@ impl SweepPlan {
 }
 
 impl Experiment {
-    /// Prepares every point; those that cannot run are kept with their reason.
+    /// Prepares every point. Points that cannot run are recorded with the reason.
     pub(crate) fn new(plan: SweepPlan, created: bool, target: &Target, cpu: Option<usize>) -> Experiment {
         let SweepPlan { settings, requests, totals, floor, argv, .. } = plan;
         let mut strategies: Vec<String> =
@@ -148,22 +149,22 @@ impl Experiment {
         experiment
     }
 
-    /// Takes all samples.
+    /// Measures all samples.
     ///
     /// # Errors
     /// An interruption after a signal, an error of the result file, or the first error at a point.
     pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
         self.floors = measure_floors(&self.points, self.floor, target);
         let outcome = interrupt::check().and_then(|()| self.rounds(target, output));
-        // At two times, because at one the processor may be slowed throughout.
+        // The floors are measured twice, because the processor may be slowed during one of the measurements.
         let later = measure_floors(&self.points, self.floor, target);
-        self.floors = std::mem::take(&mut self.floors).smaller(&later);
-        // Includes the round that the budget or a signal broke off.
+        self.floors = std::mem::take(&mut self.floors).min(&later);
+        // Also labels the samples of a round that the budget or a signal ended.
         self.review();
         outcome.and(self.failure.take().map_or(Ok(()), Err))
     }
 
-    /// Rounds until every point is done, the budget is spent, or a signal arrives.
+    /// Runs rounds until every point is done, the budget is spent, or a signal arrives.
     fn rounds(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
         let progress = progress(self.points.len());
         let mut random = Random::new(self.settings.seed);
@@ -178,7 +179,7 @@ impl Experiment {
         outcome.map(drop)
     }
 
-    /// Takes a round and replaces the result file; true if there is more to do and time for it.
+    /// Runs a round and replaces the result file. Returns true if another round is needed and possible.
     fn round(
         &mut self,
         target: &Target,
@@ -189,26 +190,26 @@ impl Experiment {
         for visit in 0..VISITS {
             // Each visit gets fresh memory, so page placement varies between samples.
             self.pool.renew();
-            let points = if visit == 0 { self.open() } else { self.within_reach() };
+            let points = if visit == 0 { self.open_points() } else { self.affordable_points() };
             for index in self.ordered(points, random) {
                 if self.started.elapsed() >= measuring_time(self.settings.budget) {
                     return Ok(false);
                 }
                 self.sample(index, target)?;
-                // Between brackets: the next one opens only after this has been drawn.
+                // Drawing does not disturb a sample: the next bracket opens after it.
                 self.draw(progress);
             }
         }
         self.rounds += 1;
         self.review();
         if let Some(path) = output {
-            keep(path, &self.document(false))?;
+            save(path, &self.document(false))?;
         }
-        Ok(!self.open().is_empty())
+        Ok(!self.open_points().is_empty())
     }
 
-    /// A sample of a point, and readings of the controls beside it. A point whose strategy fails is closed; only a
-    /// signal is an error.
+    /// Measures a sample of a point, with a control reading before and after it. If the strategy fails, the
+    /// point is closed; only a signal is returned as an error.
     fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
         let start = Instant::now();
         let Self { points, controls, pool, failure, .. } = self;
@@ -224,7 +225,7 @@ impl Experiment {
         Ok(())
     }
 
-    /// Labels the samples by all readings so far, and closes the points that are done.
+    /// Labels the samples using all readings so far, and closes the points that are done.
     fn review(&mut self) {
         let readings: Vec<f64> = self.controls.readings.iter().map(Control::processor_ns).collect();
         let slowed = stats::disturbed(&readings);
@@ -234,16 +235,18 @@ impl Experiment {
     }
 
     /// Indices of the points that are not done.
-    fn open(&self) -> Vec<usize> {
+    fn open_points(&self) -> Vec<usize> {
         (0..self.points.len()).filter(|index| self.points[*index].stop.is_none()).collect()
     }
 
-    /// Indices of the open points that the rest of the budget is expected to suffice for, cheapest first.
-    fn within_reach(&self) -> Vec<usize> {
+    /// Indices of the open points that the remaining budget is expected to complete. Cheap points are chosen
+    /// first.
+    fn affordable_points(&self) -> Vec<usize> {
         let Settings { precision, largest_n, budget, .. } = self.settings;
         let to_go = |point: &SweepPoint| point.seconds_to_go(precision, largest_n as usize);
         let cost = |index: usize| Some((index, to_go(&self.points[index])?));
-        let (foreseen, costs): (Vec<usize>, Vec<f64>) = self.open().into_iter().filter_map(cost).unzip();
+        let (foreseen, costs): (Vec<usize>, Vec<f64>) =
+            self.open_points().into_iter().filter_map(cost).unzip();
         let left = measuring_time(budget).saturating_sub(self.started.elapsed());
         let affordable = stats::affordable(&costs, left.as_secs_f64());
         foreseen
@@ -272,9 +275,9 @@ impl Experiment {
         progress.set_message(format!("round {}, at most {} s left", self.rounds + 1, left.as_secs()));
     }
 
-    /// The document of what there is; the analysis is left out of the files between rounds.
+    /// The document of the samples so far. The files that are written between rounds have no analysis.
     pub(crate) fn document(&self, analysed: bool) -> SweepDocument {
-        // A file of in between is read only if the program did not write the last one.
+        // The file of a round is only read if the program did not write the final one.
         let unfinished = if analysed { self.unfinished } else { StopReason::Interrupted };
         let mut runs: Vec<SweepRun> = self
             .points
@@ -334,24 +337,25 @@ impl Experiment {
 /// Replaces the result file.
 ///
 /// # Errors
-/// Those of writing a file.
-pub(crate) fn keep(path: &Path, document: &SweepDocument) -> Result<(), Error> {
+/// The errors of writing a file.
+pub(crate) fn save(path: &Path, document: &SweepDocument) -> Result<(), Error> {
     let bytes = serde_json::to_vec(document).map_err(|error| Error::output(error.into()))?;
     file::replace(path, &bytes)
 }
 
-/// The part of the budget for samples: the rest is for fitting models and knees, a second or two.
+/// The part of the budget that is used for samples. The rest is for fitting models and knees, which takes a
+/// second or two.
 fn measuring_time(budget: Duration) -> Duration {
     budget - (budget / 20).min(Duration::from_secs(3))
 }
 
-/// The total of all requests, if they have one.
+/// The total of all requests, if they have the same.
 fn common_total(requests: &[Request]) -> Option<u64> {
     let first = requests.first()?.workload.total_bytes;
     requests.iter().all(|request| request.workload.total_bytes == first).then_some(first)
 }
 
-/// Drawn on a terminal only, and only when asked: it has no thread of its own.
+/// The progress bar. It is drawn only on a terminal, and only on request: it has no thread.
 fn progress(points: usize) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(points as u64), ProgressDrawTarget::stderr_with_hz(5));
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} points done, {msg}");

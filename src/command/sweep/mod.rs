@@ -1,7 +1,7 @@
-//! `iobench sweep`: the whole experiment of the lab, every strategy at every buffer size.
+//! `iobench sweep`: the experiment of the lab, which measures every strategy at every buffer size.
 //!
-//! [`plan`] turns the arguments into requests, [`experiment`] takes the rounds, [`point`] holds one strategy at one
-//! buffer size, and [`controls`] measures the machine itself.
+//! [`plan`] turns the arguments into requests, [`experiment`] runs the rounds, [`point`] holds one strategy
+//! at one buffer size, and [`controls`] measures the machine itself.
 
 mod controls;
 mod experiment;
@@ -20,8 +20,8 @@ pub(crate) use plan::{Settings, SweepPlan, Totals, floor};
 /// Runs a sweep.
 ///
 /// # Errors
-/// A usage error for inconsistent arguments, and the errors of the file. After an error that ends a sweep under way (a
-/// signal, an I/O error at a point), what was measured until then is in the document.
+/// A usage error for inconsistent arguments, and the errors of the file. After an error that ends a running
+/// sweep (a signal, an I/O error at a point), the document holds the samples that were measured before.
 pub(crate) fn run(
     args: &SweepArgs,
     context: &Context,

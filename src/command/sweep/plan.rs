@@ -1,4 +1,4 @@
-//! The plan of a sweep: a request for each point, and the settings that they share.
+//! The plan of a sweep: a request for each point, and the settings that all points share.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -14,19 +14,20 @@ use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::sweep::Order;
 
-/// The lab's total, where `-t` and the file do not say otherwise.
+/// Default total, which is that of the lab. It applies without `-t` and if the file is large enough.
 pub(crate) const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
 
-/// How the totals of the samples are chosen.
+/// Choice of the totals of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Totals {
-    /// As each request says.
+    /// The total of each request.
     Given,
-    /// The lab's total or the file, less where a sample would take too long; more without I/O.
+    /// The default total or the size of the file; less if a sample would take too long, more for the null
+    /// strategy.
     Fitted,
 }
 
-/// Settings of the stopping rule and of the order.
+/// Settings of the stopping rule and of the order of points.
 pub(crate) struct Settings {
     /// Half-width of the interval, as a fraction of the median, at which a point is done.
     pub(crate) precision: f64,
@@ -40,13 +41,13 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
 }
 
-/// A sweep that is consistent in itself.
+/// A sweep whose arguments are consistent.
 pub(crate) struct SweepPlan {
     /// Settings that all points share.
     pub(crate) settings: Settings,
     /// A request per point.
     pub(crate) requests: Vec<Request>,
-    /// How the totals are chosen.
+    /// Choice of the totals.
     pub(crate) totals: Totals,
     /// The strategy that measures the harness itself.
     pub(crate) floor: Option<&'static dyn Strategy>,
@@ -56,7 +57,7 @@ pub(crate) struct SweepPlan {
     pub(crate) output: Option<PathBuf>,
 }
 
-/// The strategy that performs no I/O, if there is one.
+/// The strategy that performs no I/O, if one is registered.
 pub(crate) fn floor(strategies: &[&'static dyn Strategy]) -> Option<&'static dyn Strategy> {
     strategies.iter().copied().find(|strategy| !strategy.info().properties.performs_io)
 }
@@ -102,17 +103,18 @@ fn requests(args: &SweepArgs, strategies: &[&'static dyn Strategy]) -> Result<Ve
     Ok(requests)
 }
 
-/// A sample of a sweep is taken without the lab's preparation and with getrusage(2) around it.
+/// The request of a point. It omits the preparation of the lab and calls getrusage(2) around each sample.
 fn request(args: &SweepArgs, strategy: &'static dyn Strategy, block_bytes: u64) -> Request {
     let direction = request::direction(args.write_mode);
-    // Without -t one block, until the size of the file is known.
+    // Without -t the total is one block until the size of the file is known.
     let total_bytes = args.total_bytes.unwrap_or(block_bytes);
     Request {
         mode: if direction == Direction::Read { Mode::Read } else { Mode::Write },
         path: args.path.clone(),
         strategy,
-        workload: args.workload.of(Workload::new(direction, block_bytes, total_bytes)),
-        // Writes are written out before each sample, so that one does not pay for another.
+        workload: args.workload.apply_to(Workload::new(direction, block_bytes, total_bytes)),
+        // Dirty pages are written out before each sample, so that a sample does not include writeback of an
+        // earlier one.
         preparation: Preparation {
             bare: direction == Direction::Read,
             cache: args.cache,

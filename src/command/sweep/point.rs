@@ -16,15 +16,16 @@ use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidt
 use crate::report::sweep::{FiveNumbers, StopReason, Summary, SweepRun};
 use crate::stats;
 
-/// A sample lasts at most about this long: short samples are many, and each sees one state of the machine.
+/// Approximate maximum duration of a sample. Short samples allow for many of them, and the state of the
+/// machine changes less during each.
 const LONGEST_SAMPLE: Duration = Duration::from_millis(5);
-/// Number of I/Os of each of the two trials that estimate the time of one.
+/// Number of I/Os of each of the two trials that estimate the time per I/O.
 const TRIAL_IOS: u64 = 64;
-/// The estimate of a trial is a rough one: aim below the limit.
-const AIM: f64 = 0.8;
+/// Fraction of [`LONGEST_SAMPLE`] that the total is fitted to, because the estimate of a trial is rough.
+const TARGET_FRACTION: f64 = 0.8;
 
-/// Offsets are signed (`off_t`).
-const OFFSETS_BYTES: u64 = i64::MAX as u64;
+/// Largest offset: `off_t` is signed.
+const MAX_OFFSET_BYTES: u64 = i64::MAX as u64;
 
 /// One strategy at one buffer size, with its samples.
 pub(crate) struct SweepPoint {
@@ -33,9 +34,9 @@ pub(crate) struct SweepPoint {
     pub(crate) stop: Option<StopReason>,
     next_look: usize,
     effective: Option<Effective>,
-    /// What all its samples took, with what comes before and after each.
+    /// Time that all samples of the point took, including their preparation and control readings.
     pub(crate) spent: Duration,
-    /// What is not stored of its range of the file.
+    /// Bytes of the range that are not stored in the file.
     unstored: Option<Unstored>,
     error: Option<ErrorRecord>,
 }
@@ -47,7 +48,7 @@ pub(crate) struct RefusedPoint {
 }
 
 impl RefusedPoint {
-    /// The point as it goes into the document.
+    /// The point for the document.
     pub(crate) fn run(&self, argv: &[String], created: bool) -> SweepRun {
         SweepRun {
             benchmark_configuration: prepared::configuration(&self.request, argv.to_vec(), created),
@@ -59,7 +60,7 @@ impl RefusedPoint {
 }
 
 impl SweepPoint {
-    /// Prepares a point. With fitted totals its total is reduced so that a sample is not too long.
+    /// Prepares a point. With [`Totals::Fitted`], the total is reduced so that a sample is not too long.
     ///
     /// # Errors
     /// The point with the reason why it cannot run.
@@ -84,10 +85,10 @@ impl SweepPoint {
         }
     }
 
-    /// Takes one more sample, the `order_index`-th of the sweep, with its buffer from `pool`.
+    /// Measures one more sample, the `order_index`-th of the sweep, with a buffer from `pool`.
     ///
     /// # Errors
-    /// Those of an iteration.
+    /// The errors of an iteration.
     pub(crate) fn sample(
         &mut self,
         target: &Target,
@@ -103,10 +104,10 @@ impl SweepPoint {
         Ok(())
     }
 
-    /// Labels the samples, and decides whether the point is done. `slowed` tells of each sample of the sweep
-    /// whether the processor was slowed beside it.
+    /// Labels the samples, and decides whether the point is done. `slowed` holds, for each sample of the
+    /// sweep, whether the processor was slowed at that time.
     ///
-    /// A point that was done is open again if it turns out that samples of it do not count.
+    /// A closed point is opened again if later readings show that some of its samples do not count.
     pub(crate) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
         label(&mut self.samples, slowed);
         let bandwidths = measured_bandwidths(&self.samples);
@@ -123,8 +124,8 @@ impl SweepPoint {
         }
     }
 
-    /// About how many seconds it takes until the point is done, by what its samples took that count; `None` while
-    /// there are too few to tell, and where there may be enough.
+    /// Estimated time until the point is done, in seconds, from the time per sample so far. `None` if there
+    /// are too few samples for an estimate, or if there may be enough already.
     pub(crate) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
         let bandwidths = measured_bandwidths(&self.samples);
         let end = stats::foreseen_look(&bandwidths, self.next_look, precision, largest_n)?;
@@ -132,13 +133,13 @@ impl SweepPoint {
         Some(self.spent.as_secs_f64() * more as f64 / bandwidths.len() as f64)
     }
 
-    /// Closes the point: its strategy failed on it.
+    /// Closes the point after an error of its strategy.
     pub(crate) fn fail(&mut self, error: &Error) {
         self.stop = Some(StopReason::Failed);
         self.error = Some(ErrorRecord::from(error));
     }
 
-    /// The point as it goes into the document; `unfinished` is why an open point got no more samples.
+    /// The point for the document. `unfinished` is the stop reason of an open point.
     pub(crate) fn run(
         &self,
         argv: &[String],
@@ -159,17 +160,17 @@ impl SweepPoint {
     }
 }
 
-/// Labels the samples of a point: disturbed where the processor was slowed, unless the point slows it
-/// itself; the first of the others are warm-up if they are slow.
+/// Labels the samples of a point. A sample is disturbed if the processor was slowed, unless the point itself
+/// slows the processor. Slow samples at the start of the others are warm-up.
 fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
-    let at = |sample: &SampleRecord| {
-        let place = sample.order_index.and_then(|index| slowed.get(index as usize));
-        place.is_some_and(|slowed| *slowed)
+    let is_slowed = |sample: &SampleRecord| {
+        let reading = sample.order_index.and_then(|index| slowed.get(index as usize));
+        reading.is_some_and(|slowed| *slowed)
     };
-    let own: Vec<bool> = samples.iter().map(at).collect();
+    let own: Vec<bool> = samples.iter().map(is_slowed).collect();
     let disturbs_itself = stats::self_inflicted(&own, slowed);
     let (disturbed, mut quiet): (Vec<_>, Vec<_>) =
-        samples.iter_mut().partition(|sample| at(sample) && !disturbs_itself);
+        samples.iter_mut().partition(|sample| is_slowed(sample) && !disturbs_itself);
     let times: Vec<f64> = quiet.iter().map(|sample| sample.time).collect();
     let (warmup, measured) = quiet.split_at_mut(stats::warmup_length(&times));
     disturbed.into_iter().for_each(|sample| sample.role = Some(Role::Disturbed));
@@ -177,7 +178,7 @@ fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
     measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
 }
 
-/// Statistics of bandwidths in KiB/s; `None` without any.
+/// Statistics of bandwidths in KiB/s; `None` if there are none.
 fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Option<Summary> {
     Some(Summary {
         numbers: FiveNumbers::of(bandwidths)?,
@@ -186,7 +187,7 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Optio
     })
 }
 
-/// Checks a request against the target, and fits its total if asked.
+/// Checks a request against the target, and fits the total if requested.
 fn prepare(request: Request, target: &Target, cpu: Option<usize>, totals: Totals) -> Result<Prepared, Error> {
     request.check_sizes()?;
     target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
@@ -194,25 +195,25 @@ fn prepare(request: Request, target: &Target, cpu: Option<usize>, totals: Totals
     if totals == Totals::Fitted { fit_total(prepared, target) } else { Ok(prepared) }
 }
 
-/// Two short trials, of which the faster counts, tell how many I/Os fit into a sample.
+/// Fits the total to the maximum duration of a sample. The faster of two short trials gives the time per I/O.
 fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
-    let most_ios = most_ios(&prepared.request);
-    let trial = with_ios(prepared, most_ios.min(TRIAL_IOS), target)?;
+    let max_ios = max_ios(&prepared.request);
+    let trial = with_ios(prepared, max_ios.min(TRIAL_IOS), target)?;
     let run = || iteration::sample(trial.request.strategy, target, &trial.plan);
     let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
-    let fitting = (LONGEST_SAMPLE.as_secs_f64() * AIM / seconds.max(f64::MIN_POSITIVE)) as u64;
-    let ios = if fitting >= most_ios { most_ios } else { power_of_two_below(fitting.max(1)) };
-    // A queue is to be filled at least once: with fewer I/Os it would be a shorter one.
+    let fitting = (LONGEST_SAMPLE.as_secs_f64() * TARGET_FRACTION / seconds.max(f64::MIN_POSITIVE)) as u64;
+    let ios = if fitting >= max_ios { max_ios } else { power_of_two_below(fitting.max(1)) };
+    // A sample must fill the queue at least once; with fewer I/Os, the depth would be lower than requested.
     let queue_ios = u64::from(trial.plan.workload.depth());
     with_ios(trial, ios.max(queue_ios), target)
 }
 
-/// As many as the file has blocks. Without I/O, as many as there are offsets: a few I/Os that do nothing take no longer
-/// than reading the clock.
-fn most_ios(request: &Request) -> u64 {
+/// Maximum number of I/Os per sample: the number of blocks in the file. For the null strategy it is the
+/// number of offsets, because a few I/Os of that strategy take no longer than reading the clock.
+fn max_ios(request: &Request) -> u64 {
     let Workload { total_bytes, block_bytes, .. } = request.workload;
     let performs_io = request.strategy.info().properties.performs_io;
-    let most_bytes = if performs_io { total_bytes } else { OFFSETS_BYTES };
+    let most_bytes = if performs_io { total_bytes } else { MAX_OFFSET_BYTES };
     most_bytes / block_bytes
 }
 
@@ -236,12 +237,12 @@ fn with_ios(prepared: Prepared, ios: u64, target: &Target) -> Result<Prepared, E
 mod tests {
     use super::*;
 
-    /// Samples that took these times, in this order in the sweep.
+    /// Samples with these times, in the order of the sweep.
     fn samples(times: &[f64]) -> Vec<SampleRecord> {
         let sample = |(index, time): (u64, &f64)| {
             let known = serde_json::json!({
-                "bandwidth": 1.0 / time, "time": time, "io_count": 1, "transferred_bytes": 1, "interrupted_calls": 0,
-                "order_index": index,
+                "bandwidth": 1.0 / time, "time": time, "io_count": 1, "transferred_bytes": 1,
+                "interrupted_calls": 0, "order_index": index,
             });
             serde_json::from_value(known).unwrap()
         };
@@ -258,7 +259,7 @@ mod tests {
         let roles: Vec<Role> = own.iter().filter_map(|sample| sample.role).collect();
         let rest = [Measured; 5];
         assert_eq!(roles, [&[Disturbed, Warmup, Measured, Measured, Disturbed], &rest[..]].concat());
-        // Later readings may say otherwise.
+        // Later readings can remove a label.
         label(&mut own, &[false; 20]);
         assert!(own.iter().all(|sample| sample.role != Some(Disturbed)));
     }

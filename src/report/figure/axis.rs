@@ -1,4 +1,4 @@
-//! Axes of a figure: range, labelled ticks, and the place of a value.
+//! Axes of a figure: range, labelled ticks, and the position of a value.
 
 use crate::units;
 
@@ -9,38 +9,39 @@ pub(super) struct Axis {
     pub(super) low: f64,
     /// Largest value shown.
     pub(super) high: f64,
-    /// True if equal distances are equal ratios.
+    /// True if the axis is logarithmic.
     pub(super) log: bool,
-    /// Values with a label, ascending.
+    /// Labelled ticks, ascending.
     pub(super) ticks: Vec<Tick>,
-    /// Values with a small tick and no label.
+    /// Values of the small ticks, which have no label.
     pub(super) minor: Vec<f64>,
-    /// The quantity, with its unit if that is not in the labels.
+    /// Title: the quantity, and its unit unless the labels have units.
     pub(super) title: String,
 }
 
-/// A labelled value.
+/// A labelled tick.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tick {
-    /// The value.
+    /// Value of the tick.
     pub(super) value: f64,
-    /// The text printed there.
+    /// Text of the label.
     pub(super) label: String,
 }
 
-/// Largest number of labels on a bandwidth axis: more crowd a figure of this height.
+/// Maximum number of labels on a bandwidth axis, given the height of the figure.
 const MOST_LABELS: f64 = 9.0;
 
 impl Axis {
-    /// Buffer sizes in bytes as powers of two, half a power wider than `sizes` on either side.
-    /// `most_labels` is the number of labels that there is room for.
+    /// An axis of buffer sizes in bytes, in powers of two. It exceeds the sizes by half a power on both
+    /// sides, and has at most `most_labels` labels.
     pub(super) fn of_sizes(sizes_bytes: impl Iterator<Item = u64>, most_labels: f64) -> Axis {
         let (first, last) = range(sizes_bytes.map(|bytes| bytes as f64)).unwrap_or((1.0, 1.0));
         let (low, high) = (first.log2() - 0.5, last.log2() + 0.5);
         Axis { title: "Buffer size".to_owned(), ..powers(low, high, most_labels, units::size) }
     }
 
-    /// Bandwidths in KiB/s: from zero in one unit, or as powers of two with a unit each.
+    /// An axis of bandwidths in KiB/s: linear from zero in one unit, or in powers of two with a unit per
+    /// label.
     pub(super) fn of_bandwidths(kib_per_second: impl Iterator<Item = f64>, log: bool) -> Axis {
         let (least, most) = range(kib_per_second.filter(|value| *value > 0.0)).unwrap_or((1.0, 1.0));
         if !log {
@@ -51,23 +52,23 @@ impl Axis {
         Axis { title: "Bandwidth".to_owned(), ..powers(low, high, MOST_LABELS, label) }
     }
 
-    /// The place of a value: 0 at `low`, 1 at `high`, less or more outside.
-    pub(super) fn place(&self, value: f64) -> f64 {
+    /// The position of a value: 0 at `low`, 1 at `high`, and less or more outside of the axis.
+    pub(super) fn position(&self, value: f64) -> f64 {
         match self.log {
-            // Zero and less have no place on a logarithmic axis: far below it.
+            // A logarithmic axis has no zero, so zero is drawn far below it.
             true if value <= 0.0 => -1e3,
             true => (value / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
         }
     }
 
-    /// True if a value lies on the axis.
+    /// True if the value is within the axis.
     pub(super) fn shows(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 }
 
-/// Least and largest; `None` without values.
+/// Minimum and maximum; `None` without values.
 fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, |range, value| match range {
         None => Some((value, value)),
@@ -75,8 +76,8 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// A logarithmic axis between two powers of two. Labels stand at every 1, 2, 5 or 10 powers
-/// from 2^0, so that KiB, MiB and GiB begin at a label where possible.
+/// A logarithmic axis between two powers of two. The distance of the labels is 1, 2, 5 or 10 powers, counted
+/// from 2^0, so that 1 KiB, 1 MiB and 1 GiB are labelled if possible.
 fn powers(low: f64, high: f64, most_labels: f64, label: impl Fn(f64) -> String) -> Axis {
     let fits = |step: &i32| (high - low) / f64::from(*step) <= most_labels;
     let step = [1, 2, 5].into_iter().find(fits).unwrap_or(10);
@@ -117,14 +118,14 @@ fn from_zero(most_kib: f64) -> Axis {
     }
 }
 
-/// The next 1, 2 or 5 times a power of ten.
+/// The smallest step of at least `least` that is 1, 2 or 5 times a power of ten.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powf(least.log10().floor());
     let factor = [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= least);
     factor.unwrap_or(10.0) * power
 }
 
-/// The largest unit that does not exceed `most_kib`, with its size in KiB/s.
+/// The largest unit that does not exceed `most_kib`, and its size in KiB/s.
 fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
     match most_kib {
         most if most >= 1048576.0 => (1048576.0, "GiB"),
@@ -133,7 +134,7 @@ fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
     }
 }
 
-/// A bandwidth in KiB/s with a fitting unit: `7.27 GiB/s`.
+/// A bandwidth in KiB/s as text with a suitable unit, such as `7.27 GiB/s`.
 pub(super) fn bandwidth_label(kib_per_second: f64) -> String {
     units::size(kib_per_second * 1024.0) + "/s"
 }
@@ -152,11 +153,11 @@ mod tests {
         let expected = "1 B|4 B|16 B|64 B|256 B|1 KiB|4 KiB|16 KiB|64 KiB|256 KiB|1 MiB|4 MiB|16 MiB";
         assert_eq!(labels(&axis).join("|"), expected);
         assert_eq!(axis.minor.len(), 12);
-        assert!((axis.place(4096.0) - 12.5 / 25.0).abs() < 1e-12);
+        assert!((axis.position(4096.0) - 12.5 / 25.0).abs() < 1e-12);
     }
 
     #[test]
-    fn a_single_size_has_an_axis_too() {
+    fn a_single_size_has_an_axis() {
         assert_eq!(labels(&Axis::of_sizes([4096].into_iter(), 14.0)), ["4 KiB"]);
     }
 

@@ -11,26 +11,27 @@ use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::units;
 
-/// Knees whose sizes differ by less than this factor share a line: a quarter of a power of two, which
-/// is about the width of a letter in print.
-const SAME_PLACE: f64 = 1.19;
+/// Knees whose sizes differ by less than this factor share a line. It is a quarter of a power of two, about
+/// the width of a printed letter.
+const SAME_LINE_FACTOR: f64 = 1.19;
 
-/// Nanoseconds in a second.
-const NS: f64 = 1e9;
+/// Nanoseconds per second.
+const NS_PER_SECOND: f64 = 1e9;
 
-/// Points that were measured in one setting.
+/// Points that were measured with the same setting.
 struct Setting<'a> {
-    /// The (first) file.
+    /// File of the first result with the setting.
     path: &'a Path,
-    /// Equal for runs of one setting; `None` for a sweep, which no other result joins.
+    /// Key that is equal for runs with the same setting; `None` for a sweep, which is never joined with other
+    /// results.
     key: Option<String>,
-    /// The points with their configurations, in the order of the documents.
+    /// Points and their configurations, in the order of the documents.
     points: Vec<(&'a BenchmarkConfiguration, Point)>,
 }
 
-/// A series without its look.
+/// A series without its style.
 struct Curve {
-    /// Number of the setting that it comes from.
+    /// Index of its setting.
     setting: usize,
     strategy: String,
     is_floor: bool,
@@ -38,16 +39,16 @@ struct Curve {
     points: Vec<Point>,
 }
 
-/// The figure of these results.
+/// Computes the figure of these results.
 ///
 /// # Errors
-/// [`Error::Open`] for a result that has nothing to draw.
+/// An open error for a result without a measured sample.
 pub(crate) fn figure(inputs: &[Input], options: FigureOptions) -> Result<Figure, Error> {
     let settings = settings(inputs)?;
     let setting_count = settings.len();
     let (floors, curves): (Vec<Curve>, Vec<Curve>) =
         curves(settings).into_iter().partition(|curve| curve.is_floor);
-    // A figure of nothing but the floor shows the floor as a series.
+    // If only the floor was measured, the floor is drawn as a series.
     let (curves, floors) = if curves.is_empty() { (floors, curves) } else { (curves, floors) };
     let mut figure = Figure {
         title: options.title.unwrap_or_else(|| caption::title(inputs)),
@@ -63,7 +64,8 @@ pub(crate) fn figure(inputs: &[Input], options: FigureOptions) -> Result<Figure,
     Ok(figure)
 }
 
-/// The settings of the results. Runs of one setting are joined: a shell loop over buffer sizes is a curve.
+/// The settings of the results. Runs with the same setting are joined, so that a shell loop over buffer sizes
+/// gives one curve.
 fn settings(inputs: &[Input]) -> Result<Vec<Setting<'_>>, Error> {
     let mut settings: Vec<Setting> = Vec::new();
     for input in inputs {
@@ -81,7 +83,7 @@ fn setting(input: &Input) -> Result<Setting<'_>, Error> {
     let is_run = input.result.sweep().is_none();
     let runs = input.result.runs();
     if is_run && runs.is_empty() {
-        return Err(refused("does not say what was run", "make it with -j and -v"));
+        return Err(refused("has no configuration", "measure it with -j -v"));
     }
     let points = runs.into_iter().filter_map(|(configuration, samples)| {
         let samples_kib_per_second = measured_bandwidths(samples);
@@ -93,30 +95,30 @@ fn setting(input: &Input) -> Result<Setting<'_>, Error> {
     });
     let points: Vec<(&BenchmarkConfiguration, Point)> = points.collect();
     let Some((first, _)) = points.first() else {
-        return Err(refused("has no measured sample", "look at its error, and measure again"));
+        return Err(refused("has no measured sample", "check its error, and measure again"));
     };
     Ok(Setting { path: &input.path, key: is_run.then(|| key(first)), points })
 }
 
-/// Everything that runs of one curve have in common, as text for comparing.
+/// The parts of a configuration that are equal for all runs of one curve, as text.
 fn key(configuration: &BenchmarkConfiguration) -> String {
     let BenchmarkConfiguration { operation, path, preparation, requested, .. } = configuration;
     let requested = Workload { block_bytes: 0, total_bytes: 0, ..*requested };
     format!("{operation:?} {path} {:?} {requested:?}", preparation.cache)
 }
 
-/// True if `later` has the setting of `earlier` and points that `earlier` does not have yet.
+/// True if `later` has the same setting as `earlier`, and `earlier` has none of its points.
 fn joins(earlier: &Setting, later: &Setting) -> bool {
-    let there = |(configuration, point): &(&BenchmarkConfiguration, Point)| {
+    let exists = |(configuration, point): &(&BenchmarkConfiguration, Point)| {
         let same = |other: &(&BenchmarkConfiguration, Point)| {
             other.0.strategy == configuration.strategy && other.1.block_bytes == point.block_bytes
         };
         earlier.points.iter().any(same)
     };
-    later.key.is_some() && earlier.key == later.key && !later.points.iter().any(there)
+    later.key.is_some() && earlier.key == later.key && !later.points.iter().any(exists)
 }
 
-/// The curves of every setting, in the order in which the strategies first come.
+/// The curves of all settings, in the order in which the strategies first appear.
 fn curves(settings: Vec<Setting>) -> Vec<Curve> {
     let paths: Vec<&Path> = settings.iter().map(|setting| setting.path).collect();
     let mut curves: Vec<Curve> = Vec::new();
@@ -142,7 +144,7 @@ fn curves(settings: Vec<Setting>) -> Vec<Curve> {
     curves
 }
 
-/// The series of these curves. With several results, the look tells strategy and result.
+/// The series of these curves. With several results, the style encodes the strategy and the result.
 fn styled(curves: Vec<Curve>, setting_count: usize) -> Vec<Series> {
     let mut strategies: Vec<String> = Vec::new();
     let series = |Curve { setting, strategy, name, points, .. }| {
@@ -159,10 +161,11 @@ fn styled(curves: Vec<Curve>, setting_count: usize) -> Vec<Series> {
     curves.into_iter().map(series).collect()
 }
 
-/// Floors and ceilings of the first sweep; the floor strategy if it was measured, else its cost in that sweep.
+/// Floors and ceilings of the first sweep. The harness is shown by the null strategy if it was measured,
+/// otherwise by its cost per call in that sweep.
 fn references(inputs: &[Input], floor: Option<&Curve>, figure: &Figure) -> Vec<Reference> {
-    // KiB/s of this many bytes in this many nanoseconds.
-    let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS / ns);
+    // The bandwidth in KiB/s of `bytes` in `ns` nanoseconds.
+    let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS_PER_SECOND / ns);
     let sizes = fine_sizes(figure);
     let of_calls = |ns: f64| sizes.iter().map(|&bytes| bandwidth(bytes, ns)).collect();
     let floors = inputs.iter().find_map(|input| input.result.sweep()).map(|sweep| &sweep.floors);
@@ -186,8 +189,8 @@ fn references(inputs: &[Input], floor: Option<&Curve>, figure: &Figure) -> Vec<R
         .collect()
 }
 
-/// Sizes in bytes from the smallest to the largest drawn, eight per power of two: a curve that is straight
-/// on one kind of axis is bent on the other.
+/// Sizes in bytes from the smallest to the largest that is drawn, eight per power of two. A curve needs
+/// intermediate points, because a line that is straight on a logarithmic axis is curved on a linear axis.
 fn fine_sizes(figure: &Figure) -> Vec<f64> {
     let sizes = figure.points().map(|point| point.block_bytes as f64);
     let (least, most) = sizes.fold((f64::MAX, 1.0), |(least, most), size| (size.min(least), size.max(most)));
@@ -195,11 +198,11 @@ fn fine_sizes(figure: &Figure) -> Vec<f64> {
     (0..=steps).map(|step| least * (f64::from(step) / 8.0).exp2()).collect()
 }
 
-/// The labelled sizes that lie on the axis, ascending.
+/// The labelled sizes within the axis, ascending.
 fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64]) -> Vec<Vertical> {
     let mut all = constants(inputs);
     let marks: Vec<Vertical> = marks_bytes.iter().map(|&bytes| mark(bytes, &all)).collect();
-    // The label of a mark includes the constants of its size.
+    // The label of a mark includes the constants of the same size.
     all.retain(|constant| marks.iter().all(|mark| mark.block_bytes != constant.block_bytes));
     all.extend(marks);
     all.extend(knees(inputs, &figure.series));
@@ -209,7 +212,7 @@ fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64]) -> Vec<Vert
     all
 }
 
-/// A mark at this size, labelled also with the constants of the same size.
+/// A mark at this size. Its label includes the constants of the same size.
 fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
     let block_bytes = bytes as f64;
     let same = constants.iter().find(|constant| constant.block_bytes == block_bytes);
@@ -218,7 +221,7 @@ fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
     Vertical { kind: VerticalKind::Mark, block_bytes, label, series: Vec::new() }
 }
 
-/// Sizes that the hosts treat in a special way; those of one size share a label.
+/// Constants of the hosts. Constants of the same size share a label.
 fn constants(inputs: &[Input]) -> Vec<Vertical> {
     let mut places: Vec<(u64, Vec<String>)> = Vec::new();
     for (name, bytes) in inputs.iter().filter_map(|input| input.result.host()).flat_map(constants::of_host) {
@@ -237,9 +240,9 @@ fn constants(inputs: &[Input]) -> Vec<Vertical> {
     places.into_iter().map(vertical).collect()
 }
 
-/// Knees of the drawn series; those at nearly the same size share a line.
+/// Knees of the drawn series. Knees at nearly the same size share a line.
 fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
-    // Several results have too many curves: a reader could not tell which one a knee belongs to.
+    // With several results, a reader could not tell which curve a knee belongs to.
     let [input] = inputs else { return Vec::new() };
     let place = |knee: &Knee| {
         let owner = series.iter().position(|series| series.strategy == knee.strategy)?;
@@ -257,5 +260,5 @@ fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
             series: near.iter().map(|&(_, owner)| owner).collect(),
         }
     };
-    all.chunk_by(|a, b| b.0 / a.0 < SAME_PLACE).map(line).collect()
+    all.chunk_by(|a, b| b.0 / a.0 < SAME_LINE_FACTOR).map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! The words of a figure: heading, names, and the sentences without which its numbers mean little.
+//! Texts of a figure: title, names, and the caption.
 
 use std::path::Path;
 
@@ -10,21 +10,21 @@ use crate::engine::cache::CacheState;
 use crate::engine::operation::Mode;
 use crate::host;
 
-/// The default heading: operation and axes.
+/// The default title: operation and axes.
 pub(super) fn title(inputs: &[Input]) -> String {
     let operations = distinct(
         inputs.iter().flat_map(|input| input.result.runs()).map(|(run, _)| operation(run).to_owned()),
     );
     match operations.as_slice() {
-        [one] if one == "reading" => "Read bandwidth by buffer size".to_owned(),
-        [one] if one == "writing" => "Write bandwidth by buffer size".to_owned(),
+        [one] if one == "reads of" => "Read bandwidth by buffer size".to_owned(),
+        [one] if one == "writes to" => "Write bandwidth by buffer size".to_owned(),
         _ => "Bandwidth by buffer size".to_owned(),
     }
 }
 
-/// The sentences: what is drawn, how precise it is, where and when it was measured.
+/// The sentences of the caption: what the figure shows, its precision, and where and when it was measured.
 pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
-    let mut sentences = distinct(inputs.iter().map(subject));
+    let mut sentences = distinct(inputs.iter().map(operations));
     sentences.push(drawing(figure));
     sentences.push(precision(figure));
     sentences.extend(knees(figure));
@@ -35,7 +35,7 @@ pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
     sentences
 }
 
-/// The name of a file without folder and extension; the whole path if `all` has two of that name.
+/// The name of a file without folder and extension, or the whole path if `all` has two files with that name.
 pub(super) fn short_name(path: &Path, all: &[&Path]) -> String {
     let same = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
     match path.file_stem() {
@@ -44,7 +44,7 @@ pub(super) fn short_name(path: &Path, all: &[&Path]) -> String {
     }
 }
 
-/// The cache state in words.
+/// The cache state as text.
 pub(in crate::report) fn cache(state: CacheState) -> &'static str {
     match state {
         CacheState::Warm => "page cache warm",
@@ -62,20 +62,21 @@ fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
     })
 }
 
-fn operation(configuration: &BenchmarkConfiguration) -> &str {
+/// The operation with its preposition, to be followed by a path.
+fn operation(configuration: &BenchmarkConfiguration) -> &'static str {
     match configuration.operation {
-        Mode::Read => "reading",
-        Mode::Write => "writing",
-        other => other.name(),
+        Mode::Read => "reads of",
+        Mode::Write => "writes to",
+        Mode::Create | Mode::Describe => "creation of",
     }
 }
 
-/// `Reading iofile, sequential, page cache warm.`
-fn subject(input: &Input) -> String {
+/// The measured operations, such as `Sequential reads of iofile, page cache warm.`
+fn operations(input: &Input) -> String {
     let clause = |(run, _): (&BenchmarkConfiguration, &[SampleRecord])| {
         let access = format!("{:?}", run.requested.access).to_lowercase();
-        let sync = if run.requested.sync { ", sync included" } else { "" };
-        format!("{} {}, {access}, {}{sync}", operation(run), run.path, cache(run.preparation.cache))
+        let sync = if run.requested.sync { ", including the sync" } else { "" };
+        format!("{access} {} {}{sync}, {}", operation(run), run.path, cache(run.preparation.cache))
     };
     let clauses = distinct(input.result.runs().into_iter().map(clause)).join("; ");
     let mut letters = clauses.chars();
@@ -88,7 +89,8 @@ fn drawing(figure: &Figure) -> String {
     let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
     let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     format!(
-        "Markers: medians; bars: first to third quartile; faint dots: the measured samples, n = {n} per point."
+        "Markers are medians, bars span the first to the third quartile, and faint dots are samples (n = {n} \
+         per point)."
     )
 }
 
@@ -100,24 +102,27 @@ fn precision(figure: &Figure) -> String {
     let mut half_widths: Vec<f64> = known.collect();
     half_widths.sort_by(f64::total_cmp);
     let Some(widest) = half_widths.last() else {
-        return "No intervals: an interval of the median needs at least six samples.".to_owned();
+        return "There are no intervals: an interval of the median needs at least six samples.".to_owned();
     };
     let point_count = numbers().count();
     if point_count == 1 {
-        return format!("95 % order-statistic interval of the median: ±{widest:.1} %.");
+        return format!(
+            "The 95 % interval of the median (order statistics) is ±{widest:.1} % of the median."
+        );
     }
     let exception = match point_count - half_widths.len() {
         0 => String::new(),
-        1 => "; no interval at one point with fewer than six samples".to_owned(),
-        count => format!("; no interval at {count} points with fewer than six samples"),
+        1 => "; one point has fewer than six samples and no interval".to_owned(),
+        count => format!("; {count} points have fewer than six samples and no interval"),
     };
     format!(
-        "95 % order-statistic intervals of the medians: ±{:.1} % at half of the points, ±{widest:.1} % at most{exception}.",
+        "The 95 % interval of the median (order statistics) is at most ±{:.1} % of the median at half of the \
+         points, and at most ±{widest:.1} % at the rest{exception}.",
         half_widths[half_widths.len() / 2],
     )
 }
 
-/// The series of each dashed line, if there are any.
+/// The sentence about the dashed lines and their series, if there are any.
 fn knees(figure: &Figure) -> Option<String> {
     let knees = figure.verticals.iter().filter(|vertical| vertical.kind == VerticalKind::Knee);
     let clause = |knee: &Vertical| {
@@ -125,20 +130,22 @@ fn knees(figure: &Figure) -> Option<String> {
         format!("{} {}", names.join(", "), knee.label)
     };
     let clauses: Vec<String> = knees.map(clause).collect();
-    (!clauses.is_empty()).then(|| format!("Dashed lines: fitted knees ({}).", clauses.join("; ")))
+    (!clauses.is_empty()).then(|| {
+        format!("Dashed lines are fitted knees, where the slope of a curve changes ({}).", clauses.join("; "))
+    })
 }
 
-/// Number of points without a measured sample, if there are any.
+/// The sentence about points without a measured sample, if there are any.
 fn missing(inputs: &[Input]) -> Option<String> {
     let runs = inputs.iter().filter_map(|input| input.result.sweep()).flat_map(|sweep| &sweep.runs);
     match runs.filter(|run| run.summary.is_none()).count() {
         0 => None,
-        1 => Some("One point could not be measured; the result says why.".to_owned()),
-        count => Some(format!("{count} points could not be measured; the result says why.")),
+        1 => Some("One point could not be measured; the result file gives the reason.".to_owned()),
+        count => Some(format!("{count} points could not be measured; the result file gives the reasons.")),
     }
 }
 
-/// A sentence for each host and day; with the files' names where there are several.
+/// One sentence per host and day. It starts with the names of the files if there are several hosts or days.
 fn hosts(inputs: &[Input]) -> Vec<String> {
     let sentence = |input: &Input| format!("{}. {}.", host(input.result.host()), when(input));
     let sentences = distinct(inputs.iter().map(sentence));
@@ -153,9 +160,9 @@ fn hosts(inputs: &[Input]) -> Vec<String> {
     sentences.iter().map(|text| format!("{}: {text}", files(text))).collect()
 }
 
-/// `AMD EPYC (2 CPUs, KVM), Linux 6.18, ext4 on /dev/vda`.
+/// The host as text, such as `AMD EPYC (2 CPUs, KVM), Linux 6.18, ext4 on /dev/vda`.
 fn host(configuration: Option<&host::Configuration>) -> String {
-    let Some(configuration) = configuration else { return "Host unknown (made without -v)".to_owned() };
+    let Some(configuration) = configuration else { return "Unknown host (measured without -v)".to_owned() };
     let identity = &configuration.identity;
     let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "?".to_owned());
     let cpus = match identity.cpu_count {
@@ -175,7 +182,7 @@ fn host(configuration: Option<&host::Configuration>) -> String {
     )
 }
 
-/// `2026-11-23, iobench 0.1.0`.
+/// Date and version as text, such as `2026-11-23, iobench 0.1.0`.
 fn when(input: &Input) -> String {
     let (start_time, version) = match &input.result {
         ResultFile::Sweep(sweep) => {
@@ -183,7 +190,7 @@ fn when(input: &Input) -> String {
         }
         ResultFile::Run(run) => match &run.benchmark_configuration {
             Some(configuration) => (&configuration.start_time, &configuration.version),
-            None => return "Date unknown".to_owned(),
+            None => return "Unknown date".to_owned(),
         },
     };
     let day = start_time.split('T').next().unwrap_or_default();

@@ -1,11 +1,11 @@
-//! Sizes that a host treats in a special way: candidates for the cause of a knee.
+//! Constants of a host, such as its page size, that can cause a knee.
 
 use crate::host;
 
 /// Capacity of a pipe, in bytes (pipe(7)).
 const PIPE_BYTES: u64 = 64 << 10;
 
-/// The known sizes of this host: name and bytes.
+/// The known constants of this host: name and bytes.
 pub(in crate::report) fn of_host(host: &host::Configuration) -> Vec<(String, u64)> {
     let pages = host.identity.page_sizes_bytes.iter().flatten().map(|bytes| Some(*bytes));
     let pages = ["page", "huge page", "giant page"].into_iter().zip(pages);

@@ -1,7 +1,7 @@
-//! A figure as a page: one file that makes no request, with the values of every point.
+//! A figure as an HTML page: one self-contained file with the values of all points.
 //!
-//! The plot is drawn by [`super::svg`], once for each kind of bandwidth axis. The page is complete
-//! without its script, which hides series and shows the values of a point beside it.
+//! [`super::svg`] draws the plot twice, once per kind of bandwidth axis. The script of the page hides series
+//! and shows the values of a point next to it. Without the script, the page is still complete.
 
 use super::super::read::ResultFile;
 use super::super::text;
@@ -10,7 +10,7 @@ use super::svg::{self, escaped};
 use super::{Figure, Input};
 use crate::units;
 
-/// The page of `figure`, which was computed from these results.
+/// The page of `figure`, which was computed from `inputs`.
 pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
     let checked = |log_y: bool| if figure.log_y == log_y { " checked" } else { "" };
     format!(
@@ -29,7 +29,7 @@ pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
     )
 }
 
-/// A button for each series, and the names of the references.
+/// The legend: a button per series, and the names of the references.
 fn legend(figure: &Figure) -> String {
     let entry = |(index, (name, style)): (usize, (&str, &Style))| {
         let (key, name) = (svg::legend_key(style), escaped(name));
@@ -46,7 +46,7 @@ fn legend(figure: &Figure) -> String {
     figure.legend().enumerate().map(entry).collect()
 }
 
-/// Rows of the table of all points.
+/// The rows of the table of all points.
 fn points(figure: &Figure) -> String {
     let number = |kib: f64| format!("{kib:.1}");
     let points =
@@ -72,7 +72,7 @@ fn row(head: &str, cells: &[String]) -> String {
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>\n", escaped(head))
 }
 
-/// How and where a result was measured.
+/// The tables of the conditions in which a result was measured.
 fn environment(input: &Input) -> String {
     let host = input.result.host().map(text::lines).unwrap_or_default();
     let configuration = match &input.result {
@@ -88,16 +88,16 @@ fn environment(input: &Input) -> String {
         (point, reason.to_owned())
     });
     [
-        format!("<h2>How {} was measured</h2>\n", escaped(&input.path.display().to_string())),
+        format!("<h2>Measurement conditions of {}</h2>\n", escaped(&input.path.display().to_string())),
         facts("Configuration", configuration.into_iter()),
         facts("Warnings", warnings.map(|warning| (String::new(), warning.message.clone()))),
-        facts("Not measured, or not to the end", incomplete),
+        facts("Points without samples or with an error", incomplete),
         facts("Host", host.into_iter()),
     ]
     .concat()
 }
 
-/// A table of names and values with a heading; nothing without values.
+/// A table of names and values with a heading; empty if there are no values.
 fn facts(heading: &str, pairs: impl Iterator<Item = (String, String)>) -> String {
     let rows: String = pairs.map(|(name, value)| row(&name, &[value])).collect();
     if rows.is_empty() {

@@ -1,7 +1,7 @@
 //! A figure as data: bandwidth over buffer size, independent of the format that it is drawn in.
 //!
-//! `build` computes the figure from results with the sentences of `caption`; `svg` draws it, `png` converts
-//! that drawing, and `html` embeds it in a page.
+//! `build` computes the figure from results, with the texts of `caption`. `svg` draws it, `png` converts the
+//! drawing, and `html` embeds it in a page.
 
 mod axis;
 pub(crate) mod build;
@@ -24,9 +24,9 @@ use super::sweep::FiveNumbers;
 /// Bandwidth over buffer size.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// Heading.
+    /// Title above the plot.
     title: String,
-    /// Sentences below the plot: what was measured, how, where and when.
+    /// Sentences of the caption below the plot.
     caption: Vec<String>,
     /// True if the bandwidth axis is logarithmic.
     log_y: bool,
@@ -38,16 +38,16 @@ pub(crate) struct Figure {
     verticals: Vec<Vertical>,
 }
 
-/// The points of one strategy of one result.
+/// The points of one strategy in one result.
 #[derive(Debug)]
 struct Series {
     /// Name in the legend.
     name: String,
     /// Name of the strategy.
     strategy: String,
-    /// Colour, marker and dashes.
+    /// Colour, marker and dash pattern.
     style: Style,
-    /// Points with at least one measured sample, ascending by size.
+    /// Points with at least one measured sample, ordered by size.
     points: Vec<Point>,
 }
 
@@ -62,49 +62,49 @@ struct Point {
     samples_kib_per_second: Vec<f64>,
 }
 
-/// A floor or ceiling: the bandwidth if this alone were done for each block.
+/// A floor or ceiling: the bandwidth of an operation that is needed for each block, without any other work.
 #[derive(Debug)]
 struct Reference {
     /// Name in the legend.
     name: &'static str,
-    /// Colour and dashes; no marker.
+    /// Colour and dash pattern; no marker.
     style: Style,
-    /// (bytes, KiB/s), ascending by size.
+    /// Points as (bytes, KiB/s), ordered by size.
     points: Vec<(f64, f64)>,
 }
 
 /// A buffer size with a vertical line and a label.
 #[derive(Debug)]
 struct Vertical {
-    /// Why the size is marked.
+    /// Reason for the line.
     kind: VerticalKind,
-    /// The size, in bytes.
+    /// Buffer size, in bytes.
     block_bytes: f64,
     /// Label of the line.
     label: String,
-    /// Indices of the series whose knee it is; empty if it is not a knee.
+    /// Indices of the series with this knee; empty if it is not a knee.
     series: Vec<usize>,
 }
 
-/// Why a size is marked.
+/// Reason for a vertical line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum VerticalKind {
-    /// A size that this host treats in a special way.
+    /// Constant of the host.
     Constant,
-    /// A fitted knee of a curve.
+    /// Fitted knee of a curve.
     Knee,
-    /// A size named with `--mark`.
+    /// Size given with `--mark`.
     Mark,
 }
 
-/// What the command line says about the figure.
+/// Options of the figure on the command line.
 #[derive(Debug)]
 pub(crate) struct FigureOptions {
     /// True for a logarithmic bandwidth axis.
     pub(crate) log_y: bool,
     /// Sizes to mark, in bytes.
     pub(crate) marks_bytes: Vec<u64>,
-    /// Heading; `None` for the default one.
+    /// Title; `None` for the default title.
     pub(crate) title: Option<String>,
 }
 
@@ -118,13 +118,13 @@ pub(crate) struct Input {
 }
 
 impl Figure {
-    /// The axis of buffer sizes, with room for `most_labels` labels.
+    /// The axis of buffer sizes, with at most `most_labels` labels.
     fn sizes(&self, most_labels: f64) -> Axis {
         Axis::of_sizes(self.points().map(|point| point.block_bytes), most_labels)
     }
 
-    /// The axis of bandwidths. Some floors and ceilings are a thousand times higher than the data: a logarithmic axis
-    /// has room for those up to twice the data, a linear axis for none.
+    /// The axis of bandwidths. Some floors and ceilings are a thousand times higher than the data. A
+    /// logarithmic axis shows them up to twice the data; a linear axis is fitted to the data alone.
     fn bandwidths(&self, log: bool) -> Axis {
         let most = self.points().map(|point| point.numbers.max_kib_per_second).fold(0.0, f64::max);
         let room = (log && !self.references.is_empty()).then_some(2.0 * most);
@@ -132,7 +132,7 @@ impl Figure {
         Axis::of_bandwidths(least.chain([most]).chain(room), log)
     }
 
-    /// Name and look of every legend entry: series, then references.
+    /// Name and style of each legend entry: first the series, then the references.
     fn legend(&self) -> impl Iterator<Item = (&str, &Style)> {
         let series = self.series.iter().map(|series| (series.name.as_str(), &series.style));
         series.chain(self.references.iter().map(|reference| (reference.name, &reference.style)))

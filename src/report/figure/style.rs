@@ -1,27 +1,27 @@
-//! The look of series: colour, marker and dashes, each of which is enough to tell them apart.
+//! Style of series: colour, marker and dash pattern. Each of them alone tells the series apart.
 
-/// The look of a series or a reference.
+/// The style of a series or a reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Style {
-    /// Colour of line and marker.
+    /// Colour of the line and the marker.
     pub(super) colour: &'static str,
-    /// Dashes of the line, as SVG's `stroke-dasharray`; empty for a solid line.
+    /// Dash pattern of the line, as `stroke-dasharray` of SVG; empty for a solid line.
     pub(super) dash: &'static str,
-    /// Outline of the marker about (0, 0), as SVG path data in pixels; empty for no marker.
+    /// Outline of the marker around (0, 0), as SVG path data in pixels; empty for no marker.
     pub(super) marker: &'static str,
-    /// Fill of the marker: its colour or white.
+    /// Fill colour of the marker: the colour of the series, or white.
     pub(super) fill: &'static str,
 }
 
-/// The palette of Okabe & Ito, "Color Universal Design", 2008, which people with any common kind of
-/// colour blindness can tell apart. Its yellow is left out: too faint on white paper. The order puts
-/// colours of different lightness next to one another, for printing in grey.
+/// The palette of Okabe & Ito, "Color Universal Design", 2008, whose colours are distinct with any common
+/// kind of colour blindness. Its yellow is left out, because it is too faint on white paper. Neighbouring
+/// colours differ in lightness, so that they are distinct in grey print.
 const COLOURS: [&str; 7] = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000"];
 
-/// Dashes.
+/// Dash patterns of the series.
 const DASHES: [&str; 5] = ["", "7 2.5", "2.5 2", "9 2.5 2 2.5", "12 3"];
 
-/// Outlines of about the same area: circle, square, triangle, diamond, triangle on its head,
+/// Outlines of the markers, with about the same area: circle, square, triangle, diamond, inverted triangle,
 /// hourglass, bow tie.
 const MARKERS: [&str; 7] = [
     "M-3.4,0A3.4,3.4 0 1 1 3.4,0A3.4,3.4 0 1 1 -3.4,0Z",
@@ -33,27 +33,28 @@ const MARKERS: [&str; 7] = [
     "M-4,-3.6V3.6L4,-3.6V3.6Z",
 ];
 
-/// Dashes of the references, which are all grey.
+/// Dash patterns of the references, which are all grey.
 const REFERENCE_DASHES: [&str; 3] = ["", "5 3", "1.5 2.5"];
 
-/// The look of the strategy with this number in a figure of one result: everything differs.
+/// The style of the strategy with this index in a figure of one result. Colour, marker and dash pattern all
+/// depend on the strategy.
 pub(super) fn of_strategy(strategy: usize) -> Style {
     let again = strategy / MARKERS.len();
-    look(strategy, (strategy + again).is_multiple_of(2), DASHES[strategy % DASHES.len()])
+    style(strategy, (strategy + again).is_multiple_of(2), DASHES[strategy % DASHES.len()])
 }
 
-/// The look in a figure of several results. A strategy keeps colour and outline, so that its curves
-/// are compared at a glance; dashes and filling tell the results (by their number) apart.
+/// The style in a figure of several results. Colour and outline depend on the strategy, so that its curves
+/// are easy to compare. Dash pattern and fill depend on the index of the result.
 pub(super) fn of_result(strategy: usize, result: usize) -> Style {
-    look(strategy, result.is_multiple_of(2), DASHES[result % DASHES.len()])
+    style(strategy, result.is_multiple_of(2), DASHES[result % DASHES.len()])
 }
 
-fn look(strategy: usize, filled: bool, dash: &'static str) -> Style {
+fn style(strategy: usize, filled: bool, dash: &'static str) -> Style {
     let (colour, marker) = (COLOURS[strategy % COLOURS.len()], MARKERS[strategy % MARKERS.len()]);
     Style { colour, dash, marker, fill: if filled { colour } else { "#fff" } }
 }
 
-/// The look of the reference with this number.
+/// The style of the reference with this index.
 pub(super) fn of_reference(index: usize) -> Style {
     let dash = REFERENCE_DASHES[index % REFERENCE_DASHES.len()];
     Style { colour: "#888", dash, marker: "", fill: "none" }
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn strategies_and_results_look_different_each() {
+    fn every_strategy_and_result_has_its_own_style() {
         let single: Vec<Style> = (0..35).map(of_strategy).collect();
         let several: Vec<Style> = (0..70).map(|index| of_result(index % 7, index / 7)).collect();
         for styles in [single, several] {

@@ -1,20 +1,20 @@
-//! Draws a figure as SVG: a stand-alone picture, from which PNG is converted, or the plot for a page.
+//! Draws a figure as SVG: either a stand-alone picture, which is also converted to PNG, or the plot
+//! for a page.
 //!
-//! Lengths are CSS pixels, 96 per inch. Nothing depends on the machine that draws: the same figure
-//! always gives the same text.
+//! Lengths are CSS pixels, 96 per inch. The output depends only on the figure, not on the machine.
 
 use super::axis::{Axis, bandwidth_label};
 use super::style::Style;
 use super::{Figure, Point, Reference, Series, Vertical, VerticalKind};
 use crate::units;
 
-/// Width of the picture: printed at the width of a text column of 16 cm, 11 pixels are 6.5 pt.
+/// Width of the picture. If it is printed 16 cm wide, text of 11 pixels has 6.5 pt.
 const WIDTH: f64 = 760.0;
-/// Left end of the plot: room for labels as long as `512 MiB/s`.
+/// Left end of the plot, with room for labels as long as `512 MiB/s`.
 const LEFT: f64 = 90.0;
 /// Right end of the plot.
 const RIGHT: f64 = WIDTH - 36.0;
-/// Upper end of the highest label of a vertical; the heading is above.
+/// Upper end of the highest label of a vertical line, below the title.
 const LABELS_TOP: f64 = 30.0;
 /// Height of the plot.
 const HEIGHT: f64 = 380.0;
@@ -22,24 +22,24 @@ const HEIGHT: f64 = 380.0;
 const BELOW: f64 = 42.0;
 /// Height of a line of small text.
 const LINE: f64 = 14.0;
-/// Size of the heading.
+/// Size of the title.
 const TITLE_SIZE: f64 = 15.0;
-/// Size of axis titles and legend.
+/// Size of the axis titles and the legend.
 const TEXT_SIZE: f64 = 11.5;
 /// Size of all other text.
 const SMALL_SIZE: f64 = 10.5;
 /// Length of a line in the legend.
 const LEGEND_LINE: f64 = 28.0;
-/// Width of a label of the axis of sizes, with the gap behind it.
+/// Width of a label of the axis of sizes, including the gap after it.
 const SIZE_LABEL: f64 = 50.0;
 
-/// The font that PNG is drawn with, and Verdana, which has the same widths.
+/// The font of the PNG, and Verdana, whose letters have the same widths.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 /// The figure as a stand-alone picture.
 pub(crate) fn picture(figure: &Figure) -> String {
     let plot = Plot::new(figure, figure.log_y);
-    let heading = text(WIDTH / 2.0, 20.0, TITLE_SIZE, "middle", "#000", &figure.title);
+    let title_line = text(WIDTH / 2.0, 20.0, TITLE_SIZE, "middle", "#000", &figure.title);
     let (legend, legend_end) = legend(figure, plot.bottom() + BELOW + 12.0);
     let sentences = figure.caption.join(" ");
     let (caption, height) = caption(&sentences, legend_end + 16.0);
@@ -50,12 +50,12 @@ pub(crate) fn picture(figure: &Figure) -> String {
 <title>{title}</title>
 <desc>{description}</desc>
 <rect width="100%" height="100%" fill="#fff"/>
-{heading}{body}{legend}{caption}</svg>
+{title_line}{body}{legend}{caption}</svg>
 "##
     )
 }
 
-/// The plot without heading, legend and caption, for a page that has its own.
+/// The plot without title, legend and caption, for a page that has its own.
 pub(super) fn plot(figure: &Figure, log_y: bool) -> String {
     let plot = Plot::new(figure, log_y);
     let (class, height, body) = (plot.class, plot.bottom() + BELOW - LABELS_TOP, plot.body(figure));
@@ -66,7 +66,7 @@ pub(super) fn plot(figure: &Figure, log_y: bool) -> String {
     )
 }
 
-/// Line and marker of a legend entry, [`LEGEND_LINE`] long from (0, 0).
+/// Line and marker of a legend entry. The line starts at (0, 0) and is [`LEGEND_LINE`] long.
 pub(super) fn legend_key(style: &Style) -> String {
     let Style { colour, marker, fill, .. } = style;
     let (dash, middle) = (dashes(style.dash), LEGEND_LINE / 2.0);
@@ -75,7 +75,7 @@ pub(super) fn legend_key(style: &Style) -> String {
     )
 }
 
-/// `text` without what XML and HTML take for markup, and without the characters that XML forbids.
+/// Escapes the markup characters of XML and HTML, and replaces the characters that XML forbids.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -93,29 +93,29 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// The geometry of a plot.
 struct Plot {
-    /// Class of the picture, unique for each kind of bandwidth axis.
+    /// Class of the plot, unique per kind of bandwidth axis.
     class: &'static str,
     /// Upper end of the plot.
     top: f64,
     sizes: Axis,
     bandwidths: Axis,
-    /// A flag for each vertical.
-    flags: Vec<Flag>,
+    /// Positions of the labels of the vertical lines.
+    label_places: Vec<LabelPlace>,
 }
 
 impl Plot {
     fn new(figure: &Figure, log_y: bool) -> Plot {
         let sizes = figure.sizes((RIGHT - LEFT) / SIZE_LABEL);
-        let flags = flags(&figure.verticals, &sizes);
-        let top = LABELS_TOP + 4.0 + lane_count(&flags) as f64 * LINE;
+        let label_places = label_places(&figure.verticals, &sizes);
+        let top = LABELS_TOP + 4.0 + lane_count(&label_places) as f64 * LINE;
         let class = if log_y { "log" } else { "linear" };
-        Plot { class, top, sizes, bandwidths: figure.bandwidths(log_y), flags }
+        Plot { class, top, sizes, bandwidths: figure.bandwidths(log_y), label_places }
     }
 
     fn body(&self, figure: &Figure) -> String {
         let mut body = self.frame();
-        let verticals = figure.verticals.iter().zip(&self.flags);
-        body.extend(verticals.map(|(vertical, flag)| self.vertical(vertical, *flag, &figure.series)));
+        let verticals = figure.verticals.iter().zip(&self.label_places);
+        body.extend(verticals.map(|(vertical, place)| self.vertical(vertical, *place, &figure.series)));
         body.extend(figure.references.iter().map(|reference| self.reference(reference)));
         body.extend(figure.series.iter().enumerate().map(|(index, series)| self.samples(index, series)));
         body.extend(figure.series.iter().enumerate().map(|(index, series)| self.series(index, series)));
@@ -127,16 +127,17 @@ impl Plot {
     }
 
     fn x(&self, bytes: f64) -> f64 {
-        LEFT + self.sizes.place(bytes) * (RIGHT - LEFT)
+        LEFT + self.sizes.position(bytes) * (RIGHT - LEFT)
     }
 
     fn y(&self, kib_per_second: f64) -> f64 {
-        // Far outside is as good as a little outside, and no renderer minds the number.
-        let place = self.bandwidths.place(kib_per_second).clamp(-2.0, 3.0);
-        self.top + (1.0 - place) * HEIGHT
+        // Positions outside of the plot are clipped anyway; the limit keeps the numbers small enough for
+        // every renderer.
+        let position = self.bandwidths.position(kib_per_second).clamp(-2.0, 3.0);
+        self.top + (1.0 - position) * HEIGHT
     }
 
-    /// Straight lines through these points, given in bytes and KiB/s, as SVG path data.
+    /// SVG path data of a line through these points, given in bytes and KiB/s.
     fn path(&self, points: impl Iterator<Item = (f64, f64)>) -> String {
         let step = |(index, (bytes, kib))| {
             format!("{}{:.1},{:.1}", if index == 0 { "M" } else { "L" }, self.x(bytes), self.y(kib))
@@ -178,8 +179,8 @@ impl Plot {
         )
     }
 
-    /// The line of a marked size, and its label in a lane above the plot.
-    fn vertical(&self, vertical: &Vertical, flag: Flag, series: &[Series]) -> String {
+    /// A vertical line, and its label in a lane above the plot.
+    fn vertical(&self, vertical: &Vertical, place: LabelPlace, series: &[Series]) -> String {
         let (colour, ink, width, dash) = match (vertical.kind, vertical.series.as_slice()) {
             (VerticalKind::Constant, _) => ("#999", "#555", 0.7, "1 2"),
             (VerticalKind::Mark, _) => ("#333", "#333", 0.9, ""),
@@ -190,8 +191,8 @@ impl Plot {
         let owners =
             if owners.is_empty() { String::new() } else { format!(r#" data-series="{}""#, owners.join(" ")) };
         let (x, dash) = (self.x(vertical.block_bytes), dashes(dash));
-        let base = self.top - 4.0 - flag.lane as f64 * LINE;
-        let (label_x, anchor) = if flag.to_the_left { (x - 3.0, "end") } else { (x + 3.0, "start") };
+        let base = self.top - 4.0 - place.lane as f64 * LINE;
+        let (label_x, anchor) = if place.to_the_left { (x - 3.0, "end") } else { (x + 3.0, "start") };
         let label = text(label_x, base, SMALL_SIZE, anchor, ink, &vertical.label);
         let (upper, lower) = (base - 8.0, self.bottom());
         format!(
@@ -200,7 +201,7 @@ impl Plot {
         )
     }
 
-    /// A floor or ceiling: thin, grey, clipped to the plot.
+    /// The line of a floor or ceiling, clipped to the plot.
     fn reference(&self, reference: &Reference) -> String {
         let (style, class) = (reference.style, self.class);
         let (path, dash) = (self.path(reference.points.iter().copied()), dashes(style.dash));
@@ -211,7 +212,7 @@ impl Plot {
         )
     }
 
-    /// The measured samples of a series, faintly.
+    /// The measured samples of a series as faint dots.
     fn samples(&self, index: usize, series: &Series) -> String {
         let dots = series.points.iter().flat_map(|point| {
             let x = self.x(point.block_bytes as f64);
@@ -241,8 +242,8 @@ impl Plot {
         )
     }
 
-    /// The bar from quartile to quartile, and the marker at the median; its title is what a viewer
-    /// shows under the mouse.
+    /// The bar from the first to the third quartile, and the marker at the median. Viewers show the title of
+    /// the marker as a tooltip.
     fn point(&self, series: &Series, point: &Point) -> String {
         let (numbers, Style { marker, fill, .. }) = (&point.numbers, series.style);
         let (x, y) = (self.x(point.block_bytes as f64), self.y(numbers.median_kib_per_second));
@@ -256,7 +257,7 @@ impl Plot {
     }
 }
 
-/// Name and numbers of a point, one per line.
+/// The name and the values of a point, one per line.
 fn values(series: &Series, point: &Point) -> String {
     let (name, bytes, numbers) = (escaped(&series.name), point.block_bytes, &point.numbers);
     let (size, median, n) = (units::size(bytes as f64), numbers.median_kib_per_second, numbers.n);
@@ -266,12 +267,12 @@ fn values(series: &Series, point: &Point) -> String {
             let (from, to) = (bandwidth_label(low), bandwidth_label(high));
             format!("95 % interval {from} to {to} ({low} to {high} KiB/s)")
         }
-        None => "no interval below six samples".to_owned(),
+        None => "no interval with fewer than six samples".to_owned(),
     };
     format!("{name}\nbuffer size {size} ({bytes} bytes)\nmedian {rate} ({median} KiB/s)\n{interval}\nn = {n}")
 }
 
-/// The legend from `y` on, in as many rows as it needs, and its lower end.
+/// The legend, starting at `y`, and its lower end.
 fn legend(figure: &Figure, y: f64) -> (String, f64) {
     let (mut x, mut y, mut entries) = (LEFT, y, String::new());
     for (name, style) in figure.legend() {
@@ -287,7 +288,7 @@ fn legend(figure: &Figure, y: f64) -> (String, f64) {
     (entries, y + LINE)
 }
 
-/// The caption from `y` on, and its lower end.
+/// The caption, starting at `y`, and its lower end.
 fn caption(sentences: &str, y: f64) -> (String, f64) {
     let (mut y, mut lines) = (y, String::new());
     for line in wrapped(sentences, WIDTH - 2.0 * 14.0, SMALL_SIZE) {
@@ -309,7 +310,7 @@ fn dashes(dash: &str) -> String {
     if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) }
 }
 
-/// Words in lines of at most this width.
+/// Splits a text into lines of at most this width.
 fn wrapped(text: &str, most_width: f64, size: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
@@ -324,68 +325,69 @@ fn wrapped(text: &str, most_width: f64, size: f64) -> Vec<String> {
     lines
 }
 
-/// Width of a text of this size: accurate enough to keep texts apart.
+/// Approximate width of a text of this size, to keep texts from overlapping.
 fn text_width(text: &str, size: f64) -> f64 {
     text.chars().map(letter_width).sum::<f64>() * size
 }
 
-/// Width of a letter as a fraction of its size, after the metrics of DejaVu Sans.
+/// Approximate width of a letter as a fraction of its size, from the metrics of DejaVu Sans.
 fn letter_width(letter: char) -> f64 {
     match letter {
         'i' | 'j' | 'l' | 'I' | ' ' | '.' | ',' | ':' | ';' | '|' | '\'' => 0.32,
         'f' | 'r' | 't' | '-' | '/' | '(' | ')' => 0.40,
         'm' | 'w' | 'M' | 'W' | '%' => 0.93,
         'A'..='Z' => 0.72,
-        // Wide letters of other scripts, as a square.
+        // Wide letters of other scripts are square.
         letter if u32::from(letter) >= 0x2e80 => 1.0,
         letter if u32::from(letter) >= 0x80 => 0.75,
         _ => 0.62,
     }
 }
 
-/// Place of the label of a vertical: the lane above the plot, and the side of the line.
+/// Position of the label of a vertical line: the lane above the plot, and the side of the line.
 #[derive(Clone, Copy)]
-struct Flag {
+struct LabelPlace {
     lane: usize,
     to_the_left: bool,
 }
 
-/// A flag for each vertical, placed so that none runs into another or into another's line.
+/// The position of the label of each vertical line. No label overlaps another label or the line of another
+/// label.
 ///
-/// A flag to the right is hoisted above every line that it covers, which are all to its right; so
-/// is a flag to the left. The first few fly to the left and the others to the right; the division
-/// is the one that needs the fewest lanes without leaving the picture.
-fn flags(verticals: &[Vertical], sizes: &Axis) -> Vec<Flag> {
-    let place = |vertical: &Vertical| {
-        let x = LEFT + sizes.place(vertical.block_bytes) * (RIGHT - LEFT);
+/// A label is placed in a lane above the labels of all lines that it covers. The leftmost labels are to the
+/// left of their lines, all others to the right. The division that needs the fewest lanes is used, among
+/// those that keep the most labels within the picture.
+fn label_places(verticals: &[Vertical], sizes: &Axis) -> Vec<LabelPlace> {
+    let start_and_width = |vertical: &Vertical| {
+        let x = LEFT + sizes.position(vertical.block_bytes) * (RIGHT - LEFT);
         (x, text_width(&vertical.label, SMALL_SIZE) + 6.0)
     };
-    let places: Vec<(f64, f64)> = verticals.iter().map(place).collect();
+    let labels: Vec<(f64, f64)> = verticals.iter().map(start_and_width).collect();
     let divided = |first_right: usize| {
-        let (left, right) = places.split_at(first_right);
-        // Mirrored, flags to the left are flags to the right.
+        let (left, right) = labels.split_at(first_right);
+        // Labels to the left are mirrored, because `lanes` expects labels to the right.
         let mirrored: Vec<(f64, f64)> = left.iter().rev().map(|&(x, width)| (WIDTH - x, width)).collect();
         let outside = mirrored.iter().chain(right).filter(|(x, width)| x + width > WIDTH).count();
-        let left = lanes(&mirrored).into_iter().rev().map(|lane| Flag { lane, to_the_left: true });
-        let right = lanes(right).into_iter().map(|lane| Flag { lane, to_the_left: false });
-        (outside, left.chain(right).collect::<Vec<Flag>>())
+        let left = lanes(&mirrored).into_iter().rev().map(|lane| LabelPlace { lane, to_the_left: true });
+        let right = lanes(right).into_iter().map(|lane| LabelPlace { lane, to_the_left: false });
+        (outside, left.chain(right).collect::<Vec<LabelPlace>>())
     };
-    let cost = |(outside, flags): &(usize, Vec<Flag>)| (*outside, lane_count(flags));
-    let best = (0..=places.len()).map(divided).min_by_key(cost);
-    best.map(|(_, flags)| flags).unwrap_or_default()
+    let cost = |(outside, places): &(usize, Vec<LabelPlace>)| (*outside, lane_count(places));
+    let best = (0..=labels.len()).map(divided).min_by_key(cost);
+    best.map(|(_, places)| places).unwrap_or_default()
 }
 
-/// Lanes of flags to the right, given the start of each, ascending, and its length.
-fn lanes(places: &[(f64, f64)]) -> Vec<usize> {
-    let mut lanes = vec![0; places.len()];
-    for index in (0..places.len()).rev() {
-        let end = places[index].0 + places[index].1;
-        let covered = (index + 1..places.len()).filter(|&right| places[right].0 < end);
+/// The lanes of labels to the right of their lines, given the start, ascending, and the width of each.
+fn lanes(labels: &[(f64, f64)]) -> Vec<usize> {
+    let mut lanes = vec![0; labels.len()];
+    for index in (0..labels.len()).rev() {
+        let end = labels[index].0 + labels[index].1;
+        let covered = (index + 1..labels.len()).filter(|&right| labels[right].0 < end);
         lanes[index] = covered.map(|right| lanes[right] + 1).max().unwrap_or(0);
     }
     lanes
 }
 
-fn lane_count(flags: &[Flag]) -> usize {
-    flags.iter().map(|flag| flag.lane + 1).max().unwrap_or(0)
+fn lane_count(places: &[LabelPlace]) -> usize {
+    places.iter().map(|place| place.lane + 1).max().unwrap_or(0)
 }

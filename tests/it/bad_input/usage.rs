@@ -35,8 +35,8 @@ fn a_command_line_that_makes_no_sense() {
             (&["-r", "iofile", "--buffer", "stale"], &["'stale'", "--buffer", "prefault, fresh"]),
             (&["-r", "iofile", "--cache", "hot"], &["'hot'", "--cache", "warm, cold, as-is"]),
             (&["-r", "iofile", "--settel", "1"], &["'--settel'", "'--settle'"]),
-            (&["--create", "-ct1M", "iofile"], &["--create goes with -r or -w"]),
-            (&["--create", "describe", "iofile"], &["--create goes with -r or -w"]),
+            (&["--create", "-ct1M", "iofile"], &["--create needs -r or -w"]),
+            (&["--create", "describe", "iofile"], &["--create needs -r or -w"]),
         ],
     );
 }
@@ -135,14 +135,14 @@ fn what_create_mode_does_not_take() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
     for flag in ["-B", "-d", "-s", "-v"] {
-        let says = [flag, "does not go with create mode (-c)", "leave it out"];
+        let says = [flag, "cannot be used with create mode (-c)", "leave it out"];
         all_refused(
             scratch.folder(),
             USAGE,
             &[(&["-ct1M", flag, "iofile"], &says), (&["create", "-t1M", flag, "iofile"], &says)],
         );
     }
-    let says = &["-c makes the file with write(2)", "leave out --strategy mmap"][..];
+    let says = &["-c creates the file with write(2)", "leave out --strategy mmap"][..];
     all_refused(scratch.folder(), USAGE, &[(&["-ct1M", "--strategy", "mmap", "iofile"], says)]);
 }
 
