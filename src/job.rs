@@ -28,13 +28,13 @@ pub(crate) enum Job {
 pub(crate) struct RunJob<S = String> {
     /// The I/O path.
     pub(crate) strategy: S,
-    /// What to do.
+    /// Create, describe, read or write.
     pub(crate) mode: Mode,
     /// The file or device.
     pub(crate) path: PathBuf,
-    /// What to move in each iteration.
+    /// Bytes to move in each iteration, and how.
     pub(crate) workload: Workload,
-    /// What to do before each bracket.
+    /// Preparation before each bracket.
     pub(crate) preparation: Preparation,
     /// True if getrusage(2) is called around the bracket (`-g`).
     pub(crate) usage: bool,

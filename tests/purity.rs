@@ -86,13 +86,13 @@ fn sizes_and_depths(strategy: &'static dyn Strategy, direct: bool, limits: Limit
     cases
 }
 
-/// A queue waits for all of itself at a time, with O_DIRECT too.
+/// A queue waits for all its operations at a time, also with O_DIRECT.
 fn plan(direction: Direction, block_bytes: u64, direct: bool, depth: u32, limits: Limits) -> Plan {
     let workload = Workload::new(direction, block_bytes, TOTAL_BYTES);
     Plan::new(Workload { direct, iodepth: Some(depth), batch: Some(depth), ..workload }, &limits)
 }
 
-/// What is wrong with a record, in sentences that name the case.
+/// The faults of a record, in sentences that name the case.
 fn faults_found(case: &Case, record: &KernelRecord) -> Vec<String> {
     let mut found = Vec::new();
     let name = case.name();
@@ -120,7 +120,7 @@ fn faults_found(case: &Case, record: &KernelRecord) -> Vec<String> {
     found
 }
 
-/// Bytes asked for, where system calls or a ring carry them.
+/// Requested bytes, where system calls or a ring carry them.
 fn bytes_moved(case: &Case, record: &KernelRecord) -> Option<u64> {
     match (case.queued(), record.syscalls.as_ref()?.is_empty()) {
         (true, _) => record.uring.map(|uring| uring.completed_bytes),
@@ -142,9 +142,9 @@ fn row(case: &Case, record: &KernelRecord) -> String {
 fn table(cases: &[Case], records: &[KernelRecord]) -> String {
     let mut text = String::from(
         "# What the kernel saw between the brackets\n\n\
-         Written by `tests/purity.rs`, which counts with BPF (tracepoints raw_syscalls, exceptions, io_uring) and \
-         fails where a\ncount is not the declared one. Each row is a pass of 1 MiB; \"bytes\" is what the calls asked \
-         for, or what the ring's\ncompletions reported.\n\n\
+         `tests/purity.rs` writes this page. It counts with BPF (tracepoints raw_syscalls, exceptions, \
+         io_uring)\nand fails if a count is not the declared one. Each row is a pass of 1 MiB. \"bytes\" are \
+         the bytes that\nthe calls requested, or that the completions of the ring reported.\n\n\
          | run | system calls between the brackets | bytes | page faults |\n|---|---|---|---|\n",
     );
     for (case, record) in cases.iter().zip(records) {

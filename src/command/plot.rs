@@ -22,8 +22,9 @@ enum Format {
 /// Draws the results and writes the file.
 ///
 /// # Errors
-/// A usage error for an unknown extension; an open error for a result that cannot be read or drawn, or an
-/// output that cannot be created; an I/O error for an output that cannot be written.
+/// - Usage: an unknown extension.
+/// - Open: a result that cannot be read or drawn, or an output that cannot be created.
+/// - I/O: an output that cannot be written.
 pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
     // The arguments are checked before a file is read.
     let format = format_of(&args.output)?;
@@ -48,8 +49,8 @@ fn format_of(path: &Path) -> Result<Format, Error> {
         Some("png") => Ok(Format::Png),
         #[cfg(not(feature = "png"))]
         Some("png") => Err(Error::usage(format!(
-            "-o {output}: this program was built without PNG; rebuild it with --features png, or write {svg} and \
-             convert it: rsvg-convert -z 3 -o {output} {svg}"
+            "-o {output}: this program was built without PNG; rebuild it with --features png, or write \
+             {svg} and convert it: rsvg-convert -z 3 -o {output} {svg}"
         ))),
         Some("pdf") => Err(Error::usage(format!(
             "-o {output}: iobench does not write PDF; write {svg} and convert it, which keeps text as text: \

@@ -113,7 +113,7 @@ pub(crate) fn describe_extents(configuration: &mut BenchmarkConfiguration, unsto
     configuration.unwritten_bytes = unstored.and_then(|unstored| unstored.unwritten_bytes);
 }
 
-/// Creates the file if the request asks for it and the strategy can use it. Returns true if the file was
+/// Creates the file with `--create` if the strategy can use it. Returns true if the file was
 /// created.
 ///
 /// # Errors

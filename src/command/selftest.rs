@@ -33,7 +33,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Marks the strategies.
 ///
 /// # Errors
-/// A usage error for an unknown strategy; an open error if no file can be created in the folder; an
+/// A usage error for an unknown strategy, an open error if no file can be created in the folder, an
 /// interruption after a signal. The document holds the rows that were marked before the error.
 pub(crate) fn run(
     args: &SelftestArgs,

@@ -74,8 +74,8 @@ impl<T: Blocking> Session for BlockingSession<T> {
     }
 }
 
-/// Aligns the code that follows to a cache line. The loop of `null` takes one cycle per block within a line and two
-/// across lines; without the alignment, code elsewhere in the program decides which.
+/// Aligns the code that follows to a cache line. The loop of `null` takes one cycle per block within a line
+/// and two across lines; without the alignment, code elsewhere in the program decides which.
 #[inline(always)]
 fn align_loop() {
     // SAFETY: the directive only emits `nop`s.

@@ -1,13 +1,14 @@
 //! Static probes (USDT) at the start and end of each sample. They identify the sample to a tracer:
 //!
 //! ```text
-//! bpftrace -e 'usdt:./iobench:iobench:sample__start { printf("%d %s\n", arg0, str(arg1)); }' -c './iobench ...'
+//! bpftrace -e 'usdt:./iobench:iobench:sample__start { printf("%d %s\n", arg0, str(arg1)); }' \
+//!     -c './iobench ...'
 //! dtrace -n 'iobench$target:::sample-start { printf("%d %s", arg0, copyinstr(arg1)); }' -c './iobench ...'
 //! ```
 //!
-//! Both probes are outside the bracket. On Linux each is one `nop` and a SystemTap note in the program; a tracer that
-//! attaches replaces the `nop` with a breakpoint. On other systems, and without the feature `usdt`, they compile to
-//! nothing.
+//! Both probes are outside the bracket. On Linux each is one `nop` and a SystemTap note in the program; a
+//! tracer that attaches replaces the `nop` with a breakpoint. On other systems, and without the feature
+//! `usdt`, they compile to nothing.
 
 /// Longest strategy name that a tracer sees, with the NUL that ends it.
 #[cfg(feature = "usdt")]

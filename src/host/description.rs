@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Properties of the machine that affect I/O and do not change during a run.
 ///
-/// Serialises as one flat object: first the keys of the lab, under the lab's names, then the keys that iobench
-/// adds. The name of each added number ends in its unit.
+/// Serialises as one flat object: first the keys of the lab, under the lab's names, then the keys that
+/// iobench adds. The name of each added number ends in its unit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
 pub struct Configuration {
@@ -142,17 +142,17 @@ pub struct Storage {
 pub struct Confinement {
     /// Vendor and product of the machine, from its firmware. Cloud providers put their name here.
     pub machine_product: Option<String>,
-    /// Hypervisor; `none` on bare metal; null if unknown.
+    /// Hypervisor: `none` on bare metal, null if unknown.
     pub virtualization: Option<String>,
     /// Container manager; `none` outside of containers.
     pub container: Option<String>,
-    /// Lowest memory limit of the control groups from that of this process up to the root, in bytes; null without
-    /// a limit.
+    /// Lowest memory limit of the control groups from that of this process up to the root, in bytes; null
+    /// without a limit.
     pub cgroup_memory_max_bytes: Option<u64>,
     /// Lowest processor quota of these control groups, in cores; null without a quota.
     pub cgroup_cpu_quota_cores: Option<f64>,
-    /// All I/O limits of these control groups, as the kernel writes them, by `major:minor` of the device; null
-    /// without a limit.
+    /// All I/O limits of these control groups, as the kernel writes them, by `major:minor` of the device;
+    /// null without a limit.
     pub cgroup_io_max: Option<String>,
 }
 

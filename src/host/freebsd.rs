@@ -221,8 +221,8 @@ fn sector_bytes(file: &File) -> Option<u64> {
     Some(bytes.into())
 }
 
-/// The kernel itself refuses to open a device for writing while it is mounted. This function finds the user before
-/// that, and names it.
+/// The kernel itself refuses to open a device for writing while it is mounted. This function finds the user
+/// before that, and names it.
 pub(super) fn device_users(device: &Metadata) -> Vec<String> {
     let Some(device) = device_name(device) else {
         return Vec::new();
@@ -293,8 +293,8 @@ impl GeomTree {
         Self(conftxt.lines().filter_map(provider).collect())
     }
 
-    /// Each entry of `name`, followed by the providers that it is built on, up to the disk. A mirror has one entry
-    /// per disk.
+    /// Each entry of `name`, followed by the providers that it is built on, up to the disk. A mirror has one
+    /// entry per disk.
     fn ancestry<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Provider> {
         let places = (0..self.0.len()).filter(move |&place| self.0[place].name == name);
         places.flat_map(|place| {

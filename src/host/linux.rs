@@ -61,7 +61,8 @@ pub(super) fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     carrier(metadata, mount.map(|mount| &mount.filesystem))?.logical_block_bytes()
 }
 
-/// The block device behind `metadata`: the device itself if this is its node, else the device of the filesystem.
+/// The block device behind `metadata`: the device itself if this is its node, else the device of the
+/// filesystem.
 ///
 /// Filesystems that span devices give their files a device number that no device has. For these the source of
 /// the mount decides.

@@ -1,6 +1,7 @@
 //! Description of the machine, kernel, filesystem and device that a result was measured on.
 //!
-//! Each operating system has one file, and all have the same functions. They fill the types of description.rs.
+//! Each operating system has one file, and all have the same functions. They fill the types of
+//! description.rs.
 
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
@@ -50,12 +51,12 @@ pub fn conditions() -> Conditions {
 /// Users of the block device behind a device node, one sentence per user.
 ///
 /// Users are the mounts and active swap areas of the device, of its partitions, of the disk that it is a
-/// partition of, and, recursively, of the devices built on these (device mapper, md, loop devices). `device` is
-/// the metadata of the node; only its `rdev` counts.
+/// partition of, and, recursively, of the devices built on these (device mapper, md, loop devices). `device`
+/// is the metadata of the node; only its `rdev` counts.
 ///
 /// An empty list means that no user is known; the device may still have one. On Linux, if the tables of this
-/// mount namespace name no user, the device is opened for a moment with `O_EXCL`. The kernel refuses that while
-/// the device is claimed, even if the caller itself claimed it.
+/// mount namespace name no user, the device is opened for a moment with `O_EXCL`. The kernel refuses that
+/// while the device is claimed, even if the caller itself claimed it.
 #[must_use]
 pub fn device_users(device: &Metadata) -> Vec<String> {
     system::device_users(device)
@@ -87,9 +88,9 @@ pub fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
 
 /// Physical memory in bytes that this process can still use without swapping.
 ///
-/// Linux: the minimum of `MemAvailable` and, for each limited control group around this process, its limit minus
-/// its usage. Page cache that the group can drop does not count as used, as in `MemAvailable`. FreeBSD: free and
-/// inactive pages.
+/// Linux: the minimum of `MemAvailable` and, for each limited control group around this process, its limit
+/// minus its usage. Page cache that the group can drop does not count as used, as in `MemAvailable`. FreeBSD:
+/// free and inactive pages.
 #[must_use]
 pub fn memory_available_bytes() -> Option<u64> {
     system::memory_available_bytes()

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(judge(0.90, Some((0.85, 0.95)), 0.01), Verdict::Faster);
         assert_eq!(judge(1.01, Some((1.005, 1.02)), 0.01), Verdict::Same);
         assert_eq!(judge(1.00, Some((0.98, 1.02)), 0.9), Verdict::Same);
-        // Not significant; significant but too small; medians that may be equal; no interval.
+        // Not significant, significant but too small, medians that may be equal, and no interval.
         assert_eq!(judge(1.10, Some((1.05, 1.15)), 0.06), Verdict::Inconclusive);
         assert_eq!(judge(1.02, Some((1.01, 1.04)), 0.01), Verdict::Inconclusive);
         assert_eq!(judge(1.10, Some((0.99, 1.15)), 0.01), Verdict::Inconclusive);

@@ -47,9 +47,9 @@ pub struct FittedKnee {
 /// placement of the knees on points and shifts the knees by ever smaller steps. The number of knees, up to
 /// three with at least three points per segment, is the one with the smallest Bayesian information criterion.
 /// It counts three unknowns per knee (Kim & Kim, J. Statistical Planning and Inference 170, 2016); with two,
-/// as Schwarz proposed, too many knees are found. Deviations below 1 % are left unexplained. The intervals are
-/// percentile bootstrap intervals for that number of knees; the samples are resampled within every point. The
-/// intervals are valid only if the segments are.
+/// as Schwarz proposed, too many knees are found. Deviations below 1 % are left unexplained. The intervals
+/// are percentile bootstrap intervals for that number of knees; the samples are resampled within every point.
+/// The intervals are valid only if the segments are.
 ///
 /// The cost model ([`super::fit_cost_model`]) bends gently over many sizes. That bend is not a knee, but
 /// segments fitted to it meet somewhere. To find only the knees that the model does not explain, pass the

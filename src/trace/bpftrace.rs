@@ -85,7 +85,8 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
 /// The bracket alone. Only clock_gettime has probes, so that other calls are not slowed down.
 fn bracket(pid: u32) -> String {
     format!(
-        "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ {{ @sample = (@clocks + 1) / 2; }}\n\
+        "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ \
+         {{ @sample = (@clocks + 1) / 2; }}\n\
          tracepoint:syscalls:sys_enter_clock_gettime /tid == {pid}/ {{ @clocks++; @sample = 0; }}\n"
     )
 }
@@ -104,7 +105,8 @@ fn probes(part: Show, watched: &Watched) -> String {
         ),
         Show::Cache => format!(
             "tracepoint:filemap:mm_filemap_add_to_page_cache {ours} {{\n    \
-                 @insertions[@sample] = count();\n    @inserted_bytes[@sample] = sum({} << args->order);\n}}\n\
+                 @insertions[@sample] = count();\n    \
+                 @inserted_bytes[@sample] = sum({} << args->order);\n}}\n\
              tracepoint:readahead:page_cache_sync_ra {ours} {{ @readahead_sync[@sample] = count(); }}\n\
              tracepoint:readahead:page_cache_async_ra {ours} {{ @readahead_async[@sample] = count(); }}\n",
             // 4096, or 16384 on a Raspberry Pi 5.
@@ -303,20 +305,24 @@ mod tests {
     }
 
     /// Output of bpftrace 0.17 among lines that are not maps; READ stands for the number of read(2).
-    const OUTPUT: &str = r#"{"type": "attached_probes", "data": {"probes": 4}}
+    const OUTPUT: &str = concat!(
+        r#"{"type": "attached_probes", "data": {"probes": 4}}
 
 iobench: the tracer is attached
 {"type": "printf", "data": "@clocks 99"}
 {"type": "lost_events", "data": {"events": 3}}
 {"type": "map", "data": {"@asked": {"2": 8192, "1": 1048576}}}
 {"type": "map", "data": {"@clocks": 4}}
-{"type": "hist", "data": {"@latency": {"1,READ": [{"min": 512, "max": 1023, "count": 200}, {"min": 1024, "max": 2047, "count": 0}, {"min": 2048, "max": 4095, "count": 56}], "2,426": [{"max": -1, "count": 2}]}}}
+{"type": "hist", "data": {"@latency": {"1,READ": [{"min": 512, "max": 1023, "count": 200}, "#,
+        r#"{"min": 1024, "max": 2047, "count": 0}, {"min": 2048, "max": 4095, "count": 56}], "#,
+        r#""2,426": [{"max": -1, "count": 2}]}}}
 {"type": "map", "data": {"@requests": {"1,0": 1, "1,1": 7}}}
 {"type": "map", "data": {"@sample": 0}}
 {"type": "map", "data": {"@syscalls": {"1,READ": 256, "2,READ": 2, "2,9999": 1, "12,1": 5}}}
 {"type": "lost_events", "data": {"events": 4}}
 {"type": "map", "data": {"@cut
-"#;
+"#
+    );
 
     #[test]
     fn output_becomes_records() {

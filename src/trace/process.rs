@@ -192,7 +192,7 @@ mod tests {
         assert!(refused.unwrap_err().to_string().contains("it did not attach: it printed nothing"));
         drop(hanging);
         assert!(started.elapsed() < Duration::from_secs(5));
-        // Its children are gone too, or are zombies that init has yet to reap.
+        // Its children have also exited, or are zombies that init has yet to reap.
         let sleeper = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let stat = std::fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
             let words: Vec<String> = stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect();

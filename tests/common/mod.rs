@@ -1,5 +1,5 @@
-//! What the black-box tests share: running the program, files to run it on, and filesystems and devices to put
-//! them on.
+//! Shared by the black-box tests: running the program, files to run it on, and filesystems and devices to
+//! put them on.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary includes this module and uses a part of it")]
 
@@ -87,8 +87,8 @@ pub fn support(name: &str) -> Result<Limits, String> {
     }
 }
 
-/// True if a strategy runs on the filesystem that holds the build. A test of all strategies leaves out one that does
-/// not; `tests/needs/strategies.rs` reports it.
+/// True if a strategy runs on the filesystem that holds the build. A test of all strategies leaves out one
+/// that does not; `tests/needs/strategies.rs` reports it.
 pub fn runs_here(name: &str) -> bool {
     support(name).is_ok()
 }
@@ -194,7 +194,8 @@ pub struct LoopDevice {
 }
 
 impl LoopDevice {
-    /// Attaches a device, or returns the reason why there is none. A test that calls this needs the capability `loop`.
+    /// Attaches a device, or returns the reason why there is none. A test that calls this needs the
+    /// capability `loop`.
     pub fn attach(size_bytes: u64) -> Result<LoopDevice, String> {
         let scratch = Filesystem::scratch();
         let image = scratch.folder().join("image");

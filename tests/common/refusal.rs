@@ -102,7 +102,7 @@ pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     entries
 }
 
-/// Asserts that each command line is refused, and that none of them changes the folder.
+/// Asserts that each command line is refused, and that the folder stays unchanged.
 pub fn all_refused(folder: &Path, error: (i32, &str), cases: &[(&[&str], &[&str])]) {
     let untouched = Untouched::new(folder);
     let runs = |args: &[&str]| !args.contains(&"io_uring") || runs_here("io_uring");
@@ -112,7 +112,8 @@ pub fn all_refused(folder: &Path, error: (i32, &str), cases: &[(&[&str], &[&str]
     }
 }
 
-/// Runs programs as a user (`uid`) who has no rights here. A test that calls this needs the capability `unprivileged`.
+/// Runs programs as a user (`uid`) who has no rights here. A test that calls this needs the capability
+/// `unprivileged`.
 pub fn unprivileged(uid: u32) -> Command {
     let mut command = Command::new("setpriv");
     command.args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()]);

@@ -1,11 +1,11 @@
 //! Tests that not every machine can run: each declares the capabilities that it needs.
 //!
-//! A test whose capability is missing is reported as ignored with the reason. After the result, each program prints
-//! a summary: the number of skipped tests, the reasons, and the tests under each reason.
+//! A test whose capability is missing is reported as ignored with the reason. After the result, each program
+//! prints a summary: the number of skipped tests, the reasons, and the tests under each reason.
 //!
-//! `IOBENCH_REQUIRE` turns a missing capability into a failure. Its value is a list of names, separated by commas, or
-//! `all`. `--include-ignored` does not: a test without its capability stays ignored. No test is ignored for another
-//! reason, so `--ignored` runs none.
+//! `IOBENCH_REQUIRE` turns a missing capability into a failure. Its value is a list of names, separated by
+//! commas, or `all`. `--include-ignored` does not: a test without its capability stays ignored. No test is
+//! ignored for another reason, so `--ignored` runs none.
 
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of this module")]
 
@@ -187,7 +187,8 @@ impl fmt::Display for Missing {
 }
 
 impl Capability {
-    /// This capability if it is missing, or the missing one that it requires. Each is probed once per program.
+    /// This capability if it is missing, or the missing one that it requires. Each is probed once per
+    /// program.
     fn missing(&self) -> Option<Missing> {
         static PROBED: Mutex<BTreeMap<&str, Result<(), String>>> = Mutex::new(BTreeMap::new());
         self.requires.iter().find_map(Capability::missing).or_else(|| {

@@ -29,7 +29,7 @@ pub(crate) const FLAWS: &[(&str, &str, &[&str])] = &[
     ("reopens", "fallback", &["refused to open the file with O_DIRECT (EINVAL), but it was opened without"]),
 ];
 
-/// The name of the one that is wrong in nothing but its time.
+/// Name of the strategy that is only too slow.
 pub(crate) const SLOW: &str = "slow";
 /// The name of the one that ends the program.
 pub(crate) const CRASHES: &str = "crashes";
@@ -51,7 +51,7 @@ pub(crate) const ALL: [&dyn Strategy; 13] = [
     &blocking::<Flawed<Crashes>>(),
 ];
 
-/// What is wrong; all else is right, by pread(2) and pwrite(2).
+/// The flaw. Everything else is correct and uses pread(2) and pwrite(2).
 trait Flaw: 'static {
     const NAME: &'static str;
 
@@ -216,7 +216,7 @@ fn buffered(spec: &OpenSpec) -> Workload {
     Workload { direct: false, ..*spec.workload }
 }
 
-/// Is asked for O_DIRECT, and opens without.
+/// Opens without O_DIRECT although it is requested.
 struct Buffers;
 
 impl Flaw for Buffers {

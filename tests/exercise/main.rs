@@ -92,7 +92,7 @@ fn the_skeleton_and_every_strategy_of_the_tree_are_green() {
             rows.iter().all(|row| matches!(row.mark, Mark::Pass | Mark::NotApplicable)),
             "{name}: {rows:#?}"
         );
-        // Only a strategy that moves nothing cannot be asked for its data.
+        // Only a strategy that moves nothing has no data to check.
         let inapplicable = rows.iter().filter(|row| row.mark == Mark::NotApplicable).count();
         assert_eq!(inapplicable, if name == "null" { 2 } else { 0 }, "{name}: {rows:#?}");
     }

@@ -23,18 +23,18 @@ use crate::common::{self, Filesystem};
 
 const BLOCK_BYTES: u64 = 64;
 
-/// What a fake answers, and what it was asked; each test has a thread of its own.
+/// The answers of a fake, and the requests that it received. Each test runs in its own thread.
 #[derive(Default)]
 struct Script {
     /// Answers by offset, each used once; an operation without one moves its whole block.
     answers: Vec<(u64, Result<usize, Errno>)>,
     /// Answers to the calls of `reap` as a whole, used once each, then `Ok`.
     reaps: VecDeque<Result<(), Errno>>,
-    /// Whether completions come back in the reverse order.
+    /// True if completions come back in the reverse order.
     reversed: bool,
     /// At most this many completions a call beyond those that are waited for.
     surplus: usize,
-    /// Offsets in the order in which they were asked for.
+    /// Offsets in the order in which they were requested.
     asked: Vec<u64>,
     /// Offsets that moved whole.
     done: Vec<u64>,

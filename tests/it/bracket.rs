@@ -1,4 +1,4 @@
-//! What stays out of the bracket beside undeclared calls: page faults of the harness inside it, reads behind
+//! Properties of the bracket other than its system calls: no page faults of the harness inside it, reads behind
 //! it. The calls themselves are counted for every strategy, both directions and three buffer sizes by
 //! `iobench selftest` (`src/selftest/bracket.rs`), which `tests/exercise` runs on all of them.
 

@@ -232,7 +232,7 @@ fn q_prints_nothing_at_all() {
     }
 }
 
-// Files: what is made, and what is left alone.
+// Files that are created, and files that stay unchanged.
 
 #[test]
 fn create_mode_makes_a_private_file_of_the_pattern() {
@@ -353,7 +353,7 @@ fn verbose_text_begins_with_the_blocks_of_the_lab() {
     let lab = [&DATUM[..], &DATUM_USAGE].concat();
     assert_eq!(datum[..lab.len()], lab);
     let added: Vec<&str> = keys_below(&text, "datum:")[lab.len() - 1..].to_vec();
-    // No state of the cache was asked for, so nothing is said about reaching it.
+    // No cache state was requested, so there is no statement about reaching it.
     assert_eq!(added, ADDED_KEYS[..ADDED_KEYS.len() - 1]);
 }
 

@@ -26,7 +26,7 @@ fn plot(inputs: &[&Path], output: &Path, more: &[&str]) -> Outcome {
     outcome(common::iobench().arg("plot").args(inputs).arg("-o").arg(output).args(more).output().unwrap())
 }
 
-/// What the drawing of these inputs holds.
+/// The drawing of these inputs.
 fn drawn(inputs: &[&Path], name: &str, more: &[&str]) -> Vec<u8> {
     let folder = TempDir::new().unwrap();
     let output = folder.path().join(name);

@@ -1,13 +1,14 @@
 //! Every strategy is registered once, under the name that its file opens with.
 //!
-//! A strategy is a file in strategies/, or belongs to a family: a folder with a mod.rs and a file for each variant.
+//! A strategy is a file in strategies/, or belongs to a family: a folder with a mod.rs and a file for each
+//! variant.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use iobench::strategies::ALL;
 
-/// What a strategy's file starts with, such as "//! `pread`: ".
+/// The start of a strategy's file, such as "//! `pread`: ".
 const OPENING: (&str, &str) = ("//! `", "`: ");
 
 /// A source in strategies/ beside the registry itself.
@@ -43,7 +44,7 @@ impl File {
         self.path.contains('/')
     }
 
-    /// What is wrong with this file, where these strategies are registered.
+    /// The faults of this file, if these strategies are registered.
     fn problems(&self, registered: &[&str]) -> Vec<String> {
         let unknown = self.names.iter().filter(|name| !registered.contains(&name.as_str()));
         let unknown = unknown.map(|name| format!("`{name}` is not in strategies::ALL"));

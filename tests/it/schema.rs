@@ -86,7 +86,9 @@ fn the_list_of_strategies_obeys_its_schema() {
 #[test]
 fn the_schema_refuses_what_is_not_a_result() {
     let validator = jsonschema::draft202012::new(&document_schema()).unwrap();
-    let sample_without_time = serde_json::json!({ "schema_version": 2, "benchmark_samples": [{ "bandwidth": 1.0 }], "warnings": [] });
+    let samples = [serde_json::json!({ "bandwidth": 1.0 })];
+    let sample_without_time =
+        serde_json::json!({ "schema_version": 2, "benchmark_samples": samples, "warnings": [] });
     for wrong in [
         serde_json::json!({}),
         sample_without_time,

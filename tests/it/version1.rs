@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::common::{Filesystem, iobench, outcome};
 
-/// A document that version 0.1.0 wrote, or its twin in the form of version 2, converted by hand. The Python package
-/// tests its own upgrade with them.
+/// A document that version 0.1.0 wrote, or its twin in the form of version 2, converted by hand. The Python
+/// package tests its own upgrade with them.
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("python/tests/fixtures").join(name)
 }

@@ -1,7 +1,8 @@
-//! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook as they
-//! are written, and our own notebooks. Python is that of the virtual environment that `.ci/run` makes. The lab's cells
-//! take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D script counts whatever is named
-//! io-benchmark, but only at the end, and ours run that program in their first cells alone.
+//! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook
+//! as they are written, and our own notebooks. Python is that of the virtual environment that `.ci/run`
+//! makes. The lab's cells take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D
+//! script counts whatever is named io-benchmark, but only at the end, and ours run that program in their
+//! first cells alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

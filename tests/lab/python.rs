@@ -1,5 +1,5 @@
-//! The Python module in docs/tracing/python: its own tests, on a stand-in for DTrace and on the real one. The lab's D
-//! script runs through it in the lab's notebook (tests/lab/main.rs).
+//! The Python module in docs/tracing/python: its own tests, on a stand-in for DTrace and on the real one. The
+//! lab's D script runs through it in the lab's notebook (tests/lab/main.rs).
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! What `tests/it/bracket.rs` is about, where it takes strace to see it.
+//! The same as `tests/it/bracket.rs`, for properties that only strace shows.
 
 use crate::common::{self, Filesystem, finish};
 use crate::trials::{Test, tests};

@@ -29,7 +29,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
-/// What is wrong with one strategy on one filesystem.
+/// The faults of one strategy on one filesystem.
 fn faults(strategy: &dyn Strategy, filesystem: &Filesystem, direct: bool) -> Vec<String> {
     let name = strategy.info().name;
     let place = format!("{name}{} on {}", if direct { " -d" } else { "" }, filesystem.name);

@@ -1,5 +1,5 @@
-//! Every command that takes -j prints exactly one document, however it ends; after Ctrl-C that document holds what was
-//! measured until then.
+//! Every command that takes -j prints exactly one document, however it ends; after Ctrl-C that document holds
+//! what was measured until then.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,5 @@
-//! What the kernel answers reaches the user: errors, interruptions and short transfers, injected by
-//! strace into the calls that each strategy declares; and a device that fails on its own.
+//! Answers of the kernel reach the user: errors, interruptions and short transfers that strace injects into
+//! the declared calls of each strategy, and a device that fails by itself.
 
 use std::path::{Path, PathBuf};
 
@@ -189,8 +189,8 @@ fn every_strategy_that_moves_data_adds_a_call_for_its_sync() {
     }
 }
 
-/// A loop device whose backing file loses its second half: reads there fail with EIO, and no call of the strategy is
-/// touched for it.
+/// A loop device whose backing file loses its second half: reads there fail with EIO, and no call of the
+/// strategy is touched for it.
 fn a_failing_device_is_an_error_at_the_block_that_failed() {
     const SIZE_BYTES: u64 = 1 << 20;
     const LEFT_BYTES: u64 = SIZE_BYTES / 2;

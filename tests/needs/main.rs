@@ -1,5 +1,5 @@
-//! Tests that not every machine can run: they need root, a filesystem, a tracer, a browser. What each needs is declared
-//! in the list at the head of its module.
+//! Tests that not every machine can run: they need root, a filesystem, a tracer, a browser. The list at the
+//! head of each module declares the needs of each test.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

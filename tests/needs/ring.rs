@@ -21,7 +21,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// A ring that goes away while the kernel still may write to its buffer must not give the memory
-/// back: a read from a terminal that nobody types on is in flight for ever.
+/// back: a read from a terminal without input never completes.
 fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     let (terminal, path) = pseudo_terminal();
     let target = Target::open(&path, Direction::Read, false).unwrap();
@@ -56,7 +56,7 @@ fn pseudo_terminal() -> (std::os::fd::OwnedFd, std::path::PathBuf) {
     // SAFETY: posix_openpt takes flags, and its answer is checked.
     let master = unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY) };
     assert!(master >= 0, "{}", Errno::last());
-    // SAFETY: the descriptor is new, and nobody else owns it.
+    // SAFETY: the descriptor is new, and has no other owner.
     let master = unsafe { OwnedFd::from_raw_fd(master) };
     let mut name = [0; 128];
     // SAFETY: the descriptor is a master, and the name is written within the length given.

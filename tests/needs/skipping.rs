@@ -1,5 +1,6 @@
-//! A test whose capability is missing is reported as ignored with the reason and counted in the summary. Where
-//! `IOBENCH_REQUIRE` names the capability, it fails. Proved on a test of this program that needs strace.
+//! A test whose capability is missing is reported as ignored with the reason and counted in the summary.
+//! Where `IOBENCH_REQUIRE` names the capability, it fails. Proved on a test of this program that needs
+//! strace.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! Each strategy of the registry runs. The tests of all strategies leave out one that this machine does not have; here
-//! it is reported.
+//! Each strategy of the registry runs. The tests of all strategies leave out one that this machine does not
+//! have; here it is reported.
 
 use iobench::strategies::ALL;
 

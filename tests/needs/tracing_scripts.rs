@@ -1,6 +1,6 @@
 //! Every script in docs/tracing, run by the real tool as the README there says, and its figures checked
 //! against what is known. The scripts follow every iobench on the machine: a shell leaves its number and
-//! becomes the benchmark, so that our rows can be told from others'.
+//! becomes the benchmark, so that its rows differ from those of other programs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -53,8 +53,8 @@ const EXPECTATIONS: [Expectation; 8] = [
     Expectation { script: "profile", benchmark: "-r -b 1 -t 262144", check: profile },
 ];
 
-/// The rows of our process: sample, then what is counted (bpftrace: map and keys, DTrace: words), then the count.
-/// A histogram is a row with the sum of its counts.
+/// The rows of our process: sample, then what is counted (bpftrace: map and keys, DTrace: words), then the
+/// count. A histogram is a row with the sum of its counts.
 type Rows = Vec<Vec<String>>;
 
 /// The counts of these words, of each sample that has them.

@@ -102,7 +102,8 @@ impl BlockDevice {
         listed.chain(all.filter(|device| device.loop_backing().as_ref() == Some(self))).collect()
     }
 
-    /// The block device behind a loop device; `None` if this is not a loop device or if its backing is a file.
+    /// The block device behind a loop device; `None` if this is not a loop device or if its backing is a
+    /// file.
     pub(super) fn loop_backing(&self) -> Option<Self> {
         let path = read(self.folder.join("loop/backing_file"))?;
         Self::with_node(Path::new(&path))

@@ -1,7 +1,7 @@
 //! Limits of the control groups around this process: cgroups(7), version 2 and version 1.
 //!
-//! A limit applies to all groups below it. Every function therefore reads each group from that of this process
-//! up to the uppermost visible one.
+//! A limit applies to all groups below it. Every function therefore reads each group from that of this
+//! process up to the uppermost visible one.
 
 use std::path::{Path, PathBuf};
 
@@ -58,8 +58,8 @@ impl Group {
         }
     }
 
-    /// I/O limits, one line per device. Version 1 has one file per kind of limit; there, each line starts with
-    /// the kind.
+    /// I/O limits, one line per device. Version 1 has one file per kind of limit; there, each line starts
+    /// with the kind.
     fn io_max(&self) -> Vec<String> {
         let files: &[&str] = match self.version {
             Version::Two => &["io.max"],
@@ -97,7 +97,8 @@ pub(super) fn cpu_quota_cores(mounts: &Mounts) -> Option<f64> {
 
 /// All I/O limits, as the kernel writes them.
 pub(super) fn io_max(mounts: &Mounts) -> Option<String> {
-    // This is the name of version 1. Version 2 calls the controller io, but its groups are found without a name.
+    // This is the name of version 1. Version 2 calls the controller io, but its groups are found without a
+    // name.
     let limits: Vec<String> = groups("blkio", mounts).iter().flat_map(Group::io_max).collect();
     (!limits.is_empty()).then(|| limits.join("; "))
 }
@@ -118,8 +119,8 @@ fn groups(controller: &str, mounts: &Mounts) -> Vec<Group> {
 
 /// Finds the hierarchy of a controller: its version, its mount point, and the folder of this process in it.
 ///
-/// `membership` has lines `id:controller,controller:/group`. The line of version 2 lists no controllers; version
-/// 2 has every controller that no hierarchy of version 1 uses.
+/// `membership` has lines `id:controller,controller:/group`. The line of version 2 lists no controllers;
+/// version 2 has every controller that no hierarchy of version 1 uses.
 fn locate<'a>(
     membership: &str,
     mounts: &'a Mounts,

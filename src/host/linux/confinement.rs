@@ -27,8 +27,8 @@ fn machine_product() -> Option<String> {
     dmi.or_else(|| read("/proc/device-tree/model"))
 }
 
-/// On x86 the processor reports a hypervisor. On other processors only a paravirtual kernel interface can, and its
-/// absence proves nothing: the result is then `None`.
+/// On x86 the processor reports a hypervisor. On other processors only a paravirtual kernel interface can,
+/// and its absence proves nothing: the result is then `None`.
 fn virtualization() -> Option<String> {
     if cfg!(target_arch = "x86_64") {
         if has_hypervisor_flag(&read("/proc/cpuinfo")?) {
@@ -49,7 +49,7 @@ fn has_hypervisor_flag(cpuinfo: &str) -> bool {
 #[cfg(target_arch = "x86_64")]
 #[allow(unused_unsafe, reason = "__cpuid became safe after the oldest supported Rust")]
 fn hypervisor_signature() -> Option<String> {
-    // SAFETY: every x86-64 processor has CPUID, and it changes nothing but registers.
+    // SAFETY: every x86-64 processor has CPUID, and it changes only registers.
     let leaf = unsafe { std::arch::x86_64::__cpuid(0x4000_0000) };
     let bytes = [leaf.ebx, leaf.ecx, leaf.edx].map(u32::to_le_bytes).concat();
     let signature = String::from_utf8_lossy(&bytes);
@@ -62,8 +62,8 @@ fn hypervisor_signature() -> Option<String> {
     None
 }
 
-/// Name of the hypervisor with this signature; an unknown signature is returned unchanged. The list is that of
-/// systemd-detect-virt(1).
+/// Name of the hypervisor with this signature; an unknown signature is returned unchanged. The list is that
+/// of systemd-detect-virt(1).
 fn hypervisor_name(signature: &str) -> String {
     let name = match signature {
         "KVMKVMKVM" | "Linux KVM Hv" => "KVM",
@@ -80,8 +80,8 @@ fn hypervisor_name(signature: &str) -> String {
     name.to_owned()
 }
 
-/// Container managers leave a marker file. A machine that boots from a container image also has that file, but
-/// its processes run in the initial namespaces of the kernel.
+/// Container managers leave a marker file. A machine that boots from a container image also has that file,
+/// but its processes run in the initial namespaces of the kernel.
 fn container() -> Option<String> {
     if in_first_namespaces()? {
         return Some("none".to_owned());
@@ -95,8 +95,8 @@ fn container() -> Option<String> {
         .or_else(|| Some("unknown".to_owned()))
 }
 
-/// True if this process is in the initial namespaces for process ids, host name, IPC and control groups. Their
-/// numbers are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
+/// True if this process is in the initial namespaces for process ids, host name, IPC and control groups.
+/// Their numbers are fixed: `PROC_UTS_INIT_INO` and its siblings in linux/proc_ns.h.
 fn in_first_namespaces() -> Option<bool> {
     const FIRST: [(&str, u64); 4] =
         [("ipc", 0xEFFF_FFFF), ("uts", 0xEFFF_FFFE), ("pid", 0xEFFF_FFFC), ("cgroup", 0xEFFF_FFFB)];

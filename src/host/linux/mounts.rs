@@ -53,8 +53,8 @@ impl Mounts {
     }
 }
 
-/// Asks the kernel for the mount that holds `path`. The answer is right even if a later mount hides another one.
-/// `O_PATH` neither reads the file nor touches a device.
+/// Asks the kernel for the mount that holds `path`. The answer is right even if a later mount hides another
+/// one. `O_PATH` neither reads the file nor touches a device.
 fn mount_id(path: &Path) -> Option<u64> {
     let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path).ok()?;
     read_with(format!("/proc/self/fdinfo/{}", file.as_raw_fd()), parse_mount_id)
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_deepest_and_last_mount_holds_a_path() {
         assert_eq!(source("/etc/passwd"), "/dev/vda");
-        assert_eq!(source("/home/someone/file"), "/dev/sdb2");
+        assert_eq!(source("/srv/someone/file"), "/dev/sdb2");
         assert_eq!(source("/homeless"), "/dev/vda");
         assert_eq!(source("/mnt/twice/file"), "second");
         assert_eq!(source("/mnt/with space/file"), "/dev/sda1");

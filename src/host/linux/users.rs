@@ -29,9 +29,9 @@ pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
     if users.is_empty() { claim(&device).into_iter().collect() } else { users }
 }
 
-/// `device` and the devices below it that hold the same bytes: the disk of a partition, the device behind a loop
-/// device. Devices below a device mapper or md device do not count, because other volumes on the same disks use
-/// other bytes.
+/// `device` and the devices below it that hold the same bytes: the disk of a partition, the device behind a
+/// loop device. Devices below a device mapper or md device do not count, because other volumes on the same
+/// disks use other bytes.
 fn layers(device: &BlockDevice) -> Vec<BlockDevice> {
     let below = |device: &BlockDevice| device.disk().or_else(|| device.loop_backing());
     std::iter::successors(Some(device.clone()), below).collect()
@@ -122,8 +122,8 @@ fn swap_areas(swaps: &str) -> impl Iterator<Item = PathBuf> {
 }
 
 /// Asks the kernel if the device is claimed. Claims include users that no table shows: mounts in other
-/// namespaces, ZFS, and programs that opened the device exclusively. open(2): `O_EXCL` without `O_CREAT` fails
-/// with EBUSY if a block device is in use by the system.
+/// namespaces, ZFS, and programs that opened the device exclusively. open(2): `O_EXCL` without `O_CREAT`
+/// fails with EBUSY if a block device is in use by the system.
 fn claim(device: &BlockDevice) -> Option<String> {
     let node = device.node();
     if node_number(&node) != device.number() {

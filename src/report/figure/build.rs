@@ -107,7 +107,7 @@ fn key(configuration: &BenchmarkConfiguration) -> String {
     format!("{operation:?} {path} {:?} {requested:?}", preparation.cache)
 }
 
-/// True if `later` has the same setting as `earlier`, and `earlier` has none of its points.
+/// True if `later` has the same setting as `earlier`, and `earlier` has no point of it.
 fn joins(earlier: &Setting, later: &Setting) -> bool {
     let exists = |(configuration, point): &(&BenchmarkConfiguration, Point)| {
         let same = |other: &(&BenchmarkConfiguration, Point)| {

@@ -46,7 +46,8 @@ pub(crate) fn picture(figure: &Figure) -> String {
     let (title, description, body) = (escaped(&figure.title), escaped(&sentences), plot.body(figure));
     format!(
         r##"<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0}" viewBox="0 0 {WIDTH} {height:.0}" font-family="{FONT}" role="img">
+<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0}"
+ viewBox="0 0 {WIDTH} {height:.0}" font-family="{FONT}" role="img">
 <title>{title}</title>
 <desc>{description}</desc>
 <rect width="100%" height="100%" fill="#fff"/>
@@ -60,7 +61,8 @@ pub(super) fn plot(figure: &Figure, log_y: bool) -> String {
     let plot = Plot::new(figure, log_y);
     let (class, height, body) = (plot.class, plot.bottom() + BELOW - LABELS_TOP, plot.body(figure));
     format!(
-        r#"<svg class="{class}" viewBox="0 {LABELS_TOP} {WIDTH} {height}" font-family="{FONT}" role="group" aria-label="Bandwidth by buffer size; the table below has the same values">
+        r#"<svg class="{class}" viewBox="0 {LABELS_TOP} {WIDTH} {height}" font-family="{FONT}"
+ role="group" aria-label="Bandwidth by buffer size; the table below has the same values">
 {body}</svg>
 "#
     )
@@ -71,7 +73,8 @@ pub(super) fn legend_key(style: &Style) -> String {
     let Style { colour, marker, fill, .. } = style;
     let (dash, middle) = (dashes(style.dash), LEGEND_LINE / 2.0);
     format!(
-        r#"<path d="M0,0H{LEGEND_LINE}" stroke="{colour}" stroke-width="1.3"{dash}/><path transform="translate({middle})" d="{marker}" fill="{fill}" stroke="{colour}" stroke-width="1.3"/>"#
+        r#"<path d="M0,0H{LEGEND_LINE}" stroke="{colour}" stroke-width="1.3"{dash}/><path
+ transform="translate({middle})" d="{marker}" fill="{fill}" stroke="{colour}" stroke-width="1.3"/>"#
     )
 }
 
@@ -170,7 +173,8 @@ impl Plot {
         labels += &text((LEFT + RIGHT) / 2.0, bottom + 36.0, TEXT_SIZE, "middle", "#000", &sizes.title);
         let title = text(0.0, 0.0, TEXT_SIZE, "middle", "#000", &bandwidths.title);
         format!(
-            r##"<clipPath id="plot-{class}"><rect x="{LEFT}" y="{top}" width="{width}" height="{HEIGHT}"/></clipPath>
+            r##"<clipPath id="plot-{class}">
+<rect x="{LEFT}" y="{top}" width="{width}" height="{HEIGHT}"/></clipPath>
 <path d="{grid}" stroke="#eee" stroke-width="0.8"/>
 <path d="{ticks}" stroke="#000"/>
 <rect x="{LEFT}" y="{top}" width="{width}" height="{HEIGHT}" fill="none" stroke="#000"/>
@@ -196,7 +200,8 @@ impl Plot {
         let label = text(label_x, base, SMALL_SIZE, anchor, ink, &vertical.label);
         let (upper, lower) = (base - 8.0, self.bottom());
         format!(
-            r#"<g class="vertical"{owners}><path d="M{x:.1},{upper:.1}V{lower:.1}" stroke="{colour}" stroke-width="{width}"{dash}/>{label}</g>
+            r#"<g class="vertical"{owners}>
+<path d="M{x:.1},{upper:.1}V{lower:.1}" stroke="{colour}" stroke-width="{width}"{dash}/>{label}</g>
 "#
         )
     }
@@ -206,7 +211,8 @@ impl Plot {
         let (style, class) = (reference.style, self.class);
         let (path, dash) = (self.path(reference.points.iter().copied()), dashes(style.dash));
         format!(
-            r#"<path class="reference" d="{path}" fill="none" stroke="{}"{dash} clip-path="url(#plot-{class})"/>
+            r#"<path class="reference" d="{path}" fill="none" stroke="{}"{dash}
+ clip-path="url(#plot-{class})"/>
 "#,
             style.colour
         )
@@ -251,7 +257,8 @@ impl Plot {
         let (left, title) = (x - 3.0, values(series, point));
         format!(
             r#"<path class="quartiles" d="M{left:.1},{q3:.1}h6M{x:.1},{q3:.1}V{q1:.1}M{left:.1},{q1:.1}h6"/>
-<path class="marker" transform="translate({x:.1},{y:.1})" d="{marker}" fill="{fill}"><title>{title}</title></path>
+<path class="marker" transform="translate({x:.1},{y:.1})" d="{marker}" fill="{fill}">
+<title>{title}</title></path>
 "#
         )
     }

@@ -1,4 +1,4 @@
-//! Output that nobody reads any more, and signals.
+//! Closed output and signals.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -11,10 +11,10 @@ use nix::unistd::Pid;
 use crate::common::{Filesystem, Outcome, data_file, iobench, outcome, pattern, strategies};
 use crate::refusal::{MIB, SIGNALS, assert_error, bench, sentence};
 
-/// Exit code of a run whose output nobody takes.
+/// Exit code of a run whose output is closed.
 const OUTPUT: i32 = 74;
 
-/// Standard output that nobody reads any more.
+/// Standard output whose reader is closed.
 fn broken_pipe() -> Stdio {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -85,7 +85,7 @@ impl Running {
         Running { child: command.spawn().unwrap() }
     }
 
-    /// What a file of this process in /proc says.
+    /// The content of a file of this process in /proc.
     fn proc(&self, name: &str) -> String {
         std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default()
     }

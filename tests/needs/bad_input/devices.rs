@@ -23,7 +23,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
-/// What must be undone, last first, also when the test fails.
+/// Commands that undo the setup, in reverse order. They run even if the test fails.
 #[derive(Default)]
 struct Undo(Vec<Command>);
 

@@ -11,14 +11,14 @@ use tempfile::TempDir;
 /// How long anything in the page may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A browser with one page. What the page asked for and complained of is kept.
+/// A browser with one page. It records the requests and the errors of the page.
 pub(crate) struct Page {
     child: Child,
     commands: ChildStdin,
     messages: BufReader<ChildStdout>,
     session: Option<String>,
     next_id: u64,
-    /// Addresses that the page asked for.
+    /// Addresses that the page requested.
     pub requests: Vec<String>,
     /// Console errors, exceptions and what the browser logged of the page.
     pub complaints: Vec<String>,
@@ -128,8 +128,8 @@ impl Page {
     pub(crate) fn point_at(&mut self, selector: &str) -> (f64, f64) {
         let selector = Value::from(selector);
         let place = self.value(&format!(
-            "(() => {{ const it = document.querySelector({selector}); it.scrollIntoView({{ block: 'center' }}); \
-             const box = it.getBoundingClientRect(); \
+            "(() => {{ const it = document.querySelector({selector}); \
+             it.scrollIntoView({{ block: 'center' }}); const box = it.getBoundingClientRect(); \
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
         let (x, y) = (place[0].as_f64().unwrap(), place[1].as_f64().unwrap());

@@ -113,7 +113,8 @@ fn hovering_shows_the_values_of_the_result(page: &mut Page) {
 
 fn the_table_has_every_point(page: &mut Page) {
     let rows = page.value(
-        "[...document.querySelectorAll('#points tbody tr')].map((row) => [...row.cells].map((cell) => cell.textContent))",
+        "[...document.querySelectorAll('#points tbody tr')].map((row) => [...row.cells].map((cell) => \
+         cell.textContent))",
     );
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), points().len());
