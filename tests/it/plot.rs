@@ -161,7 +161,7 @@ fn a_page_holds_the_drawing_with_either_axis_and_a_row_for_every_point() {
         assert_eq!(plot.matches("<circle").count(), SAMPLES);
         // Everything of the plot stands in the picture of the same axis, at the same place.
         let picture = svg(&[Path::new(SWEEP)], more);
-        let (_, body) = plot.split_once('\n').unwrap();
+        let (_, body) = plot.split_once(">\n").unwrap();
         assert!(picture.contains(body.strip_suffix("</svg>").unwrap()));
     }
 }

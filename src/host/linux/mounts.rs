@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn the_deepest_and_last_mount_holds_a_path() {
         assert_eq!(source("/etc/passwd"), "/dev/vda");
-        assert_eq!(source("/srv/someone/file"), "/dev/sdb2");
+        assert_eq!(source("/home/someone/file"), "/dev/sdb2");
         assert_eq!(source("/homeless"), "/dev/vda");
         assert_eq!(source("/mnt/twice/file"), "second");
         assert_eq!(source("/mnt/with space/file"), "/dev/sda1");

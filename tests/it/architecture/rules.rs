@@ -20,8 +20,6 @@ pub(crate) enum Scope {
     Written,
     /// Comments, doc comments, Markdown, and string literals outside tests.
     Text,
-    /// Lines of every text file. The pattern is a plain string.
-    Lines,
 }
 
 /// A pattern that is rejected.
@@ -116,5 +114,4 @@ pub(crate) const RULES: &[Rule] = &[
     // The history of the text belongs to git.
     rule(Scope::Written, "formerly|originally", "the present state",
         "Originally it was a vector.", "It is a list."),
-    rule(Scope::Lines, "/home/", "a path in the project", "see /home/ann/notes", "see docs/method.md"),
 ];

@@ -13,7 +13,7 @@ const MAX_COLUMNS: usize = 110;
 const DATA: &[&str] = &["tests/it/architecture/rules.rs", "tests/it/architecture/tidy.rs"];
 
 /// Text files, by their extension.
-const EXTENSIONS: &[&str] = &["rs", "md", "toml", "c", "py", "sh", "d", "bt", "ipynb"];
+const EXTENSIONS: &[&str] = &["rs", "md", "c"];
 
 /// Consecutive lines of text, with their numbers from 1: a paragraph, an item of a list, or a message.
 type Passage = Vec<(usize, String)>;
@@ -105,11 +105,7 @@ fn starts_statement(tokens: &[Token], at: usize) -> bool {
 
 impl Rule {
     /// Lines of a passage in which the pattern starts.
-    fn lines(&self, passage: &Passage, tokens: &[Token]) -> Vec<usize> {
-        if self.scope == Scope::Lines {
-            let hits = passage.iter().filter(|(_, text)| text.to_lowercase().contains(self.pattern));
-            return hits.map(|(line, _)| *line).collect();
-        }
+    fn lines(&self, tokens: &[Token]) -> Vec<usize> {
         let pattern: Vec<&str> = self.pattern.split_whitespace().collect();
         // Before the first word there is none, which a leading `!` accepts.
         let at_start = pattern[0].starts_with('!') && matches_at(&pattern[1..], tokens, 0);
@@ -124,9 +120,8 @@ impl Rule {
         match self.scope {
             Scope::Docs => kind == Kind::Doc,
             Scope::Comments => kind == Kind::Doc || kind == Kind::Comment,
-            Scope::Written => kind != Kind::Message && kind != Kind::Line,
-            Scope::Text => kind != Kind::Line,
-            Scope::Lines => kind == Kind::Line,
+            Scope::Written => kind != Kind::Message,
+            Scope::Text => true,
         }
     }
 }
@@ -142,8 +137,6 @@ enum Kind {
     Message,
     /// Of a Markdown file.
     Markdown,
-    /// One line of any file.
-    Line,
 }
 
 /// Splits Markdown, or the text of a comment, into passages. Code blocks are left out.
@@ -223,10 +216,12 @@ fn of_message(line: usize, text: &str) -> Vec<Passage> {
 
 /// Every passage of the file at `path`, a path in the project.
 fn of_file(path: &str, text: &str) -> Vec<(Kind, Passage)> {
-    let lines = || (1..).zip(text.lines().map(str::to_owned));
-    let mut found: Vec<(Kind, Passage)> = lines().map(|line| (Kind::Line, vec![line])).collect();
+    let mut found: Vec<(Kind, Passage)> = Vec::new();
     match Path::new(path).extension().and_then(|it| it.to_str()) {
-        Some("md") => found.extend(passages(lines()).into_iter().map(|it| (Kind::Markdown, it))),
+        Some("md") => {
+            let lines = (1..).zip(text.lines().map(str::to_owned));
+            found.extend(passages(lines).into_iter().map(|it| (Kind::Markdown, it)));
+        }
         Some("c") => found.extend(of_comments(&Source::new(text).comments)),
         Some("rs") => {
             let source = Source::new(text);
@@ -248,10 +243,10 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let line_of = |number: usize| lines[number - 1].trim();
     for (kind, passage) in of_file(path, text) {
-        let words = if kind == Kind::Line { Vec::new() } else { tokens(&passage) };
+        let words = tokens(&passage);
         for rule in RULES.iter().filter(|rule| rule.applies_to(kind)) {
             let Rule { pattern, instead, .. } = rule;
-            let hits = rule.lines(&passage, &words).into_iter().map(|number| (number, line_of(number)));
+            let hits = rule.lines(&words).into_iter().map(|number| (number, line_of(number)));
             found.extend(hits.map(|(number, line)| {
                 (number, format!("{path}:{number}: {line}\n        `{pattern}`: write {instead}"))
             }));
@@ -269,7 +264,7 @@ fn complaints(path: &str, text: &str) -> Vec<String> {
 
 /// The text files of the project, as paths in it.
 fn texts() -> Vec<String> {
-    let folders = ["src", "strategies", "examples", "benches", "tests", "docs", "python"];
+    let folders = ["src", "strategies", "examples", "benches", "tests", "docs"];
     let mut found: Vec<String> = EXTENSIONS.iter().flat_map(|it| files_under(&folders, it)).collect();
     let files = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
     let files =
@@ -293,7 +288,7 @@ fn each_rule_rejects_its_example_and_accepts_the_other() {
     for rule in RULES {
         let hits = |text: &str| {
             let passage = vec![(7, text.to_owned())];
-            rule.lines(&passage, &tokens(&passage))
+            rule.lines(&tokens(&passage))
         };
         assert_eq!(hits(rule.rejected), [7], "`{}` must reject: {}", rule.pattern, rule.rejected);
         assert_eq!(hits(rule.accepted), [0; 0], "`{}` must accept: {}", rule.pattern, rule.accepted);
@@ -314,7 +309,6 @@ fn each_kind_of_text_is_read() {
     assert_eq!(rejected("src/a.rs", "let a = \"it is\\\n    mapped anew\"; /* read\nwhole */"), [2, 2]);
     assert_eq!(rejected("src/a.c", "/*\n * Maps it\n * anew.\n */\nputs(\"it is\\n\"); /* too */"), [3, 5]);
     assert_eq!(rejected("docs/a.md", "# Anew\n\n- one, mapped\n  anew\n\n| anew |"), [1, 4, 6]);
-    assert_eq!(rejected("python/a.py", "# anew\nopen('/home/a')"), [2]);
 }
 
 #[test]
