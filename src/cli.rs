@@ -18,10 +18,10 @@ use crate::selftest::table::Criterion;
 use crate::trace::show::{Show, TracerName};
 use crate::units::{self, Sizes};
 
-/// Usage of the lab's program, printed by `io-benchmark` without arguments.
+/// Usage of `io-benchmark`, which it prints without arguments.
 pub(crate) const LAB_USAGE: &str = include_str!("lab_usage.txt");
 
-/// The strategy of the lab's program.
+/// The strategy of `io-benchmark`.
 pub(crate) const DEFAULT_STRATEGY: &str = "readwrite";
 
 /// Measures what an I/O path costs.
@@ -50,17 +50,17 @@ pub(crate) enum Command {
     Strategies(StrategiesArgs),
     /// Check a strategy: exit 0 all passed, 1 something failed, 2 something could not be checked
     Selftest(SelftestArgs),
-    /// Run every strategy at every buffer size, with intervals
+    /// Measure every strategy at every buffer size, and print medians with 95 % intervals
     Sweep(Box<SweepArgs>),
-    /// Compare two results: exit 0 no regression, 1 regression, 2 not comparable
+    /// Compare two results: exit 0 no regression found, 1 regression, 2 not comparable
     Compare(CompareArgs),
-    /// Interleave two settings in one run and compare them
+    /// Compare setting A with setting B in pairs of samples
     Ab(AbArgs),
     /// Repeat the experiment of a sweep's result and compare
     Rerun(RerunArgs),
     /// Draw results as .svg, .html or .png: bandwidth over buffer size
     Plot(PlotArgs),
-    /// Run a benchmark under a kernel tracer, and show the events between the brackets of each sample
+    /// Run a benchmark under a kernel tracer, and show the events during each sample
     Trace(Box<TraceArgs>),
     /// Do a job that another iobench describes
     #[command(hide = true)]
@@ -76,7 +76,7 @@ pub(crate) struct WorkloadArgs {
     /// Open with O_NOATIME: reading does not update the file's access time
     #[arg(long)]
     pub(crate) noatime: bool,
-    /// Sync at the end of each sample, inside the bracket
+    /// Sync at the end of each sample; its time is part of the sample
     #[arg(short = 's')]
     pub(crate) sync: bool,
     /// Operations in flight, for strategies with a queue [default: 32]
@@ -88,7 +88,7 @@ pub(crate) struct WorkloadArgs {
     /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
     #[arg(long, value_name = "N|none", default_value = "default", hide_default_value = true)]
     pub(crate) cpu: CpuChoice,
-    /// Create the file first if it is missing; an existing file is not changed
+    /// Create the file first if it is missing; an existing file is not recreated
     #[arg(long)]
     pub(crate) create: bool,
     /// With -w: allow writing to a device that is not in use
@@ -108,7 +108,7 @@ pub(crate) struct RunArgs {
     /// Overwrite an existing file or device
     #[arg(short = 'w')]
     pub(crate) write_mode: bool,
-    /// Bare: no preparation before each iteration
+    /// Bare: no preparation before each sample
     #[arg(short = 'B')]
     pub(crate) bare: bool,
     /// Collect getrusage(2) around the loop
@@ -126,10 +126,10 @@ pub(crate) struct RunArgs {
     /// Buffer size: bytes moved by one I/O
     #[arg(short = 'b', value_name = "SIZE", default_value = "16384", value_parser = units::parse_size)]
     pub(crate) block_bytes: u64,
-    /// Number of iterations
+    /// Number of samples
     #[arg(short = 'n', value_name = "N", default_value = "1", value_parser = units::parse_count)]
     pub(crate) iterations: u64,
-    /// Total size: bytes moved by one iteration
+    /// Total size: bytes moved by one sample
     #[arg(short = 't', value_name = "SIZE", default_value = "16777216", value_parser = units::parse_size)]
     pub(crate) total_bytes: u64,
     /// I/O path; `iobench strategies` lists them
@@ -138,13 +138,13 @@ pub(crate) struct RunArgs {
     /// Options of the workload.
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
-    /// State of the buffer's pages when the bracket opens
+    /// State of the buffer's pages when a sample starts
     #[arg(long, value_enum, default_value_t = PageState::Prefault)]
     pub(crate) buffer: PageState,
-    /// Pause before each bracket
+    /// Pause before each sample
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = units::parse_pause)]
     pub(crate) settle: Duration,
-    /// Cache state to start each iteration from
+    /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::AsIs)]
     pub(crate) cache: CacheState,
     /// Order of the blocks
@@ -176,7 +176,7 @@ pub(crate) struct SweepArgs {
     /// Buffer sizes: a range of powers of two, or a list
     #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
     pub(crate) block_sizes: Sizes,
-    /// Bytes per sample [default: 16 MiB or the file size; less if a sample would take over 5 ms]
+    /// Bytes per sample [default: the file size, 16 MiB at most; less where a sample would take over 5 ms]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
     /// Options of the workload.
@@ -188,7 +188,7 @@ pub(crate) struct SweepArgs {
     /// Stop sampling a point once the half-width of its 95 % interval is at most this fraction of the median
     #[arg(long, value_name = "FRACTION", default_value = "2%", value_parser = units::parse_fraction)]
     pub(crate) precision: f64,
-    /// Time that the sweep may take
+    /// Time after which no new round starts
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time)]
     pub(crate) budget: Duration,
     /// Maximum number of samples per point (at least 10 are needed to converge)
@@ -230,9 +230,9 @@ pub(crate) struct CompareArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
-    /// The first result: of a sweep, or of a run with -j -v
+    /// The old result: of a sweep, or of a run with -j -v
     pub(crate) old: PathBuf,
-    /// The second result
+    /// The new result
     pub(crate) new: PathBuf,
 }
 
@@ -248,7 +248,7 @@ pub(crate) struct AbArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
-    /// Arguments of the first benchmark, --, arguments of the second
+    /// Arguments of benchmark A, --, arguments of benchmark B
     #[arg(last = true, required = true, value_name = "ARGS_A -- ARGS_B")]
     pub(crate) settings: Vec<OsString>,
 }
@@ -301,14 +301,14 @@ pub(crate) struct TraceArgs {
     /// Print the script that would be run, and stop
     #[arg(long)]
     pub(crate) print_script: bool,
-    /// Interleave traced and untraced samples (-n pairs, or 10), and print the cost of tracing
+    /// Alternate traced and untraced samples (10 pairs, or -n of ARGS), and print the cost of tracing
     #[arg(long, conflicts_with_all = ["print_script", "script"])]
     pub(crate) probe_effect: bool,
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// Arguments of a benchmark, as without trace: -r -b 4096 iofile
-    #[arg(last = true, required = true, value_name = "LAB ARGUMENTS")]
+    /// Arguments of the benchmark to trace, for example -r -b 4096 iofile
+    #[arg(last = true, required = true, value_name = "ARGS")]
     pub(crate) benchmark: Vec<OsString>,
 }
 
@@ -346,7 +346,7 @@ pub(crate) struct SelftestArgs {
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// A folder for files, or a file in it, which is not changed
+    /// Folder for temporary files; if it is a file, the folder of that file, which is not changed
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
 }
@@ -384,7 +384,7 @@ pub(crate) fn parse_nested(arguments: &[OsString]) -> Result<Option<RunArgs>, Er
     match matches.and_then(|matches| NestedRun::from_arg_matches(&matches)) {
         Ok(parsed) => Ok(Some(parsed.run)),
         Err(error) if !error.use_stderr() => error.print().map(|()| None).map_err(Error::output),
-        Err(error) => Err(usage_error(&error, "behind --: ")),
+        Err(error) => Err(usage_error(&error, "after --: ")),
     }
 }
 
@@ -399,9 +399,11 @@ pub(crate) fn usage_error(error: &clap::Error, place: &str) -> Error {
     }
     let message = error.to_string();
     let ends = |line: &str| line.starts_with("Usage:") || line.starts_with("For more information");
+    // The advice to put `--` in front of an argument is wrong for most mistakes.
+    let is_advice = |line: &&str| line.starts_with("tip: to pass");
     let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
-    let clauses: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    let problem = clauses.join("; ");
+    let clauses: Vec<&str> = lines.filter(|line| !line.is_empty() && !is_advice(line)).collect();
+    let problem = clauses.join("; ").replace(":; ", ": ");
     Error::usage(format!("{place}{}; see iobench --help", problem.trim_start_matches("error: ")))
 }
 

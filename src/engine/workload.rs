@@ -19,10 +19,10 @@ const DEFAULT_IODEPTH: u32 = 32;
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum PageState {
-    /// Present: all pages are written before the bracket. For writes the buffer holds a pseudo-random
+    /// All pages are present: they are written before the sample starts. For writes the buffer holds a pseudo-random
     /// pattern, which no filesystem can compress.
     Prefault,
-    /// Untouched, as in the lab's program: the first pass takes the page faults.
+    /// The pages are not present: the sample includes the page faults, as in `io-benchmark`.
     Fresh,
 }
 

@@ -22,7 +22,7 @@ pub enum Criterion {
     Errors,
     /// The requested settings are used.
     Fallback,
-    /// It takes no longer than a loop in C.
+    /// Its time is within --within of a loop in C.
     Speed,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "lowercase")]
 pub enum TracerName {
-    /// All parts; needs root.
+    /// All events; needs root.
     Bpftrace,
     /// System calls and their latency; needs root.
     Dtrace,
@@ -58,7 +58,7 @@ pub enum Show {
     Sched,
     /// Operations of io_uring.
     Uring,
-    /// All parts.
+    /// All events.
     All,
 }
 

@@ -383,7 +383,7 @@ fn invalid_arguments_are_refused_before_a_tracer_starts() {
     };
     for (options, benchmark, words) in [
         ("-j", "-r --strateg", "'--strateg' found; tip: a similar argument exists: '--strategy'; see"),
-        ("", "-rj --nonsense", "behind --: unexpected argument '--nonsense' found"),
+        ("", "-rj --nonsense", "after --: unexpected argument '--nonsense' found"),
         ("-j", "-r -b 0", "-b: a size must be at least 1"),
         ("-j --show nonsense", "-r", "invalid value 'nonsense' for '--show"),
         ("-j --script x --show block", "-r", "cannot be used with"),
@@ -399,7 +399,7 @@ fn invalid_arguments_are_refused_before_a_tracer_starts() {
     assert_sentence(
         &ended,
         64,
-        &["behind --: unexpected argument '--bathc' found", "tip: a similar argument exists: '--batch'"],
+        &["after --: unexpected argument '--bathc' found", "tip: a similar argument exists: '--batch'"],
     );
     assert_eq!(ended.stdout, "");
     let help = refused("", "--help").ok();
