@@ -19,8 +19,8 @@ const DEFAULT_IODEPTH: u32 = 32;
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum PageState {
-    /// All pages are present: they are written before the sample starts. For writes the buffer holds a pseudo-random
-    /// pattern, which no filesystem can compress.
+    /// All pages are present: they are written before the sample starts. For writes the buffer holds a
+    /// pseudo-random pattern, which no filesystem can compress.
     Prefault,
     /// The pages are not present: the sample includes the page faults, as in `io-benchmark`.
     Fresh,
