@@ -3,8 +3,6 @@
 //! Inside the bracket, for each block: one call of `transfer`, one comparison of its result, one addition,
 //! and one relaxed load of the interrupt flag.
 
-use std::arch::asm;
-
 use nix::errno::Errno;
 
 use super::interrupt;
@@ -74,14 +72,6 @@ impl<T: Blocking> Session for BlockingSession<T> {
     }
 }
 
-/// Aligns the code that follows to a cache line. The loop of `null` takes one cycle per block within a line
-/// and two across lines; without the alignment, code elsewhere in the program decides which.
-#[inline(always)]
-fn align_loop() {
-    // SAFETY: the directive only emits `nop`s.
-    unsafe { asm!(".p2align 6", options(nomem, nostack, preserves_flags)) };
-}
-
 #[inline(always)]
 fn drive<T: Blocking>(
     io: &mut T,
@@ -91,7 +81,6 @@ fn drive<T: Blocking>(
     tally: &mut Tally,
 ) -> Result<(), Failure> {
     let mut io_count = 0;
-    align_loop();
     for offset_bytes in offsets {
         let op = Op { direction, offset_bytes };
         loop {
