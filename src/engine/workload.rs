@@ -22,7 +22,7 @@ pub enum PageState {
     /// Present: all pages are written before the bracket. For writes the buffer holds a pseudo-random
     /// pattern, which no filesystem can compress.
     Prefault,
-    /// Untouched, as in the lab's program: the first pass takes the page faults.
+    /// Untouched, as in `io-benchmark`: the first pass takes the page faults.
     Fresh,
 }
 
