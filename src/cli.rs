@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(sentence("iobench -r -b -1 f"), size);
         assert_eq!(sentence("iobench sweep -b -1 f"), size);
         assert_eq!(nested("-r -b -1 f"), size);
-        let depth = "--iodepth: 'x' is not a whole number of at least 1";
+        let depth = "--iodepth: 'x' is not a positive whole number";
         assert_eq!(sentence("iobench -r --iodepth x f"), depth);
         assert_eq!(sentence("iobench sweep --iodepth x f"), depth);
         assert_eq!(nested("-r --iodepth x f"), depth);

@@ -167,6 +167,12 @@ impl Error {
         self
     }
 
+    /// The same error, with another remedy if the path does not exist.
+    #[must_use]
+    pub(crate) fn with_remedy_if_missing(self, remedy: &str) -> Error {
+        if self.errno() == Some(Errno::ENOENT) { self.with_remedy(remedy) } else { self }
+    }
+
     /// The same error with a consequence: a clause.
     #[must_use]
     pub fn with_consequence(mut self, consequence: impl Into<String>) -> Error {
@@ -291,7 +297,7 @@ impl Failure {
         match self.fault {
             Fault::Errno(Errno::ENOSPC) => "free some space or use a smaller -t",
             Fault::Errno(_) => "the kernel log may say more",
-            Fault::Partial { .. } => "did the file shrink or the device end there?",
+            Fault::Partial { .. } => "the file or device ends there, or was truncated during the run",
             Fault::Incomplete { .. } => "the strategy must move every block or return an error",
             Fault::Interrupted => "",
         }

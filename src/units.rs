@@ -3,6 +3,7 @@
 //! The error of a parser is a clause that quotes the value and states the valid form. The caller names the
 //! flag.
 
+use std::num::IntErrorKind;
 use std::time::Duration;
 
 /// A size in bytes: a number, or one with k, M, G or T, also as Ki or KiB (powers of 1024).
@@ -42,13 +43,21 @@ pub(crate) struct Sizes(pub(crate) Vec<u64>);
 /// A value is not a size, or there is no power of two in the range.
 pub(crate) fn parse_sizes(text: &str) -> Result<Sizes, String> {
     let mut sizes = match text.split_once("..") {
-        Some((first, last)) => powers_of_two(parse_size(first)?, parse_size(last)?),
+        Some((first, last)) => {
+            let (first_bytes, last_bytes) = (parse_size(first)?, parse_size(last)?);
+            if first_bytes > last_bytes {
+                return Err(format!(
+                    "'{text}' is an empty range; write the smaller size first, as in {last}..{first}"
+                ));
+            }
+            powers_of_two(first_bytes, last_bytes)
+        }
         None => text.split(',').map(parse_size).collect::<Result<Vec<u64>, String>>()?,
     };
     sizes.sort_unstable();
     sizes.dedup();
     if sizes.is_empty() {
-        return Err(format!("'{text}' holds no power of two"));
+        return Err(format!("'{text}' contains no power of two"));
     }
     Ok(Sizes(sizes))
 }
@@ -86,8 +95,15 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// The value is not such a number.
 pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("'{text}' is not a whole number of at least 1")),
+    parse_positive(text, u64::MAX)
+}
+
+fn parse_positive(text: &str, maximum: u64) -> Result<u64, String> {
+    let too_large = || format!("'{text}' is too large; the maximum is {maximum}");
+    match text.parse::<u64>() {
+        Ok(number) if number > maximum => Err(too_large()),
+        Err(error) if *error.kind() == IntErrorKind::PosOverflow => Err(too_large()),
+        Ok(0) | Err(_) => Err(format!("'{text}' is not a positive whole number")),
         Ok(number) => Ok(number),
     }
 }
@@ -97,7 +113,7 @@ pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
 /// # Errors
 /// The value is not such a number, or more than any queue takes.
 pub(crate) fn parse_depth(text: &str) -> Result<u32, String> {
-    u32::try_from(parse_count(text)?).map_err(|_| format!("'{text}': no queue is that deep"))
+    parse_positive(text, u32::MAX.into()).map(|depth| depth as u32)
 }
 
 /// A pause in seconds: a decimal number of at least 0.
@@ -106,7 +122,7 @@ pub(crate) fn parse_depth(text: &str) -> Result<u32, String> {
 /// The value is not such a number.
 pub(crate) fn parse_pause(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.ok_or_else(|| format!("'{text}' is not a number of seconds of at least 0"))
+    seconds.ok_or_else(|| format!("'{text}' is not a time; write 0 or more seconds"))
 }
 
 /// A seed: a whole number.

@@ -24,7 +24,7 @@ pub struct Direct(Pread);
 
 impl IoPath for Direct {
     const NAME: &'static str = "direct";
-    const SUMMARY: &'static str = "pread(2) and pwrite(2) with O_DIRECT, past the page cache";
+    const SUMMARY: &'static str = "pread(2) and pwrite(2) with O_DIRECT, bypassing the page cache";
     const DIRECT: DirectIo = DirectIo::Always;
 
     fn calls(workload: &Workload) -> Vec<Call> {

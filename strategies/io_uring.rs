@@ -249,9 +249,10 @@ fn setup_error(errno: Errno, spec: &OpenSpec) -> Error {
 fn memlock_error(call: &'static str, spec: &OpenSpec) -> Error {
     let limit_bytes = memlock_bytes();
     let (block_bytes, depth) = (spec.buffer.block_bytes() as u64, u64::from(spec.workload.depth()));
+    let plural = if depth == 1 { "" } else { "s" };
     let reason = format!(
-        "{depth} blocks of {block_bytes} bytes and the ring are more than may be locked in memory: the limit \
-         (memlock, RLIMIT_MEMLOCK) is {limit_bytes} bytes (ENOMEM)"
+        "the ring and {depth} block{plural} of {block_bytes} bytes exceed the locked-memory limit \
+         (RLIMIT_MEMLOCK) of {limit_bytes} bytes (ENOMEM)"
     );
     let fitting = within_memlock(limit_bytes, spec.buffer.stride_bytes() as u64, depth);
     Error::unavailable(call, reason, format!("{fitting}, or raise the limit with ulimit -l"))
@@ -313,8 +314,7 @@ fn refusal(errno: Errno) -> Refusal {
         Errno::ENOMEM => (
             Reason::Memlock,
             format!(
-                "the smallest ring is more than may be locked in memory: the limit (memlock, \
-                 RLIMIT_MEMLOCK) is {} bytes (ENOMEM)",
+                "the smallest ring exceeds the locked-memory limit (RLIMIT_MEMLOCK) of {} bytes (ENOMEM)",
                 memlock_bytes()
             ),
             "raise the limit with ulimit -l, or use another strategy",

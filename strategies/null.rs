@@ -24,7 +24,7 @@ pub struct Null;
 
 impl IoPath for Null {
     const NAME: &'static str = "null";
-    const SUMMARY: &'static str = "moves nothing: the cost of the harness itself";
+    const SUMMARY: &'static str = "moves no bytes; measures the harness itself";
     const PERFORMS_IO: bool = false;
     const FILLS_BUFFER: bool = false;
     const DIRECT: DirectIo = DirectIo::Never("null opens no descriptor");

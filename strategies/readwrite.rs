@@ -28,7 +28,7 @@ pub struct ReadWrite {
 
 impl IoPath for ReadWrite {
     const NAME: &'static str = "readwrite";
-    const SUMMARY: &'static str = "read(2) and write(2) at the file's own position";
+    const SUMMARY: &'static str = "read(2) and write(2) at the file position";
     const RANDOM: bool = false;
 
     fn calls(workload: &Workload) -> Vec<Call> {

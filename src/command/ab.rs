@@ -51,9 +51,6 @@ pub(crate) fn run(
         comparison.points = judged(&[(&configuration, ratio)], &[], threshold);
     }
     outcome?;
-    if comparison.points.is_empty() {
-        return Err(Error::usage("-n: too few pairs for a ratio"));
-    }
     Ok(exit_code(comparison))
 }
 

@@ -107,8 +107,8 @@ impl Request {
         }
         if self.mode == Mode::Create && info.name != DEFAULT_STRATEGY {
             return usage(format!(
-                "-c creates the file with write(2), as the lab's program does; leave out --strategy {}, \
-                 then measure it with -w",
+                "-c always writes with write(2); create the file without --strategy, then run \
+                 -w --strategy {}",
                 info.name
             ));
         }
@@ -125,7 +125,7 @@ impl Request {
     pub(crate) fn check_sizes(&self) -> Result<(), Error> {
         let Workload { total_bytes, block_bytes, .. } = self.workload;
         if !total_bytes.is_multiple_of(block_bytes) {
-            // The message of the lab's program.
+            // The message of `io-benchmark`.
             let sentence =
                 format!("FAIL: data size ({total_bytes}) is not a multiple of buffersize ({block_bytes})");
             return Err(Error::usage(sentence));
@@ -190,7 +190,7 @@ fn verb_mode(verb: &Path) -> Option<Mode> {
 }
 
 /// Refuses the flags that create mode does not allow. `-c` implies `-B` and `-v`, but refuses them on the
-/// command line, as the lab's program does.
+/// command line, as `io-benchmark` does.
 fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
     let given = [
         ("-B", args.bare),

@@ -21,7 +21,8 @@ pub(crate) fn run(
     let target = if args.path.is_dir() {
         Target::scratch(&args.path)?
     } else {
-        Target::open(&args.path, Direction::Read, false)?
+        Target::open(&args.path, Direction::Read, false)
+            .map_err(|error| error.with_remedy_if_missing("name an existing file, device or folder"))?
     };
     *document = Some(Listing::new(&args.path, &target, context.strategies));
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,7 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CpuChoice {
-    /// CPU 0, as in the lab's program, or the first CPU that is allowed.
+    /// CPU 0, as in `io-benchmark`, or the first CPU that is allowed.
     Default,
     /// No pinning.
     None,

@@ -1,6 +1,6 @@
 //! The memory that blocks are read into and written from. The engine owns it.
 //!
-//! It is an anonymous mapping, as in the lab's program. It is page-aligned, as O_DIRECT requires. By default
+//! It is an anonymous mapping, as in `io-benchmark`. It is page-aligned, as O_DIRECT requires. By default
 //! all of its pages are present before the bracket opens, so the bracket contains no page fault on it.
 
 use std::ptr::NonNull;

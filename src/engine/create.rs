@@ -60,9 +60,9 @@ pub fn half_made(path: &Path, cause: Error) -> Error {
     // For a symbolic link, this removes the file that it points to and not the link.
     let removed = path.canonicalize().and_then(std::fs::remove_file).is_ok();
     if removed {
-        cause.with_consequence("the half-made file was removed")
+        cause.with_consequence("the incomplete file was removed")
     } else {
-        cause.with_consequence(format!("a half-made file is left at {}", path.display()))
+        cause.with_consequence(format!("an incomplete file remains at {}", path.display()))
     }
 }
 

@@ -45,7 +45,7 @@ impl Preparation {
 /// The lab's preparation: fsync(2) twice, then sync(2) three times. The repetition is an old habit: on some
 /// systems the first call only started the writes, and the second waited for them.
 ///
-/// Descriptors that cannot be synced (character devices) are skipped, as in the lab's program.
+/// Descriptors that cannot be synced (character devices) are skipped, as in `io-benchmark`.
 fn write_out(target: &Target) {
     for _ in 0..2 {
         // The error of a device without fsync says nothing about the benchmark.

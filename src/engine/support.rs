@@ -58,11 +58,11 @@ impl Alignment {
         let above_bytes = below_bytes.saturating_add(unit_bytes);
         let nearest = match below_bytes {
             0 => format!("{above_bytes}"),
-            _ => format!("{below_bytes} or {above_bytes}"),
+            _ => format!("{below_bytes} or -b {above_bytes}"),
         };
         Err(Error::usage(format!(
-            "{strategy}: O_DIRECT moves multiples of {unit_bytes} bytes here, and -b {block_bytes} is not \
-             one; the nearest that works: {nearest}"
+            "{strategy}: O_DIRECT requires multiples of {unit_bytes} bytes here, but -b is {block_bytes}; \
+             use -b {nearest}"
         )))
     }
 }

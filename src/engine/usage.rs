@@ -28,7 +28,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// A reading of this process and its children, as in the lab's program.
+    /// A reading of this process and its children, as in `io-benchmark`.
     pub fn now() -> Usage {
         let own = reading(UsageWho::RUSAGE_SELF);
         let children = reading(UsageWho::RUSAGE_CHILDREN);

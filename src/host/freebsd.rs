@@ -221,8 +221,8 @@ fn sector_bytes(file: &File) -> Option<u64> {
     Some(bytes.into())
 }
 
-/// The kernel itself refuses to open a device for writing while it is mounted. This function finds the user
-/// before that, and names it.
+/// Uses of the device. The kernel refuses to open a mounted device for writing, but does not say where it is
+/// mounted. This check runs first, so that the error names the use.
 pub(super) fn device_users(device: &Metadata) -> Vec<String> {
     let Some(device) = device_name(device) else {
         return Vec::new();

@@ -118,7 +118,7 @@ fn disturbance_warning(document: &SweepDocument) -> Option<Warning> {
     } else if disturbed as f64 > DISTURBED_LIMIT * all as f64 {
         format!(
             "the processor was slowed, by other work or a lower clock rate, during {disturbed} of {all} \
-             samples; they are labelled as disturbed and do not count"
+             samples; these samples are labelled disturbed and excluded from the medians"
         )
     } else {
         return None;
@@ -143,8 +143,8 @@ fn drift_warning(document: &SweepDocument) -> Option<Warning> {
         }
     };
     let message = format!(
-        "the machine became {direction} during the sweep (rank correlation {:.2}, p {:.2}): {effect}",
-        drift.rho, drift.p_value
+        "the machine became {direction} during the sweep (rank correlation {:.2}, p < {DRIFT_P}): {effect}",
+        drift.rho
     );
     Some(Warning::new(WarningKind::Drift, message))
 }

@@ -340,7 +340,8 @@ impl Comparison {
     /// # Errors
     /// The errors of `output`.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
-        writeln!(output, "old: {}\nnew: {}", self.old, self.new)?;
+        let (old, new) = if self.is_of_pairs() { ("A", "B") } else { ("old", "new") };
+        writeln!(output, "{old}: {}\n{new}: {}", self.old, self.new)?;
         for difference in &self.environment {
             writeln!(output, "{} differs: {} -> {}", difference.key, difference.old, difference.new)?;
         }
@@ -355,19 +356,30 @@ impl Comparison {
             writeln!(output, "reference work ({control}), time ratio new/old: {time_ratio:.3} {interval}")?;
         }
         if !self.points.is_empty() {
-            writeln!(output, "{:<12} {:>8} {:>28}  verdict", "strategy", "bytes", "time ratio new/old")?;
+            let (subject, bytes) = if self.is_of_pairs() { ("settings", "") } else { ("strategy", "bytes") };
+            let ratio = format!("time ratio {new}/{old}");
+            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>28}  verdict")?;
         }
         for point in &self.points {
             let ratio = format!("{:.3} {}", point.time_ratio, interval_text(point.time_ratio_interval));
             let verdict = format!("{:?}", point.verdict).to_lowercase();
-            writeln!(
-                output,
-                "{:<12} {:>8} {ratio:>28}  {verdict}",
-                point.strategy,
-                units::size(point.block_bytes as f64)
-            )?;
+            // The settings of `ab` may differ in strategy and buffer size.
+            let (subject, bytes) = if self.is_of_pairs() {
+                ("B against A", String::new())
+            } else {
+                (point.strategy.as_str(), units::size(point.block_bytes as f64))
+            };
+            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>28}  {verdict}")?;
         }
-        self.summary(output)
+        if self.obstacles.is_empty() {
+            self.summary(output)?;
+        }
+        output.flush()
+    }
+
+    /// True for a comparison of two settings in pairs (`ab`).
+    fn is_of_pairs(&self) -> bool {
+        self.seed.is_some()
     }
 
     fn summary(&self, output: &mut dyn Write) -> io::Result<()> {
@@ -380,7 +392,6 @@ impl Comparison {
             count(Verdict::Same),
             self.threshold * 100.0,
             count(Verdict::Inconclusive)
-        )?;
-        output.flush()
+        )
     }
 }

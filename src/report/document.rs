@@ -1,4 +1,4 @@
-//! The document that `-j` prints. It has the keys of the lab's program under the same names, and keys that
+//! The document that `-j` prints. It has the keys of `io-benchmark` under the same names, and keys that
 //! iobench adds.
 //!
 //! `docs/benchmark.schema.json` is generated from these types. Keys that iobench adds are always present, and

@@ -37,6 +37,8 @@ struct Evidence<'a> {
     sample: &'a SampleRecord,
     usage: &'a UsageRecord,
     kernel: Option<&'a KernelRecord>,
+    /// Subject of the sentence about the time of the sample.
+    subject: &'static str,
 }
 
 /// Explains the sample of median time. Returns no sentence if there is no sample, no configuration or no
@@ -49,7 +51,9 @@ pub fn sentences(document: &Document) -> Vec<String> {
     };
     let Some(usage) = sample.usage.as_ref() else { return Vec::new() };
     let (host, kernel) = (document.host_configuration.as_ref(), sample.kernel.as_ref());
-    let facts = Evidence { configuration, host, sample, usage, kernel };
+    let several = document.benchmark_samples.len() > 1;
+    let subject = if several { "The sample of median time" } else { "The sample" };
+    let facts = Evidence { configuration, host, sample, usage, kernel, subject };
     let rules = [
         time_split,
         no_io,
@@ -121,23 +125,23 @@ impl Evidence<'_> {
 }
 
 fn time_split(facts: &Evidence) -> Option<String> {
-    let (time, cpu) = (facts.sample.time, facts.cpu_seconds());
+    let (time, cpu, subject) = (facts.sample.time, facts.cpu_seconds(), facts.subject);
     if time < SHORTEST_SPLIT_SECONDS || cpu > time * 1.1 {
         return None;
     }
     let percent = |part: f64| (100.0 * part / time).round().clamp(0.0, 100.0) as u32;
     let off = percent(time - cpu);
     let why = match (off > 0, facts.usage.nvcsw > 0, facts.usage.nivcsw > 0) {
-        (true, true, true) => ", waiting or preempted",
-        (true, true, false) => ", waiting",
-        (true, false, true) => ", preempted",
+        (true, true, true) => " (waiting or preempted)",
+        (true, true, false) => " (waiting)",
+        (true, false, true) => " (preempted)",
         _ => "",
     };
     let (user, system) = (facts.usage.utime, facts.usage.stime);
     Some(if cpu >= SHORTEST_TICKED_SECONDS {
         format!(
-            "The sample took {}: {} % in the program, {} % in the kernel, and {off} % off the CPU{why} \
-             (utime {}, stime {}).",
+            "{subject} took {}: {} % in the program, {} % in the kernel, and {off} % off the CPU{why}; utime \
+             {}, stime {}.",
             units::seconds(time),
             percent(user),
             percent(system),
@@ -146,7 +150,7 @@ fn time_split(facts: &Evidence) -> Option<String> {
         )
     } else {
         format!(
-            "The sample took {}: {} % on the CPU and {off} % off the CPU{why} (utime + stime: {}).",
+            "{subject} took {}: {} % on the CPU and {off} % off the CPU{why}; utime + stime: {}.",
             units::seconds(time),
             percent(cpu),
             units::seconds(cpu)
@@ -261,7 +265,7 @@ fn page_faults(facts: &Evidence) -> Option<String> {
             size(facts.bytes() / faults as f64)
         )
     } else {
-        format!("The buffer was used for the first time within the measured time and took {figures}.")
+        format!("The measured time includes the first use of the buffer, which caused {figures}.")
     })
 }
 

@@ -6,7 +6,7 @@ use super::analysis;
 use super::figure::caption;
 use super::sweep::{Summary, SweepDocument, SweepRun};
 use crate::error::ErrorKind;
-use crate::stats;
+use crate::stats::{self, Estimate};
 use crate::units;
 
 /// Width of the column of a strategy, enough for `12345.6 [12345.6, 12345.6]*`.
@@ -26,8 +26,8 @@ pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()>
     writeln!(
         output,
         "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no \
-         other. {} rounds in {:.0} s, {}{}.",
-        configuration.rounds,
+         other. {} in {:.0} s, {}{}.",
+        units::counted(configuration.rounds, "round"),
         configuration.elapsed_seconds,
         caption::cache(configuration.cache),
         analysis::cache_missed(document).map_or(String::new(), |missed| format!(" (requested; {missed})"))
@@ -106,13 +106,17 @@ fn fastest<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
 
 fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
     let summaries: Vec<&Summary> = document.runs.iter().filter_map(|run| run.summary.as_ref()).collect();
-    writeln!(
-        output,
-        "{} of {} points converged: the half-width of their interval is at most {} % of the median.",
-        summaries.iter().filter(|summary| summary.converged).count(),
-        summaries.len(),
-        (1e6 * document.sweep_configuration.precision).round() / 1e4
-    )?;
+    if summaries.is_empty() {
+        writeln!(output, "No point could be measured.")?;
+    } else {
+        writeln!(
+            output,
+            "{} of {} converged (half-width of the interval at most {} % of the median).",
+            summaries.iter().filter(|summary| summary.converged).count(),
+            units::counted(summaries.len() as u64, "point"),
+            (1e6 * document.sweep_configuration.precision).round() / 1e4
+        )?;
+    }
     if let Some(call_ns) = document.floors.system_call_ns {
         writeln!(output, "A minimal system call (getppid) takes {call_ns:.0} ns.")?;
     }
@@ -123,20 +127,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         sync(output, document, strategy)?;
     }
     for model in &document.models {
-        let (call, byte) = (model.per_call_ns, model.per_byte_ns);
-        writeln!(
-            output,
-            "{}: {} ns per call [{}, {}], {:.4} ns per byte [{:.4}, {:.4}]; per-call and per-byte cost are \
-             equal at {}.",
-            model.strategy,
-            digits(call.value),
-            digits(call.low),
-            digits(call.high),
-            byte.value,
-            byte.low,
-            byte.high,
-            units::size(call.value / byte.value.max(f64::MIN_POSITIVE))
-        )?;
+        writeln!(output, "{}: {}.", model.strategy, costs(model.per_call_ns, model.per_byte_ns))?;
     }
     for knee in &document.knees {
         let names: Vec<String> = knee
@@ -145,7 +136,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
             .map(|constant| format!("{} ({})", constant.name, units::size(constant.bytes as f64)))
             .collect();
         let causes = if names.is_empty() {
-            "no constant of this host is in that interval".to_owned()
+            "no known size of this host (cache, page, pipe) lies in this interval".to_owned()
         } else {
             format!("possible cause: {}", names.join(" or "))
         };
@@ -165,6 +156,22 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         writeln!(output, "Warning: {}", warning.message)?;
     }
     not_run(output, document)
+}
+
+/// The costs of a model, as a clause. A cost that would be printed as zero was not measured.
+fn costs(call: Estimate, byte: Estimate) -> String {
+    let per_call =
+        format!("{} ns per call [{}, {}]", digits(call.value), digits(call.low), digits(call.high));
+    let per_byte = format!("{:.4} ns per byte [{:.4}, {:.4}]", byte.value, byte.low, byte.high);
+    match (call.value >= 0.0005, byte.value >= 0.000_05) {
+        (true, true) => {
+            let equal_at = units::size(call.value / byte.value);
+            format!("{per_call}, {per_byte}; per-call and per-byte cost are equal at {equal_at}")
+        }
+        (false, true) => format!("{per_byte}; no per-call cost could be measured"),
+        (true, false) => format!("{per_call}; no per-byte cost could be measured"),
+        (false, false) => "neither a per-call nor a per-byte cost could be measured".to_owned(),
+    }
 }
 
 /// Writes the range, over all buffer sizes, of the part of the time that the sync takes.
@@ -187,23 +194,39 @@ fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io:
 }
 
 /// Writes the points that did not run or failed. Points with the same strategy and kind of error share a
-/// line.
+/// line, which gives the message of the first.
 fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
-    type Group<'a> = ((&'a str, &'a str, ErrorKind), &'a str, Vec<String>);
+    type Group<'a> = ((&'a str, &'a str, ErrorKind), &'a str, Vec<u64>);
     let mut groups: Vec<Group> = Vec::new();
     for run in &document.runs {
         let Some(error) = &run.error else { continue };
         let configuration = &run.benchmark_configuration;
         let state = if run.could_run() { "Failed" } else { "Not run" };
         let key = (state, configuration.strategy.as_str(), error.kind);
-        let size = units::size(configuration.buffersize as f64);
         match groups.iter_mut().find(|group| group.0 == key) {
-            Some(group) => group.2.push(size),
-            None => groups.push((key, &error.message, vec![size])),
+            Some(group) => group.2.push(configuration.buffersize),
+            None => groups.push((key, &error.message, vec![configuration.buffersize])),
         }
     }
     for ((state, strategy, _), message, sizes) in groups {
-        writeln!(output, "{state}: {strategy} at {}: {message}.", sizes.join(", "))?;
+        let message = message.strip_prefix(&format!("{strategy}: ")).unwrap_or(message);
+        let example = match sizes[..] {
+            [first, _, ..] => format!("; at {}", units::size(first as f64)),
+            _ => String::new(),
+        };
+        let sizes = size_list(&sizes, &document.sweep_configuration.block_sizes_bytes);
+        writeln!(output, "{state}: {strategy} at {sizes}{example}: {message}.")?;
     }
     Ok(())
+}
+
+/// `sizes` in words: the first and the last if they are at least three consecutive sizes of the sweep.
+fn size_list(sizes: &[u64], all: &[u64]) -> String {
+    let text = |size: &u64| units::size(*size as f64);
+    match sizes {
+        [first, _, .., last] if all.windows(sizes.len()).any(|window| window == sizes) => {
+            format!("{} to {}", text(first), text(last))
+        }
+        _ => sizes.iter().map(text).collect::<Vec<String>>().join(", "),
+    }
 }

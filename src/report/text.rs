@@ -1,4 +1,4 @@
-//! Documents as text. The lines are those of the lab's program; `-v` adds lines of iobench.
+//! Documents as text. The lines are those of `io-benchmark`; `-v` adds lines of iobench.
 
 use std::io::{self, Write};
 

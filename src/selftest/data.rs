@@ -65,7 +65,7 @@ pub(super) fn moves(subject: &Subject, direction: Direction) -> Result<(), Strin
 /// The strategy reads the bytes that std::fs wrote.
 pub(super) fn reads(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Read) {
-        return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
+        return Ok(Outcome::DoesNotApply("reading moves no bytes".to_owned()));
     }
     for shape in shapes(subject) {
         let read = pieces_read(subject, shape).and_then(|()| whole_read(subject, shape));
@@ -77,7 +77,7 @@ pub(super) fn reads(subject: &Subject) -> CheckResult {
 /// std::fs reads the bytes that the strategy wrote, and nothing else changes.
 pub(super) fn writes(subject: &Subject) -> CheckResult {
     if !subject.goes(Direction::Write) {
-        return Ok(Outcome::DoesNotApply("writing moves nothing".to_owned()));
+        return Ok(Outcome::DoesNotApply("writing moves no bytes".to_owned()));
     }
     for shape in shapes(subject) {
         let written = pieces_written(subject, shape).and_then(|()| whole_written(subject, shape));
@@ -167,13 +167,13 @@ fn whole_read(subject: &Subject, shape: Shape) -> Result<(), String> {
         places.iter().map(|place| file.expected(*place, shape.block_bytes() as usize)).collect();
     let slots = trial.slots();
     if let Some(index) = slots.iter().position(|slot| !known.contains(slot.as_slice())) {
-        return Err(format!("after the whole pass block {index} of the buffer holds no block of the file"));
+        return Err(format!("after a full pass, block {index} of the buffer matches no block of the file"));
     }
     let last = file.expected(*places.last().unwrap_or(&0), shape.block_bytes() as usize);
     if slots.iter().any(|slot| slot == last) {
         Ok(())
     } else {
-        Err("after the whole pass the last block is not in the buffer".to_owned())
+        Err("after a full pass, the last block of the file is not in the buffer".to_owned())
     }
 }
 
@@ -215,7 +215,9 @@ fn whole_written(subject: &Subject, shape: Shape) -> Result<(), String> {
     for place in shape.places() {
         let found = file.found(place, length)?;
         if !known.contains(found.as_slice()) {
-            return Err(format!("after the whole pass the file holds no block of the buffer at {place}"));
+            return Err(format!(
+                "after a full pass, the file at offset {place} matches no block of the buffer"
+            ));
         }
         file.expect(place, &found);
     }
@@ -242,10 +244,16 @@ fn same_blocks(
     let wrong = found.iter().zip(&wanted).position(|(found, wanted)| found != wanted);
     match wrong {
         None => Ok(()),
-        Some(_) if !ordered => Err(format!("the blocks from {} on are not those that were moved", places[0])),
+        Some(_) if !ordered => Err(format!(
+            "the blocks of the pass from offset {} do not match the blocks that were moved",
+            places[0]
+        )),
         Some(index) => {
             let byte = first_difference(&found[index], &wanted[index]).unwrap_or_default();
-            Err(format!("the block at {} is wrong from its byte {byte} on", places[index]))
+            Err(format!(
+                "the block at offset {} differs from the expected data, starting at byte {byte}",
+                places[index]
+            ))
         }
     }
 }

@@ -64,11 +64,11 @@ impl DataFile {
         let found = std::fs::read(&self.path).map_err(|error| format!("std::fs cannot read: {error}"))?;
         if found.len() != self.expected.len() {
             let (was, is) = (self.expected.len(), found.len());
-            return Err(format!("the file had {was} bytes and has {is}"));
+            return Err(format!("the size of the file changed from {was} to {is} bytes"));
         }
         match first_difference(&found, &self.expected) {
             None => Ok(()),
-            Some(at) => Err(format!("byte {at} of the file changed, and no block was written there")),
+            Some(at) => Err(format!("byte {at} of the file changed, but no block was written there")),
         }
     }
 

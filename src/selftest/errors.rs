@@ -37,10 +37,13 @@ pub(super) fn short_file(subject: &Subject) -> CheckResult {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS).queued(depth, batch);
         for blocks_left in [BLOCKS_LEFT, 0].into_iter().filter(|_| subject.goes(Direction::Read)) {
             let read = read_cut(subject, shape, blocks_left);
-            read.map_err(|fault| format!("reading {shape}, {blocks_left} left: {fault}"))?;
+            read.map_err(|fault| {
+                format!("reading {shape} after truncation to {blocks_left} blocks: {fault}")
+            })?;
         }
         if subject.goes(Direction::Write) {
-            write_cut(subject, shape).map_err(|fault| format!("writing {shape}, cut: {fault}"))?;
+            write_cut(subject, shape)
+                .map_err(|fault| format!("writing {shape} after truncation: {fault}"))?;
         }
     }
     if !subject.goes(Direction::Read) {
@@ -49,7 +52,8 @@ pub(super) fn short_file(subject: &Subject) -> CheckResult {
     // Between two blocks, inside one, and inside the last page.
     let half_bytes = BLOCKS_LEFT * BLOCK_BYTES;
     for left_bytes in [half_bytes, half_bytes + BLOCK_BYTES / 4 + 1, BLOCKS * BLOCK_BYTES - 100] {
-        whole_run_cut(subject, left_bytes).map_err(|fault| format!("{left_bytes} bytes left: {fault}"))?;
+        whole_run_cut(subject, left_bytes)
+            .map_err(|fault| format!("a run after truncation to {left_bytes} bytes: {fault}"))?;
     }
     Ok(Outcome::Passed)
 }
@@ -120,7 +124,8 @@ fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
     }
 }
 
-/// A whole iteration with a file that is truncated between open and bracket, also within a page.
+/// Truncates the file after it is opened and before the measured transfer, at a page boundary or within a
+/// page. The iteration must fail.
 fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
     let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
@@ -156,7 +161,7 @@ pub(super) fn misalignment(subject: &Subject) -> CheckResult {
         return Ok(Outcome::DoesNotApply("every size meets the alignment".to_owned()));
     }
     if !subject.goes(Direction::Read) {
-        return Ok(Outcome::DoesNotApply("reading moves nothing".to_owned()));
+        return Ok(Outcome::DoesNotApply("reading moves no bytes".to_owned()));
     }
     for block_bytes in [1, unit_bytes / 2, unit_bytes + 1, 3 * unit_bytes - 1] {
         match alignment.check(name, block_bytes) {

@@ -49,7 +49,9 @@ fn results_on(subject: Subject, criterion: Criterion) -> Vec<CheckResult> {
         _ => data::where_it_moves(&subject),
     };
     if subject.directions.is_empty() {
-        return vec![Ok(Outcome::NotChecked("neither direction works: see both directions".to_owned()))];
+        return vec![Ok(Outcome::NotChecked(
+            "neither reading nor writing works; see the row 'both directions'".to_owned(),
+        ))];
     }
     let checks = CHECKS.iter().filter(|check| check.criterion == criterion);
     let advised = |fault, remedy| format!("{fault}{flag}: {remedy}");
@@ -79,10 +81,11 @@ fn summed_up(criterion: Criterion, results: &[CheckResult], refusals: &[Refusal]
     match (reason, refusals.first()) {
         (Some(reason), _) => Row::new(criterion, Mark::NotApplicable, reason),
         (None, Some(refusal)) => {
-            let sentence = format!("it refuses to run here: {}; {}", refusal.explanation, refusal.remedy);
+            let sentence =
+                format!("the strategy does not run here: {}; {}", refusal.explanation, refusal.remedy);
             Row::new(criterion, Mark::NotChecked, sentence)
         }
-        (None, None) => Row::new(criterion, Mark::NotChecked, "there is no check to run"),
+        (None, None) => Row::new(criterion, Mark::NotChecked, "this criterion has no check"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Comparison with the smallest honest loop in C, in pairs of consecutive runs.
+//! Comparison with a minimal C loop that makes the same system calls, in pairs of consecutive runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,11 +27,11 @@ const LOOKS: [usize; 3] = [15, 30, 60];
 /// Seed for the order within each pair.
 const SEED: u64 = 1;
 
-/// Reason for which there is no comparison.
+/// Reason why the comparison gives no time ratio.
 enum End {
-    /// The row does not apply to this strategy: a clause.
+    /// The comparison does not apply to this strategy. The text is a clause.
     NotApplicable(String),
-    /// The comparison is not possible here: a clause, with a remedy.
+    /// The comparison is not possible on this machine. The text is a clause with a remedy.
     NotChecked(String),
 }
 
@@ -77,7 +77,7 @@ fn compared(
         }
     }
     if ratios.is_empty() {
-        Err(End::NotChecked("neither direction works: see both directions".to_owned()))
+        Err(End::NotChecked("neither reading nor writing works; see the row 'both directions'".to_owned()))
     } else {
         Ok(ratios)
     }
@@ -207,7 +207,7 @@ fn judged(time_ratios: Vec<TimeRatio>, within: f64) -> Row {
         () if time_ratios.iter().all(|ratio| is_inside(ratio, limit)) => (Mark::Pass, String::new()),
         () => (
             Mark::Inconclusive,
-            format!(": {limit:.2} lies inside an interval; repeat it on a quieter machine"),
+            format!("; an interval contains the limit {limit:.2}; repeat the check on a quieter machine"),
         ),
     };
     let said: Vec<String> = time_ratios.iter().map(said).collect();
@@ -217,7 +217,7 @@ fn judged(time_ratios: Vec<TimeRatio>, within: f64) -> Row {
 fn too_slow(limit: f64) -> String {
     let build = if cfg!(debug_assertions) { "build with --release, then " } else { "" };
     format!(
-        ": more than {limit:.2} is too slow; {build}look for work in transfer that the C loop does not do \
+        "; the limit is {limit:.2}; {build}look for work in transfer that the C loop does not do \
          (allocation, a second copy, a call that open could make)"
     )
 }

@@ -83,8 +83,8 @@ mod tests {
         assert!((got.p_value - p_value).abs() < 1e-12, "{got:?}");
     }
 
-    /// SciPy 1.17.1 `spearmanr`; the ten pairs are Wikipedia's (IQ and hours of television,
-    /// "Spearman's rank correlation coefficient": rho = -29/165, p = 0.627188).
+    /// The expected values are those of `spearmanr` in SciPy 1.17.1. The first ten pairs are the example in
+    /// the Wikipedia article "Spearman's rank correlation coefficient" (rho = -29/165, p = 0.627188).
     #[test]
     fn matches_scipy() {
         let iq = [106., 100., 86., 101., 99., 103., 97., 113., 112., 110.];

@@ -15,9 +15,10 @@ const EXCESS: f64 = 1.1;
 /// any unit.
 ///
 /// The fastest twentieth of the readings shows the undisturbed speed of the processor; a reading that takes a
-/// tenth longer is disturbed. The readings measure work of their own, so samples are classified by a
-/// covariate and never by their own value. If the disturbance does not depend on what is measured, the median
-/// of the other samples is that of an undisturbed processor: see [`self_inflicted`].
+/// tenth longer is disturbed. A reading times reference work, which is separate from the sample. Samples are
+/// therefore classified by a covariate, and never by their own value. If the disturbance does not depend on
+/// what is measured, the median of the other samples is that of an undisturbed processor: see
+/// [`self_inflicted`].
 pub fn disturbed(readings: &[f64]) -> Vec<bool> {
     let limit = quantile(readings, QUIET_SHARE).map_or(f64::INFINITY, |quiet| EXCESS * quiet);
     readings.iter().map(|&reading| reading > limit).collect()

@@ -49,11 +49,11 @@ pub struct FittedKnee {
 /// It counts three unknowns per knee (Kim & Kim, J. Statistical Planning and Inference 170, 2016); with two,
 /// as Schwarz proposed, too many knees are found. Deviations below 1 % are left unexplained. The intervals
 /// are percentile bootstrap intervals for that number of knees; the samples are resampled within every point.
-/// The intervals are valid only if the segments are.
+/// The intervals are valid only if the curve really consists of straight segments.
 ///
-/// The cost model ([`super::fit_cost_model`]) bends gently over many sizes. That bend is not a knee, but
-/// segments fitted to it meet somewhere. To find only the knees that the model does not explain, pass the
-/// bandwidths divided by those that the model predicts.
+/// The cost model ([`super::fit_cost_model`]) bends gently over many sizes. That bend is not a knee, but a
+/// fit of straight segments places knees in it. To find only the knees that the model does not explain, pass
+/// the bandwidths divided by those that the model predicts.
 ///
 /// Points with five samples or fewer, or with values that are not positive and finite, are ignored. Returns
 /// `None` if fewer than three points remain, or if two have the same size.

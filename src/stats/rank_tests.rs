@@ -13,11 +13,11 @@ const LARGEST_EXACT_PAIRED: usize = 200;
 
 /// Two-sided p-value of the Mann-Whitney U test of two independent sets of samples.
 ///
-/// If both sets come from one distribution, of any shape, a value at most this small occurs with at most this
-/// probability. The test is exact for up to 60 samples in total, ties included. Above, it is the normal
-/// approximation with corrections for ties and continuity. Mann & Whitney, Annals of Mathematical Statistics
-/// 18(1), 1947; Lehmann, "Nonparametrics", 1975, sections 1.2 to 1.4. Returns `None` if a set is empty or a
-/// value is not a number.
+/// If both sets come from the same distribution, whatever its shape, the p-value is at most p with a
+/// probability of at most p. The test is exact for up to 60 samples in total, ties included. Above, it is the
+/// normal approximation with corrections for ties and continuity. Mann & Whitney, Annals of Mathematical
+/// Statistics 18(1), 1947; Lehmann, "Nonparametrics", 1975, sections 1.2 to 1.4. Returns `None` if a set is
+/// empty or a value is not a number.
 pub(super) fn mann_whitney_p(a: &[f64], b: &[f64]) -> Option<f64> {
     let both = [a, b].concat();
     if a.is_empty() || b.is_empty() || both.iter().any(|value| value.is_nan()) {

@@ -181,8 +181,12 @@ fn loss_message(name: &str, lost_events: u64, finished: &Finished) -> Option<Str
 fn count_mismatch(name: &str, samples: usize, cut_short: bool, clock_calls: u64) -> Option<String> {
     let expected = 2 * samples as u64;
     let at_most = if cut_short { expected + 2 } else { expected };
-    (!(expected..=at_most).contains(&clock_calls))
-        .then(|| format!("{name} saw {clock_calls} clock calls; {samples} samples make {expected}"))
+    (!(expected..=at_most).contains(&clock_calls)).then(|| {
+        format!(
+            "{name} recorded {clock_calls} clock_gettime calls, but {samples} samples make {expected}; the \
+             trace is incomplete"
+        )
+    })
 }
 
 const WITHOUT_ROOT: &str =

@@ -16,7 +16,11 @@ use iobench::error::Error;
 
 /// Each flaw: name, the only row that it makes red, and words of that row's sentence.
 pub(crate) const FLAWS: &[(&str, &str, &[&str])] = &[
-    ("rounds", "data", &["reading 136 blocks of 1 bytes", "the block at 1 is wrong", "op.offset_bytes"]),
+    (
+        "rounds",
+        "data",
+        &["reading 136 blocks of 1 bytes", "the block at offset 1 differs", "op.offset_bytes"],
+    ),
     ("deaf", "directions", &["writing succeeds but does not change the file", "Direction::Write"]),
     ("seeks", "bracket", &["lseek is called 2048 times but is not declared", "move that work to open"]),
     ("chatty", "bracket", &["write to standard error is called 2048 times but is not declared"]),

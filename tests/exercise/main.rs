@@ -130,7 +130,7 @@ fn a_slow_strategy_is_red_for_its_time_alone() {
     let modes: Vec<(&str, &str)> =
         ratios.iter().map(|ratio| (ratio.direction.as_str(), ratio.c_loop.as_str())).collect();
     assert_eq!(modes, [("read", "pread64"), ("write", "pwrite64")]);
-    assert!(rows["speed"].sentence.contains("more than 1.20 is too slow"), "{}", rows["speed"].sentence);
+    assert!(rows["speed"].sentence.contains("the limit is 1.20"), "{}", rows["speed"].sentence);
 }
 
 fn a_crash_is_red_and_the_table_is_whole() {

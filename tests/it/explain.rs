@@ -38,8 +38,8 @@ fn captured_runs_are_explained() {
         (
             "cold_read",
             &[
-                "The sample took 13.9 ms: 27 % on the CPU and 73 % off the CPU, waiting (utime + stime: \
-                 3.7 ms).",
+                "The sample of median time took 13.9 ms: 27 % on the CPU and 73 % off the CPU (waiting); \
+                 utime + stime: 3.7 ms.",
                 "The kernel read 16 MiB from the device into the page cache (inblock 32768): 0 % of the \
                  range was resident before the sample, 100 % after it. Readahead is at most 8 MiB.",
                 "The thread waited 3 times (nvcsw), 10.3 ms in total, once per 5.33 MiB moved.",
@@ -50,8 +50,8 @@ fn captured_runs_are_explained() {
         (
             "direct_read",
             &[
-                "The sample took 35.8 ms: 31 % on the CPU and 69 % off the CPU, waiting (utime + stime: \
-                 11.3 ms).",
+                "The sample of median time took 35.8 ms: 31 % on the CPU and 69 % off the CPU (waiting); \
+                 utime + stime: 11.3 ms.",
                 "O_DIRECT bypassed the page cache: 256 reads of 64 KiB went to the device (inblock 32768), \
                  139.7 us per read.",
                 "The thread waited 256 times (nvcsw), once per 64 KiB moved.",
@@ -69,7 +69,8 @@ fn captured_runs_are_explained() {
         (
             "write",
             &[
-                "The sample took 2.3 ms: 100 % on the CPU and 0 % off the CPU (utime + stime: 2.3 ms).",
+                "The sample of median time took 2.3 ms: 100 % on the CPU and 0 % off the CPU; utime + \
+                 stime: 2.3 ms.",
                 "The data was copied into the page cache at 6.78 GiB/s. The time to write it to the device \
                  is not included; -s includes it.",
             ],
@@ -77,8 +78,8 @@ fn captured_runs_are_explained() {
         (
             "write_and_sync",
             &[
-                "The sample took 19.8 ms: 18 % on the CPU and 82 % off the CPU, waiting (utime + stime: \
-                 3.7 ms).",
+                "The sample of median time took 19.8 ms: 18 % on the CPU and 82 % off the CPU (waiting); \
+                 utime + stime: 3.7 ms.",
                 "The writes returned after 2.5 ms; the sync then took 17.3 ms (87 % of the sample) to \
                  write the data to the device. The bandwidth including the sync is 808 MiB/s.",
                 "The thread waited 4 times (nvcsw), once per 4 MiB moved.",
@@ -87,8 +88,8 @@ fn captured_runs_are_explained() {
         (
             "one_byte_reads",
             &[
-                "The sample took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % off the CPU, \
-                 preempted (utime 61.6 ms, stime 434.0 ms).",
+                "The sample of median time took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % \
+                 off the CPU (preempted); utime 61.6 ms, stime 434.0 ms.",
                 "Every byte came from the page cache: 100 % of the range was resident before the sample, \
                  and no block was read from the device (inblock 0).",
                 "Each call moved 1 byte and took 472.6 ns of CPU time; most of that time is spent entering \
@@ -162,16 +163,16 @@ fn the_split_is_that_of_time_that_can_be_divided() {
         })
     };
     for (sentences, words) in [
-        (at(1.0, 0.25, 0.75, 0, 0), "25 % in the program, 75 % in the kernel, and 0 % off the CPU (utime"),
-        (at(1.0, 0.25, 0.25, 9, 0), "50 % off the CPU, waiting (utime 250.0 ms, stime 250.0 ms)"),
-        (at(1.0, 0.25, 0.25, 0, 9), "50 % off the CPU, preempted (utime"),
-        (at(1.0, 0.25, 0.25, 9, 9), "50 % off the CPU, waiting or preempted (utime"),
+        (at(1.0, 0.25, 0.75, 0, 0), "25 % in the program, 75 % in the kernel, and 0 % off the CPU; utime"),
+        (at(1.0, 0.25, 0.25, 9, 0), "50 % off the CPU (waiting); utime 250.0 ms, stime 250.0 ms"),
+        (at(1.0, 0.25, 0.25, 0, 9), "50 % off the CPU (preempted); utime"),
+        (at(1.0, 0.25, 0.25, 9, 9), "50 % off the CPU (waiting or preempted); utime"),
         // Ticks are too few to say where.
         (
             at(0.010, 0.004, 0.0, 9, 0),
-            "The sample took 10.0 ms: 40 % on the CPU and 60 % off the CPU, waiting (utime + stime",
+            "The sample of median time took 10.0 ms: 40 % on the CPU and 60 % off the CPU (waiting); utime",
         ),
-        (at(0.010, 0.0, 0.0101, 0, 0), "100 % on the CPU and 0 % off the CPU (utime"),
+        (at(0.010, 0.0, 0.0101, 0, 0), "100 % on the CPU and 0 % off the CPU; utime"),
     ] {
         assert_said(&sentences, words);
     }

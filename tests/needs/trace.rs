@@ -461,7 +461,7 @@ fn a_tracer_that_loses_events_is_reported_and_the_samples_are_printed() {
 fn a_tracer_that_did_not_see_every_bracket_is_reported() {
     let lines = format!("head -n 1; cat\n{TWO_SAMPLES}");
     let missing = faked(&lines, "-j", "-rB -b 4k -t 1M -n 3");
-    assert_sentence(&missing, 71, &["saw 4 clock calls; 3 samples make 6"]);
+    assert_sentence(&missing, 71, &["recorded 4 clock_gettime calls, but 3 samples make 6"]);
     let document = valid(&missing);
     let seen: Vec<bool> = document["benchmark_samples"]
         .as_array()

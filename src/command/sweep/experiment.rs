@@ -77,7 +77,8 @@ impl SweepPlan {
         let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
         let workload = Workload { total_bytes, ..first.workload };
         let created = prepared::make_file(&Request { workload, ..first.clone() })?;
-        let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)?;
+        let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)
+            .map_err(|error| error.with_remedy_if_missing("add --create"))?;
         if self.totals == Totals::Fitted {
             self.cover_file(&target);
         }

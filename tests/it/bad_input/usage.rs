@@ -68,7 +68,7 @@ fn numbers_that_are_none() {
     const ZERO: &str = "a size must be at least 1";
     const SIZE: &str = "is not a size; write bytes, or 4k, 64K, 1M, 1MiB";
     const LARGE: &str = "is more than 2^63 - 1 bytes";
-    const COUNT: &str = "is not a whole number of at least 1";
+    const COUNT: &str = "is not a positive whole number";
     let sizes = [
         ("0", ZERO),
         ("0k", ZERO),
@@ -85,8 +85,9 @@ fn numbers_that_are_none() {
         ("18446744073709551616", LARGE),
         ("9007199254740992k", LARGE),
     ];
-    let counts = ["0", "-1", "", "x", "1.5", "1k", "18446744073709551616"].map(|text| (text, COUNT));
-    let pauses = ["-1", "", "x", "nan", "inf", "1e300"].map(|text| (text, "is not a number of seconds"));
+    let counts = ["0", "-1", "", "x", "1.5", "1k"].map(|text| (text, COUNT));
+    let pauses =
+        ["-1", "", "x", "nan", "inf", "1e300"].map(|text| (text, "is not a time; write 0 or more seconds"));
     let cpus = ["-1", "", "x", "0-3"].map(|text| (text, "neither the number of a CPU nor none"));
     let seeds = ["-1", "x", "18446744073709551616"].map(|text| (text, "is not a whole number from 0"));
     for (flag, values) in [
@@ -106,8 +107,10 @@ fn numbers_that_are_none() {
             all_refused(scratch.folder(), USAGE, &[(&["-r", flag, value, "iofile"], &says)]);
         }
     }
+    let says = ["-n", "'18446744073709551616' is too large; the maximum is 18446744073709551615"];
+    all_refused(scratch.folder(), USAGE, &[(&["-r", "-n", "18446744073709551616", "iofile"], &says)]);
     for flag in ["--iodepth", "--batch"] {
-        let says = [flag, "4294967296", "no queue is that deep"];
+        let says = [flag, "4294967296", "is too large; the maximum is 4294967295"];
         all_refused(scratch.folder(), USAGE, &[(&["-r", flag, "4294967296", "iofile"], &says)]);
     }
 }
@@ -142,7 +145,7 @@ fn what_create_mode_does_not_take() {
             &[(&["-ct1M", flag, "iofile"], &says), (&["create", "-t1M", flag, "iofile"], &says)],
         );
     }
-    let says = &["-c creates the file with write(2)", "leave out --strategy mmap"][..];
+    let says = &["-c always writes with write(2)", "without --strategy, then run -w --strategy mmap"][..];
     all_refused(scratch.folder(), USAGE, &[(&["-ct1M", "--strategy", "mmap", "iofile"], says)]);
 }
 

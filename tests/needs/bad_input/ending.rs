@@ -49,7 +49,7 @@ fn a_signal_while_a_file_is_made_leaves_none() {
         ] {
             let outcome = signalled(scratch.folder(), &file, call, 2, signal, args);
             assert_error(&outcome, (exit_code, "interrupted"));
-            assert!(sentence(&outcome).ends_with("the half-made file was removed"), "{outcome:?}");
+            assert!(sentence(&outcome).ends_with("the incomplete file was removed"), "{outcome:?}");
             assert!(!file.exists(), "{args:?}");
         }
     }

@@ -112,7 +112,7 @@ fn a_file_that_is_left_half_made_is_removed_and_that_is_said() {
                 assert_eq!(outcome.code, Some(error.0), "{call} {fault}: {outcome:?}");
                 let sentence = sentence(&outcome);
                 assert!(sentence.starts_with("iofile: ") && sentence.contains(says), "{sentence}");
-                assert!(sentence.ends_with("the half-made file was removed"), "{sentence}");
+                assert!(sentence.ends_with("the incomplete file was removed"), "{sentence}");
                 assert!(!file.exists(), "{call} {fault} {args:?}");
                 if json {
                     assert_error(&outcome, error);
@@ -129,7 +129,7 @@ fn a_half_made_file_that_cannot_be_removed_is_named() {
     strace.args(["-e", "trace=pwrite64,unlink", "-e", "inject=unlink:error=EROFS"]);
     let outcome = finish(&mut through(strace, scratch.folder(), &["-rt4M", "--create", "iofile"]));
     assert_eq!(outcome.code, Some(74), "{outcome:?}");
-    assert!(sentence(&outcome).ends_with("; a half-made file is left at iofile"), "{outcome:?}");
+    assert!(sentence(&outcome).ends_with("; an incomplete file remains at iofile"), "{outcome:?}");
     assert!(file.exists());
 }
 
@@ -140,7 +140,7 @@ fn behind_a_symbolic_link_the_half_made_file_is_removed_and_not_the_link() {
     std::os::unix::fs::symlink("iofile", folder.join("link")).unwrap();
     let strace = injecting("pwrite64", "error=ENOSPC:when=1", None);
     let outcome = finish(&mut through(strace, folder, &["-ct1M", "link"]));
-    assert!(sentence(&outcome).ends_with("the half-made file was removed"), "{outcome:?}");
+    assert!(sentence(&outcome).ends_with("the incomplete file was removed"), "{outcome:?}");
     assert!(!file.exists() && folder.join("link").is_symlink());
 }
 
@@ -176,11 +176,11 @@ fn a_buffer_that_direct_io_cannot_take_is_told_the_nearest_that_works() {
         (1, vec![unit_bytes]),
     ];
     for (block_bytes, nearest) in cases {
-        let listed = nearest.iter().map(u64::to_string).collect::<Vec<_>>().join(" or ");
+        let listed = nearest.iter().map(u64::to_string).collect::<Vec<_>>().join(" or -b ");
         let says = [
             &format!("multiples of {unit_bytes} bytes"),
-            &format!("-b {block_bytes} "),
-            &format!("the nearest that works: {listed}"),
+            &format!("-b is {block_bytes};"),
+            &format!("use -b {listed}"),
         ];
         let says = says.map(String::as_str);
         let (block, total) = (block_bytes.to_string(), (block_bytes * 8).to_string());

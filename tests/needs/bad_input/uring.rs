@@ -23,7 +23,7 @@ fn io_uring_that_is_missing_says_for_which_reason() {
     let scratch = scratch();
     assert_missing(&scratch, || missing("ENOSYS"), "kernel_too_old", &["older than 5.1", "a newer kernel"]);
     assert_missing(&scratch, || missing("EINVAL"), "system", &["io_uring_setup failed", "another strategy"]);
-    let limit = &["the limit (memlock, RLIMIT_MEMLOCK) is ", "ulimit -l"];
+    let limit = &["the locked-memory limit (RLIMIT_MEMLOCK) of ", "ulimit -l"];
     assert_missing(&scratch, || missing("ENOMEM"), "memlock", limit);
 }
 
@@ -109,7 +109,7 @@ fn io_uring_that_may_lock_too_little_is_told_a_depth_that_works() {
         let outcome = limited(65536, &[&args[..], &["--iodepth", depth]].concat());
         assert_error(&outcome, SYSTEM);
         let sentence = sentence(&outcome);
-        for words in ["io_uring", "memlock", "is 65536 bytes", "ENOMEM", "ulimit -l"] {
+        for words in ["io_uring", "RLIMIT_MEMLOCK", "of 65536 bytes", "ENOMEM", "ulimit -l"] {
             assert!(sentence.contains(words), "{sentence}");
         }
         let (_, fix) = sentence.split_once("; use ").unwrap();
@@ -122,6 +122,6 @@ fn io_uring_that_may_lock_too_little_is_told_a_depth_that_works() {
     if nothing.code != Some(0) {
         // Since Linux 6.14 the ring itself is counted; before, only the buffers are.
         assert_error(&nothing, SYSTEM);
-        assert!(sentence(&nothing).contains("is 0 bytes") && sentence(&nothing).contains("another strategy"));
+        assert!(sentence(&nothing).contains("of 0 bytes") && sentence(&nothing).contains("another strategy"));
     }
 }
