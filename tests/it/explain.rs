@@ -24,82 +24,84 @@ fn captured(name: &str) -> Document {
     }
 }
 
+/// The sentences of each captured run.
+const EXPECTED: [(&str, &[&str]); 7] = [
+    (
+        "warm_read",
+        &[
+            "Every byte came from the page cache: 100 % of the range was resident before the sample, \
+             and no block was read from the device (inblock 0).",
+            "Each call moved 64 KiB in 7.0 us; most of that time is spent copying, at 8.7 GiB/s.",
+        ],
+    ),
+    (
+        "cold_read",
+        &[
+            "The sample of median time took 13.9 ms: 27 % on the CPU and 73 % off the CPU (waiting); \
+             utime + stime: 3.7 ms.",
+            "The kernel read 16 MiB from the device into the page cache (inblock 32768): 0 % of the \
+             range was resident before the sample, 100 % after it. Readahead is at most 8 MiB.",
+            "The thread waited 3 times (nvcsw), 10.3 ms in total, once per 5.33 MiB moved.",
+            "The device received 7 read requests of 2.29 MiB on average, while the program moved 64 \
+             KiB per I/O; the device accepts up to 4 MiB.",
+        ],
+    ),
+    (
+        "direct_read",
+        &[
+            "The sample of median time took 35.8 ms: 31 % on the CPU and 69 % off the CPU (waiting); \
+             utime + stime: 11.3 ms.",
+            "O_DIRECT bypassed the page cache: 256 reads of 64 KiB went to the device (inblock 32768), \
+             139.7 us per read.",
+            "The thread waited 256 times (nvcsw), once per 64 KiB moved.",
+        ],
+    ),
+    (
+        "mapped_read",
+        &[
+            "Every byte came from the page cache: 100 % of the range was resident before the sample, \
+             and no block was read from the device (inblock 0).",
+            "No system call moved the data: the strategy copied through the mapping and took 93 page \
+             faults (5.8 per MiB, 0 with I/O). Each fault mapped 176 KiB on average.",
+        ],
+    ),
+    (
+        "write",
+        &[
+            "The sample of median time took 2.3 ms: 100 % on the CPU and 0 % off the CPU; utime + \
+             stime: 2.3 ms.",
+            "The data was copied into the page cache at 6.78 GiB/s. The time to write it to the device \
+             is not included; -s includes it.",
+        ],
+    ),
+    (
+        "write_and_sync",
+        &[
+            "The sample of median time took 19.8 ms: 18 % on the CPU and 82 % off the CPU (waiting); \
+             utime + stime: 3.7 ms.",
+            "The writes returned after 2.5 ms; the sync then took 17.3 ms (87 % of the sample) to \
+             write the data to the device. The bandwidth including the sync is 808 MiB/s.",
+            "The thread waited 4 times (nvcsw), once per 4 MiB moved.",
+        ],
+    ),
+    (
+        "one_byte_reads",
+        &[
+            "The sample of median time took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % \
+             off the CPU (preempted); utime 61.6 ms, stime 434.0 ms.",
+            "Every byte came from the page cache: 100 % of the range was resident before the sample, \
+             and no block was read from the device (inblock 0).",
+            "Each call moved 1 byte and took 472.6 ns of CPU time; most of that time is spent entering \
+             and leaving the kernel. A larger -b makes fewer calls.",
+            "The thread was preempted 376 times (nivcsw): other threads ran on its CPU, and the \
+             measured time includes theirs.",
+        ],
+    ),
+];
+
 #[test]
 fn captured_runs_are_explained() {
-    let expected: [(&str, &[&str]); 7] = [
-        (
-            "warm_read",
-            &[
-                "Every byte came from the page cache: 100 % of the range was resident before the sample, \
-                 and no block was read from the device (inblock 0).",
-                "Each call moved 64 KiB in 7.0 us; most of that time is spent copying, at 8.7 GiB/s.",
-            ],
-        ),
-        (
-            "cold_read",
-            &[
-                "The sample of median time took 13.9 ms: 27 % on the CPU and 73 % off the CPU (waiting); \
-                 utime + stime: 3.7 ms.",
-                "The kernel read 16 MiB from the device into the page cache (inblock 32768): 0 % of the \
-                 range was resident before the sample, 100 % after it. Readahead is at most 8 MiB.",
-                "The thread waited 3 times (nvcsw), 10.3 ms in total, once per 5.33 MiB moved.",
-                "The device received 7 read requests of 2.29 MiB on average, while the program moved 64 \
-                 KiB per I/O; the device accepts up to 4 MiB.",
-            ],
-        ),
-        (
-            "direct_read",
-            &[
-                "The sample of median time took 35.8 ms: 31 % on the CPU and 69 % off the CPU (waiting); \
-                 utime + stime: 11.3 ms.",
-                "O_DIRECT bypassed the page cache: 256 reads of 64 KiB went to the device (inblock 32768), \
-                 139.7 us per read.",
-                "The thread waited 256 times (nvcsw), once per 64 KiB moved.",
-            ],
-        ),
-        (
-            "mapped_read",
-            &[
-                "Every byte came from the page cache: 100 % of the range was resident before the sample, \
-                 and no block was read from the device (inblock 0).",
-                "No system call moved the data: the strategy copied through the mapping and took 93 page \
-                 faults (5.8 per MiB, 0 with I/O). Each fault mapped 176 KiB on average.",
-            ],
-        ),
-        (
-            "write",
-            &[
-                "The sample of median time took 2.3 ms: 100 % on the CPU and 0 % off the CPU; utime + \
-                 stime: 2.3 ms.",
-                "The data was copied into the page cache at 6.78 GiB/s. The time to write it to the device \
-                 is not included; -s includes it.",
-            ],
-        ),
-        (
-            "write_and_sync",
-            &[
-                "The sample of median time took 19.8 ms: 18 % on the CPU and 82 % off the CPU (waiting); \
-                 utime + stime: 3.7 ms.",
-                "The writes returned after 2.5 ms; the sync then took 17.3 ms (87 % of the sample) to \
-                 write the data to the device. The bandwidth including the sync is 808 MiB/s.",
-                "The thread waited 4 times (nvcsw), once per 4 MiB moved.",
-            ],
-        ),
-        (
-            "one_byte_reads",
-            &[
-                "The sample of median time took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % \
-                 off the CPU (preempted); utime 61.6 ms, stime 434.0 ms.",
-                "Every byte came from the page cache: 100 % of the range was resident before the sample, \
-                 and no block was read from the device (inblock 0).",
-                "Each call moved 1 byte and took 472.6 ns of CPU time; most of that time is spent entering \
-                 and leaving the kernel. A larger -b makes fewer calls.",
-                "The thread was preempted 376 times (nivcsw): other threads ran on its CPU, and the \
-                 measured time includes theirs.",
-            ],
-        ),
-    ];
-    for (name, expected) in expected {
+    for (name, expected) in EXPECTED {
         assert_eq!(sentences(&captured(name)), expected, "{name}");
     }
 }
