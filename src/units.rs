@@ -138,7 +138,6 @@ const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
 
 /// A number of bytes in the largest unit that gives at least 1, with three significant digits: `4 KiB`, `1.25
 /// MiB`.
-#[must_use]
 pub(crate) fn size(bytes: f64) -> String {
     let mut value = bytes;
     let mut unit = 0;
@@ -154,7 +153,6 @@ pub(crate) fn size(bytes: f64) -> String {
 }
 
 /// A time in the unit that gives one to three digits before the point.
-#[must_use]
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s >= 1.0 => format!("{s:.2} s"),
@@ -165,7 +163,6 @@ pub(crate) fn seconds(seconds: f64) -> String {
 }
 
 /// `1 time`, `3 times`.
-#[must_use]
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -53,7 +53,6 @@ pub struct Reading {
 
 impl ReferenceWork {
     /// Touches the memory that readings copy.
-    #[must_use]
     pub fn new() -> ReferenceWork {
         ReferenceWork { source: vec![1; COPIED_BYTES as usize], block: vec![0; CONTROL_BLOCK_BYTES], next: 0 }
     }

@@ -37,7 +37,6 @@ impl Plan {
     ///
     /// # Panics
     /// If the total is not a multiple of the block size. Every caller checks this first.
-    #[must_use]
     pub fn new(workload: Workload, limits: &Limits) -> Plan {
         let Workload { access, total_bytes, block_bytes, seed, .. } = workload;
         assert!(total_bytes.is_multiple_of(block_bytes), "the total is a multiple of the block size");

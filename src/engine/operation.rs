@@ -39,7 +39,6 @@ pub enum Mode {
 
 impl Mode {
     /// The lab's `operation`.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Mode::Create => "create",
@@ -50,7 +49,6 @@ impl Mode {
     }
 
     /// Direction of the transfers.
-    #[must_use]
     pub fn direction(self) -> Direction {
         match self {
             Mode::Create | Mode::Write => Direction::Write,

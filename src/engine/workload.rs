@@ -58,7 +58,6 @@ pub struct Workload {
 
 impl Workload {
     /// Blocks of `block_bytes` bytes in order, through the page cache, with defaults for everything else.
-    #[must_use]
     pub fn new(direction: Direction, block_bytes: u64, total_bytes: u64) -> Workload {
         Workload {
             direction,
@@ -77,7 +76,6 @@ impl Workload {
     }
 
     /// Number of I/Os.
-    #[must_use]
     pub fn blocks(&self) -> u64 {
         self.total_bytes / self.block_bytes
     }
@@ -97,13 +95,11 @@ impl Workload {
     }
 
     /// Operations in flight; 1 until [`Workload::within`] has settled it.
-    #[must_use]
     pub fn depth(&self) -> u32 {
         self.iodepth.unwrap_or(1)
     }
 
     /// Completions to wait for at a time, 1 to [`Workload::depth`].
-    #[must_use]
     pub fn waits_for(&self) -> u32 {
         self.batch.unwrap_or(1)
     }

@@ -24,7 +24,6 @@ use freebsd as system;
 ///
 /// If the path does not exist yet, the nearest existing folder above it is described. If it is a device node,
 /// that device is described.
-#[must_use]
 pub fn configuration(path: Option<&Path>) -> Configuration {
     let path = path.and_then(existing);
     let filesystem = path.as_deref().and_then(system::filesystem);
@@ -43,7 +42,6 @@ pub fn configuration(path: Option<&Path>) -> Configuration {
 }
 
 /// Reads the present [`Conditions`].
-#[must_use]
 pub fn conditions() -> Conditions {
     system::conditions()
 }
@@ -57,14 +55,12 @@ pub fn conditions() -> Conditions {
 /// An empty list means that no user is known; the device may still have one. On Linux, if the tables of this
 /// mount namespace name no user, the device is opened for a moment with `O_EXCL`. The kernel refuses that
 /// while the device is claimed, even if the caller itself claimed it.
-#[must_use]
 pub fn device_users(device: &Metadata) -> Vec<String> {
     system::device_users(device)
 }
 
 /// True if this is the device node of a disk or of a part of one. FreeBSD has no block devices: its disks are
 /// the character devices that the GEOM tree names.
-#[must_use]
 pub fn is_disk(node: &Metadata) -> bool {
     system::is_disk(node)
 }
@@ -72,7 +68,6 @@ pub fn is_disk(node: &Metadata) -> bool {
 /// Size in bytes of the block device that `file` is open on; `None` for any other file.
 ///
 /// Linux: ioctl `BLKGETSIZE64`; FreeBSD: ioctl `DIOCGMEDIASIZE`.
-#[must_use]
 pub fn device_size_bytes(file: &File) -> Option<u64> {
     system::device_size_bytes(file)
 }
@@ -81,7 +76,6 @@ pub fn device_size_bytes(file: &File) -> Option<u64> {
 ///
 /// `None` if the metadata does not lead to one device: network filesystems, tmpfs, overlay, and subvolumes of
 /// btrfs, whose device numbers are not those of a device.
-#[must_use]
 pub fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
     system::logical_block_bytes(metadata)
 }
@@ -91,13 +85,11 @@ pub fn logical_block_bytes(metadata: &Metadata) -> Option<u64> {
 /// Linux: the minimum of `MemAvailable` and, for each limited control group around this process, its limit
 /// minus its usage. Page cache that the group can drop does not count as used, as in `MemAvailable`. FreeBSD:
 /// free and inactive pages.
-#[must_use]
 pub fn memory_available_bytes() -> Option<u64> {
     system::memory_available_bytes()
 }
 
 /// The filesystem that holds `path`, or will hold it once it is created.
-#[must_use]
 pub fn filesystem(path: &Path) -> Option<Filesystem> {
     system::filesystem(&existing(path)?)
 }

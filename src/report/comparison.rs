@@ -226,7 +226,11 @@ pub fn compare(
     }
     let controls: Vec<Ratio> = machine.iter().map(|(_, ratio)| *ratio).collect();
     comparison.points = judged(&compared, &controls, threshold);
-    comparison.machine = machine.into_iter().map(MachineChange::from).collect();
+    let change =
+        |(control, Ratio { ratio: time_ratio, interval: time_ratio_interval, .. }): (&str, Ratio)| {
+            MachineChange { control: control.to_owned(), time_ratio, time_ratio_interval }
+        };
+    comparison.machine = machine.into_iter().map(change).collect();
     (comparison, outcome)
 }
 
@@ -241,13 +245,6 @@ fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
     let times = |controls: &[Control], read: Read| controls.iter().map(read).collect::<Vec<f64>>();
     let ratio = |read| ratio_of_series(&times(old, read), &times(new, read));
     controls.into_iter().filter_map(|(name, read)| Some((name, ratio(read)?))).collect()
-}
-
-impl From<(&'static str, Ratio)> for MachineChange {
-    fn from((control, ratio): (&'static str, Ratio)) -> MachineChange {
-        let (time_ratio, time_ratio_interval) = (ratio.ratio, ratio.interval);
-        MachineChange { control: control.to_owned(), time_ratio, time_ratio_interval }
-    }
 }
 
 /// Judges the time ratios (new/old) of all points together. `machine` holds the ratios of the controls.

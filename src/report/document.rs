@@ -206,13 +206,11 @@ pub struct BenchmarkConfiguration {
 
 impl BenchmarkConfiguration {
     /// True if the strategy performs no I/O. Such a run measures the floor and has no bandwidth.
-    #[must_use]
     pub fn is_floor(&self) -> bool {
         !self.properties.performs_io
     }
 
     /// A warning if the run reads bytes that were never written.
-    #[must_use]
     pub fn never_written(&self) -> Option<Warning> {
         let empty_bytes = self.hole_bytes?.max(self.unwritten_bytes.unwrap_or(0));
         let message = format!(
@@ -331,14 +329,12 @@ impl From<&Usage> for UsageRecord {
 
 impl SampleRecord {
     /// True if the sample counts in statistics: it is neither warm-up nor disturbed.
-    #[must_use]
     pub fn counts(&self) -> bool {
         matches!(self.role, None | Some(Role::Measured))
     }
 }
 
 /// Bandwidths of the samples that count, in KiB/s.
-#[must_use]
 pub fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
     samples.iter().filter(|sample| sample.counts()).map(|sample| sample.bandwidth).collect()
 }

@@ -110,7 +110,6 @@ pub struct SweepRun {
 
 impl SweepRun {
     /// True if the point could run, even if it failed later.
-    #[must_use]
     pub fn could_run(&self) -> bool {
         self.error.is_none() || !self.benchmark_samples.is_empty()
     }
@@ -152,7 +151,6 @@ pub struct FiveNumbers {
 
 impl FiveNumbers {
     /// The summary of these bandwidths, in KiB/s; `None` if there are none.
-    #[must_use]
     pub fn of(kib_per_second: &[f64]) -> Option<FiveNumbers> {
         Some(FiveNumbers {
             n: kib_per_second.len() as u64,
@@ -233,7 +231,6 @@ pub struct Control {
 
 impl Control {
     /// The longer of the two processor times, in nanoseconds.
-    #[must_use]
     pub fn processor_ns(&self) -> f64 {
         self.processor_before_ns.max(self.processor_after_ns)
     }
@@ -286,7 +283,6 @@ impl SweepDocument {
     }
 
     /// True if this strategy performs no I/O, so that it measures the floor.
-    #[must_use]
     pub fn is_floor(&self, strategy: &str) -> bool {
         self.runs_of(strategy).any(|run| run.benchmark_configuration.is_floor())
     }

@@ -41,7 +41,6 @@ pub fn benchmark(output: &mut dyn Write, configuration: &BenchmarkConfiguration)
 }
 
 /// The keys of a record with their values as text, in order. A missing value is `-`.
-#[must_use]
 pub fn lines(record: &impl Serialize) -> Vec<(String, String)> {
     fields(record).iter().map(|(key, value)| (key.clone(), plain(value))).collect()
 }
