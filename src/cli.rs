@@ -28,8 +28,8 @@ pub(crate) const DEFAULT_STRATEGY: &str = "readwrite";
 #[derive(Debug, Parser)]
 #[command(name = "iobench", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(after_help = "Sizes are bytes, or 4k, 64K, 1M, 1MiB (powers of 1024).\n\
-    Exit codes: 0 done, 64 usage, 66 the path cannot be opened, 71 a system call failed, \
-    74 an I/O error or partial transfer, 130 Ctrl-C.\n\n\
+    Exit codes: 0 done, 64 usage, 66 a path cannot be opened or used, \
+    71 a system call failed, 74 an I/O error, a partial transfer or a file that is too short, 130 Ctrl-C.\n\n\
     Examples:\n  \
     iobench --create -r iofile                       read iofile, created if it is missing\n  \
     iobench --strategy mmap -r -b 64k --explain iofile  one path, with an explanation\n  \
@@ -111,7 +111,7 @@ pub(crate) struct RunArgs {
     /// Bare: no preparation before each sample
     #[arg(short = 'B')]
     pub(crate) bare: bool,
-    /// Collect getrusage(2) around the loop
+    /// Report the getrusage(2) values of each sample
     #[arg(short = 'g')]
     pub(crate) usage: bool,
     /// JSON on standard output
@@ -156,7 +156,7 @@ pub(crate) struct RunArgs {
     /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,
-    /// [create|describe|read|write] and the file or device
+    /// The file or device; create, describe, read or write may precede it in place of -c, -r or -w
     #[arg(value_name = "PATH")]
     pub(crate) words: Vec<PathBuf>,
 }
@@ -176,7 +176,7 @@ pub(crate) struct SweepArgs {
     /// Buffer sizes: a range of powers of two, or a list
     #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
     pub(crate) block_sizes: Sizes,
-    /// Bytes per sample [default: the file size, 16 MiB at most; less where a sample would take over 5 ms]
+    /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
     /// Options of the workload.
@@ -216,7 +216,7 @@ pub(crate) struct SweepArgs {
 /// Options of every command that compares.
 #[derive(Debug, Args)]
 pub(crate) struct ComparisonArgs {
-    /// Fraction of the time that a difference must exceed to matter
+    /// Smallest relative difference in time that counts as slower or faster
     #[arg(long, value_name = "FRACTION", default_value = "3%", value_parser = units::parse_fraction)]
     pub(crate) threshold: f64,
     /// JSON on standard output
@@ -230,7 +230,7 @@ pub(crate) struct CompareArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
-    /// The old result: of a sweep, or of a run with -j -v
+    /// The old result, from a sweep or from a run with -j -v
     pub(crate) old: PathBuf,
     /// The new result
     pub(crate) new: PathBuf,
@@ -272,7 +272,7 @@ pub(crate) struct PlotArgs {
     /// Results of sweeps, or of single runs with -j -v
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
-    /// The file to write; its extension gives the format: .svg, .html, or .png (feature png)
+    /// The file to write; its extension gives the format: .svg, .html, or .png (if built with --features png)
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Logarithmic bandwidth axis
@@ -298,10 +298,10 @@ pub(crate) struct TraceArgs {
     /// Run this script instead, and print its output
     #[arg(long, value_name = "FILE", conflicts_with = "show")]
     pub(crate) script: Option<PathBuf>,
-    /// Print the script that would be run, and stop
+    /// Print the script without running it
     #[arg(long)]
     pub(crate) print_script: bool,
-    /// Alternate traced and untraced samples (10 pairs, or -n of ARGS), and print the cost of tracing
+    /// Alternate traced and untraced samples (10 pairs, or the -n in ARGS), and print the cost of tracing
     #[arg(long, conflicts_with_all = ["print_script", "script"])]
     pub(crate) probe_effect: bool,
     /// JSON on standard output
@@ -337,16 +337,16 @@ pub(crate) struct SelftestArgs {
     /// The strategy, or all
     #[arg(long, value_name = "NAME|all")]
     pub(crate) strategy: String,
-    /// Check only these rows [default: all]
+    /// Run only these checks [default: all]
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) only: Vec<Criterion>,
-    /// Fraction of the C loop's time by which the strategy may be slower
+    /// Maximum slowdown compared with the C loop, as a fraction of its time
     #[arg(long, value_name = "FRACTION", default_value = "20%", value_parser = units::parse_fraction)]
     pub(crate) within: f64,
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// Folder for temporary files; if it is a file, the folder of that file, which is not changed
+    /// Folder for temporary files; if PATH is a file, its folder is used and the file is not changed
     #[arg(default_value = ".")]
     pub(crate) path: PathBuf,
 }

@@ -85,7 +85,7 @@ impl Error {
             Errno::EACCES | Errno::EPERM => "use a file that you may open in this mode, or another user",
             Errno::EROFS => "the filesystem is mounted read-only: use -r, or a file elsewhere",
             Errno::EISDIR => "name a file or a block device, not a directory",
-            Errno::EINVAL => "this filesystem does not take these open flags (O_DIRECT?): leave out -d",
+            Errno::EINVAL => "this filesystem rejects the open flags, probably O_DIRECT: leave out -d",
             _ => "name a file that exists and that you may open",
         };
         Error::unusable(path, describe(errno), remedy).because(errno)
@@ -121,11 +121,11 @@ impl Error {
     /// A file of `size_bytes` bytes, where a run with blocks of `block_bytes` bytes needs `total_bytes`.
     pub fn short_file(path: &Path, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
         let reason = format!("the file holds {size_bytes} bytes, the run needs {total_bytes}");
-        let fitting = match size_bytes / block_bytes * block_bytes {
-            0 => String::new(),
-            total_bytes => format!("use -t {total_bytes} or "),
+        // Creating the file again is not advised, because its contents may be precious.
+        let remedy = match size_bytes / block_bytes * block_bytes {
+            0 => "use a smaller -b and -t, or another file".to_owned(),
+            total_bytes => format!("use -t {total_bytes}, or another file"),
         };
-        let remedy = format!("{fitting}recreate it with -c -t {total_bytes}");
         Error::new(ErrorKind::ShortFile, 74, reason, remedy).at(path)
     }
 

@@ -61,8 +61,9 @@ impl IoPath for Mmap {
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open_mappable(spec)?;
         let total_bytes = spec.workload.total_bytes;
-        let length = usize::try_from(total_bytes)
-            .map_err(|_| Error::usage(format!("-t {total_bytes}: more than the address space")))?;
+        let length = usize::try_from(total_bytes).map_err(|_| {
+            Error::usage(format!("-t {total_bytes}: exceeds the address space; use a smaller -t"))
+        })?;
         let mut options = MmapOptions::new();
         options.len(length);
         let map = match spec.workload.direction {

@@ -4,7 +4,7 @@
 //! between the page cache and the buffer and advances the position. Each call also enters and leaves the
 //! kernel. With small blocks this dominates the time; with large blocks the copy does.
 //!
-//! A tracer sees between the brackets: `read` or `write`, one per block; `fsync` with `-s`.
+//! A tracer sees between the brackets: one `read` or `write` per block, and `fsync` with `-s`.
 //! Inside the bracket: those calls and their copies; on a cold file also the wait for the device.
 //! Man pages: read(2), write(2), fsync(2).
 

@@ -154,9 +154,8 @@ fn check_order(workload: &Workload) -> Result<(), Error> {
     if list_bytes <= free_bytes {
         return Ok(());
     }
-    let reason =
-        format!("the list takes {list_bytes} bytes, but only {free_bytes} bytes of memory are available");
-    Err(Error::unavailable("laying out the offsets", reason, "use a smaller -t or a larger -b"))
+    let reason = format!("they need {list_bytes} bytes, but only {free_bytes} bytes of memory are available");
+    Err(Error::unavailable("allocating the block offsets", reason, "use a smaller -t or a larger -b"))
 }
 
 /// Probes the strategy on the target, and checks the buffer size against its limits.

@@ -160,10 +160,9 @@ pub(crate) fn is_verbose(args: &RunArgs) -> bool {
     args.verbose || matches!(mode, Ok(Mode::Create | Mode::Describe))
 }
 
-const NO_MODE: &str =
-    "no mode: give one of -c, -r and -w, or one of create, describe, read and write before the path";
+const NO_MODE: &str = "no mode: give -c, -r or -w, or write create, describe, read or write before the path";
 const NO_PATH: &str = "no path: name the file or device after the mode";
-const TWO_MODES: &str = "two modes: give exactly one of -c, -r and -w, or one verb";
+const TWO_MODES: &str = "two modes: give only one of -c, -r, -w, create, describe, read and write";
 const TWO_PATHS: &str = "more than one path: a run measures one file or device";
 
 fn mode_and_path(args: &RunArgs) -> Result<(Mode, PathBuf), Error> {

@@ -60,7 +60,7 @@ fn plan(old: &SweepDocument, args: &RerunArgs, context: &Context) -> Result<Swee
     })
 }
 
-/// Removes the points from the old result that an interrupted repetition did not reach.
+/// Removes from the old result the points that an interrupted rerun did not measure.
 fn keep_common_points(old: &mut SweepDocument, new: &SweepDocument) {
     let key = |run: &SweepRun| {
         (run.benchmark_configuration.strategy.clone(), run.benchmark_configuration.buffersize)

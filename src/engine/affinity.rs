@@ -50,7 +50,9 @@ pub fn pin(choice: CpuChoice) -> Result<Option<usize>, Error> {
     let cpu = match choice {
         CpuChoice::Number(cpu) if allowed.contains(&cpu) => Some(cpu),
         CpuChoice::Number(cpu) => {
-            return Err(Error::usage(format!("--cpu {cpu}: this process may run on CPUs {allowed:?} only")));
+            return Err(Error::usage(format!(
+                "--cpu {cpu}: this process is allowed only on CPUs {allowed:?}"
+            )));
         }
         _ => allowed.first().copied(),
     };

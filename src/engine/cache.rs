@@ -20,7 +20,7 @@ use crate::error::{Error, Failure, errno_of};
 pub enum CacheState {
     /// All pages are cached. Missing pages are read before each sample.
     Warm,
-    /// No page is cached. Dirty pages are written out, then all are dropped with posix_fadvise(2).
+    /// No page is cached. Dirty pages are written out; then all pages are dropped with posix_fadvise(2).
     Cold,
     /// Not controlled.
     AsIs,

@@ -22,7 +22,7 @@ pub fn truncate(path: &Path, total_bytes: u64) -> Result<(), Error> {
     if let Ok(metadata) = std::fs::metadata(path)
         && !metadata.is_file()
     {
-        let remedy = "-c makes regular files; name another path";
+        let remedy = "-c creates regular files only; name another path";
         return Err(Error::unusable(path, "is not a regular file", remedy));
     }
     let opened = OpenOptions::new().write(true).create(true).truncate(true).mode(OWNER_ONLY).open(path);

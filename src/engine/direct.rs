@@ -25,13 +25,13 @@ const IGNORING_FILESYSTEMS: [&str; 2] = ["tmpfs", "ramfs"];
 pub fn alignment(target: &Target) -> Result<Alignment, Refusal> {
     let filesystem = host::filesystem(target.path()).map(|found| found.kind).unwrap_or_default();
     if IGNORING_FILESYSTEMS.contains(&filesystem.as_str()) {
-        return Err(refusal(format!("{filesystem} takes O_DIRECT but still goes through the page cache")));
+        return Err(refusal(format!("{filesystem} accepts O_DIRECT but still uses the page cache")));
     }
     let own_path = format!("/proc/self/fd/{}", target.control().as_raw_fd());
     let reopened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(own_path);
     // The strategy's own open reports any other failure (no /proc, no permission to read).
     if reopened.is_err_and(|error| errno_of(&error) == Errno::EINVAL) {
-        return Err(refusal(format!("{} has no O_DIRECT for this file", name_or_this(&filesystem))));
+        return Err(refusal(format!("{} does not support O_DIRECT on this file", name_or_this(&filesystem))));
     }
     match reported(target) {
         Some(Alignment { offset_bytes: 0, .. }) => {

@@ -124,7 +124,10 @@ impl<'a> Iteration<'a> {
         let usage = usage_before.map(|before| Usage::now().since(before));
         usdt::sample_end(number, elapsed.total_ns);
         let tally = pass.tally;
-        outcome.and_then(|()| verify(workload, tally)).map_err(|failure| pass_error(target, failure))?;
+        outcome.and_then(|()| verify(workload, tally)).map_err(|failure| match failure.fault {
+            Fault::Interrupted => interrupt::error(),
+            _ => Error::io(target.path(), failure),
+        })?;
         target.check_still_holds(file_bytes, block_bytes)?;
         Ok(Sample {
             elapsed,
@@ -154,11 +157,4 @@ fn verify(workload: &Workload, tally: Tally) -> Result<(), Failure> {
     }
     let fault = Fault::Incomplete { io_count, blocks };
     Err(Failure { operation: workload.direction.name(), offset_bytes: None, fault })
-}
-
-fn pass_error(target: &Target, failure: Failure) -> Error {
-    match failure.fault {
-        Fault::Interrupted => interrupt::error(),
-        _ => Error::io(target.path(), failure),
-    }
 }

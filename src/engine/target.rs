@@ -200,7 +200,7 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
 }
 
 fn in_use(path: &Path, users: &str) -> Error {
-    let remedy = "a device in use is never written to: unmount it, or name another";
+    let remedy = "iobench never writes to a device in use: unmount it, or name another device";
     Error::unusable(path, format!("is in use ({users})"), remedy)
 }
 

@@ -161,7 +161,7 @@ fn time_split(facts: &Evidence) -> Option<String> {
 fn no_io(facts: &Evidence) -> Option<String> {
     facts.configuration.is_floor().then(|| {
         format!(
-            "No data was moved: the measuring loop itself takes {} per I/O.",
+            "No data was moved: the harness itself takes {} per I/O.",
             units::seconds(facts.seconds_per_io())
         )
     })
@@ -320,8 +320,8 @@ fn preemptions(facts: &Evidence) -> Option<String> {
     let rate = count as f64 / facts.sample.time;
     (count > 2 && rate > PREEMPTIONS_PER_SECOND).then(|| {
         format!(
-            "The thread was preempted {count} times (nivcsw): other threads ran on its CPU, and the measured \
-             time includes theirs."
+            "The thread was preempted {count} times (nivcsw); the measured time includes the time \
+             of the threads that ran on its CPU."
         )
     })
 }

@@ -66,18 +66,17 @@ impl ResultFile {
 /// # Errors
 /// An open error if the file cannot be read, or is not a result of a known version.
 pub fn read(path: &Path, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let reason = error.raw_os_error().map_or_else(|| error.to_string(), |_| describe(errno_of(&error)));
-        Error::unusable(path, reason, "name a result file that you may read")
+    let bytes = std::fs::read(path).map_err(|error| {
+        Error::unusable(path, describe(errno_of(&error)), "name a result file that you may read")
     })?;
     let remedy = "name a result of iobench sweep -j, or of a run with -j -v";
-    parse(&text, strategies).map_err(|reason| Error::unusable(path, reason, remedy))
+    parse(&bytes, strategies).map_err(|reason| Error::unusable(path, reason, remedy))
 }
 
 /// Parses a document. The version is checked first, because a document of another version may not fit these
 /// types.
-fn parse(text: &str, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, String> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| format!("not JSON ({error})"))?;
+fn parse(json: &[u8], strategies: &[&'static dyn Strategy]) -> Result<ResultFile, String> {
+    let mut value: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON ({error})"))?;
     match value.get("schema_version").and_then(Value::as_u64) {
         Some(version) if version == u64::from(SCHEMA_VERSION) => {}
         Some(1) => upgrade(&mut value, strategies),

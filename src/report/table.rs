@@ -26,7 +26,7 @@ pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()>
     writeln!(
         output,
         "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no \
-         other. {} in {:.0} s, {}{}.",
+         other. {} in {:.1} s, {}{}.",
         units::counted(configuration.rounds, "round"),
         configuration.elapsed_seconds,
         caption::cache(configuration.cache),

@@ -22,7 +22,7 @@ impl DataFile {
         static SERIAL: AtomicU64 = AtomicU64::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("iobench-selftest-{}-{serial}", std::process::id()));
-        let cannot = |error| format!("{}: no file for the check: {error}", path.display());
+        let cannot = |error| format!("{}: cannot create the test file: {error}", path.display());
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create_new(true).open(&path).map_err(cannot)?;
         let mut expected = vec![0; size_bytes as usize];

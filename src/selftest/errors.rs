@@ -112,7 +112,7 @@ fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
     let (outcome, _) = trial.attempt(&shape.offsets());
     match outcome {
         Err(Failure { operation: "write", offset_bytes: Some(_), .. }) => Ok(()),
-        Err(failure) => Err(format!("the failure does not say which write: {failure}")),
+        Err(failure) => Err(format!("the error does not name the failed write: {failure}")),
         Ok(()) => {
             let last = file.found(shape.total_bytes() - shape.block_bytes(), shape.block_bytes() as usize)?;
             if written.contains(&last) {

@@ -59,7 +59,9 @@ pub(super) fn grants(subject: &Subject) -> CheckResult {
 /// With O_DIRECT, a pass does not add pages of the file to the page cache.
 pub(super) fn bypasses(subject: &Subject) -> CheckResult {
     if !subject.direct {
-        return Ok(Outcome::DoesNotApply("without O_DIRECT the page cache is the path".to_owned()));
+        return Ok(Outcome::DoesNotApply(
+            "this check applies only to strategies that use O_DIRECT".to_owned(),
+        ));
     }
     for direction in subject.directions.iter().copied() {
         let shape = Shape::plain(BLOCK_BYTES, BLOCKS);

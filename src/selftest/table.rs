@@ -18,11 +18,11 @@ pub enum Criterion {
     Directions,
     /// The calls between the brackets are the declared ones.
     Bracket,
-    /// A refusal or a short transfer by the kernel is an error.
+    /// Failed and short system calls are reported as errors.
     Errors,
     /// The requested settings are used.
     Fallback,
-    /// Its time is within --within of a loop in C.
+    /// It is at most --within slower than a C loop.
     Speed,
 }
 

@@ -40,7 +40,9 @@ pub fn obstacle() -> Option<String> {
         Ok(output) if !output.status.success() => {
             let words = String::from_utf8_lossy(&output.stderr);
             let words = words.lines().next().unwrap_or("it failed").trim_start_matches("strace: ").to_owned();
-            Some(format!("strace may not trace here ({words}); allow ptrace, or use another machine"))
+            Some(format!(
+                "strace is not permitted to trace here ({words}); allow ptrace, or use another machine"
+            ))
         }
         Ok(_) => None,
     }

@@ -93,8 +93,8 @@ const EXPECTED: [(&str, &[&str]); 7] = [
              and no block was read from the device (inblock 0).",
             "Each call moved 1 byte and took 472.6 ns of CPU time; most of that time is spent entering \
              and leaving the kernel. A larger -b makes fewer calls.",
-            "The thread was preempted 376 times (nivcsw): other threads ran on its CPU, and the \
-             measured time includes theirs.",
+            "The thread was preempted 376 times (nivcsw); the measured time includes the time \
+             of the threads that ran on its CPU.",
         ],
     ),
 ];

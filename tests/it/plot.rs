@@ -243,7 +243,7 @@ fn what_cannot_be_read_is_refused_with_a_reason() {
     for (input, clause) in [
         (folder.path().join("missing.json"), "No such file or directory (ENOENT)"),
         (folder.path().to_owned(), "Is a directory (EISDIR)"),
-        (write(&folder, "binary", [0xff, 0xfe]), "UTF-8"),
+        (write(&folder, "binary", [0xff, 0xfe]), "not JSON"),
         (write(&folder, "text", "bandwidth: 7"), "not JSON"),
         (write(&folder, "foreign", "{\"fio version\": \"fio-3.33\"}"), "no schema_version"),
         (

@@ -72,7 +72,10 @@ impl SweepPlan {
     /// An error before the first sample.
     pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
         interrupt::install();
-        let first = self.requests.first().ok_or_else(|| Error::usage("nothing to sweep"))?;
+        let first = self
+            .requests
+            .first()
+            .ok_or_else(|| Error::usage("nothing to sweep: give a strategy and a size"))?;
         let cpu = affinity::pin(first.workload.cpu)?;
         let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
         let workload = Workload { total_bytes, ..first.workload };

@@ -8,7 +8,7 @@ use super::style::Style;
 use super::{Figure, Point, Reference, Series, Vertical, VerticalKind};
 use crate::units;
 
-/// Width of the picture. If it is printed 16 cm wide, text of 11 pixels has 6.5 pt.
+/// Width of the picture. Printed 16 cm wide, text of 11 pixels is 6.5 pt high.
 const WIDTH: f64 = 760.0;
 /// Left end of the plot, with room for labels as long as `512 MiB/s`.
 const LEFT: f64 = 90.0;

@@ -30,7 +30,7 @@ fn a_list_of_offsets_larger_than_the_memory() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
     let says = &[
-        "laying out the offsets failed: the list takes 8796093022208 bytes, but ",
+        "allocating the block offsets failed: they need 8796093022208 bytes, but ",
         "use a smaller -t or a larger -b",
     ][..];
     let args = &["-r", "-b1", "-t1T", "--strategy", "null", "--access", "random", "iofile"];

@@ -9,8 +9,8 @@ use crate::refusal::{MIB, OPEN, USAGE, Untouched, all_refused, assert_error, ben
 fn a_command_line_that_makes_no_sense() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
-    let no_mode = &["no mode", "-c, -r and -w"][..];
-    let two_modes = &["two modes", "exactly one of -c, -r and -w"][..];
+    let no_mode = &["no mode", "-c, -r or -w"][..];
+    let two_modes = &["two modes", "only one of -c, -r, -w"][..];
     all_refused(
         scratch.folder(),
         USAGE,
@@ -202,7 +202,7 @@ fn what_a_strategy_cannot_do() {
 fn a_cpu_that_is_not_there_costs_no_file() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
-    let says = &["--cpu 99999", "may run on CPUs"][..];
+    let says = &["--cpu 99999", "is allowed only on CPUs"][..];
     all_refused(
         scratch.folder(),
         USAGE,

@@ -147,7 +147,7 @@ fn behind_a_symbolic_link_the_half_made_file_is_removed_and_not_the_link() {
 fn direct_io_on_a_filesystem_without_it() {
     let tmpfs = Filesystem::mount("tmpfs", 16 << 20);
     data_file(tmpfs.folder(), MIB);
-    let says = &["tmpfs takes O_DIRECT but still goes through the page cache", "leave out -d"][..];
+    let says = &["tmpfs accepts O_DIRECT but still uses the page cache", "leave out -d"][..];
     all_refused(
         tmpfs.folder(),
         OPEN,
