@@ -117,7 +117,7 @@ pub(crate) struct RunArgs {
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
-    /// Print nothing
+    /// Print no result
     #[arg(short = 'q')]
     pub(crate) quiet: bool,
     /// Print host and benchmark configuration first
@@ -156,7 +156,8 @@ pub(crate) struct RunArgs {
     /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,
-    /// The file or device; create, describe, read or write may precede it in place of -c, -r or -w
+    /// The file or device; the word create, read or write before it replaces -c, -r or -w, and describe only
+    /// prints the configuration
     #[arg(value_name = "PATH")]
     pub(crate) words: Vec<PathBuf>,
 }
@@ -301,7 +302,8 @@ pub(crate) struct TraceArgs {
     /// Print the script without running it
     #[arg(long)]
     pub(crate) print_script: bool,
-    /// Alternate traced and untraced samples (10 pairs, or the -n in ARGS), and print the cost of tracing
+    /// Alternate traced and untraced samples, and print the cost of tracing; -n in ARGS is the number of
+    /// pairs [default: 10]
     #[arg(long, conflicts_with_all = ["print_script", "script"])]
     pub(crate) probe_effect: bool,
     /// JSON on standard output
@@ -375,10 +377,10 @@ fn with_hyphen_values(command: clap::Command) -> clap::Command {
     names.iter().fold(command, |command, name| command.mut_subcommand(name, with_hyphen_values))
 }
 
-/// Parses the arguments of a benchmark after a `--`.
+/// Parses the arguments of a benchmark after a `--`. Returns `Ok(None)` if `--help` was printed.
 ///
 /// # Errors
-/// A usage error; `Ok(None)` after `--help` was printed.
+/// A usage error.
 pub(crate) fn parse_nested(arguments: &[OsString]) -> Result<Option<RunArgs>, Error> {
     let matches = with_hyphen_values(NestedRun::command()).try_get_matches_from(arguments);
     match matches.and_then(|matches| NestedRun::from_arg_matches(&matches)) {

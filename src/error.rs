@@ -82,7 +82,9 @@ impl Error {
     pub fn open(path: &Path, errno: Errno) -> Error {
         let remedy = match errno {
             Errno::ENOENT => "make it first with -c, or add --create",
-            Errno::EACCES | Errno::EPERM => "use a file that you may open in this mode, or another user",
+            Errno::EACCES | Errno::EPERM => {
+                "use a file that you may open in this mode, or run as another user"
+            }
             Errno::EROFS => "the filesystem is mounted read-only: use -r, or a file elsewhere",
             Errno::EISDIR => "name a file or a block device, not a directory",
             Errno::EINVAL => "this filesystem rejects the open flags, probably O_DIRECT: leave out -d",

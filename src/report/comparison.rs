@@ -323,7 +323,9 @@ fn environment(old: Option<&host::Configuration>, new: Option<&host::Configurati
 }
 
 fn interval_text(interval: Option<(f64, f64)>) -> String {
-    interval.map_or("(too few samples)".to_owned(), |(low, high)| format!("[{low:.3}, {high:.3}]"))
+    interval.map_or("(no interval: too few samples or pairs)".to_owned(), |(low, high)| {
+        format!("[{low:.3}, {high:.3}]")
+    })
 }
 
 impl Comparison {

@@ -52,7 +52,7 @@ pub fn sentences(document: &Document) -> Vec<String> {
     let Some(usage) = sample.usage.as_ref() else { return Vec::new() };
     let (host, kernel) = (document.host_configuration.as_ref(), sample.kernel.as_ref());
     let several = document.benchmark_samples.len() > 1;
-    let subject = if several { "The sample of median time" } else { "The sample" };
+    let subject = if several { "The median sample" } else { "The sample" };
     let facts = Evidence { configuration, host, sample, usage, kernel, subject };
     let rules = [
         time_split,

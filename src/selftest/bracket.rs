@@ -50,7 +50,7 @@ pub(super) fn own_path(subject: &Subject) -> CheckResult {
         Some(name) => {
             let own: Vec<&str> = declared.iter().map(|call| call.name).filter(|name| moves(name)).collect();
             let own = if own.is_empty() { "no call".to_owned() } else { own.join(" and ") };
-            Err(format!("{own} is declared to move the bytes, but {name} moves them, {} times", seen[name]))
+            Err(format!("{own} is declared to move the bytes, but {name} moved them in {} calls", seen[name]))
         }
     })
 }

@@ -95,8 +95,8 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "injection",
         criterion: Criterion::Errors,
-        remedy: "return the result of every call: the errno of a failure by Errno::result(returned)?, EINTR \
-                 included, and otherwise the number of bytes moved",
+        remedy: "return the result of every call. If the call fails, also with EINTR, return its errno \
+                 (Errno::result(returned)?). Otherwise return the number of bytes moved",
         needs_data: true,
         run: injection::errors,
     },
@@ -131,7 +131,7 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "no replacement",
         criterion: Criterion::Fallback,
-        remedy: "return the error, and return Support::No from probe where the path is missing",
+        remedy: "return the error, and return Support::No from probe where the kernel does not offer the I/O path",
         needs_data: true,
         run: injection::no_replacement,
     },

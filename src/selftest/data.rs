@@ -8,13 +8,14 @@ use super::trial::{Shape, Trial};
 use crate::engine::operation::Direction;
 use crate::engine::pattern;
 
-/// Block size, number of blocks, margin: one byte, sizes that are not powers of two, a page, a block of
-/// several pages, and the whole file in one block. The numbers of blocks are multiples of [`QUEUE`].
+/// Block size, number of blocks, and margin of each case. The block sizes are one byte, sizes that are not
+/// powers of two, a page, several pages, and the whole file. The numbers of blocks are multiples of
+/// [`QUEUE`].
 const SIZES: [(u64, u64, u64); 6] =
     [(1, 136, 1), (1000, 32, 0), (4096, 32, 1), (65_536, 8, 0), (1 << 20, 1, 0), (1_000_003, 1, 0)];
 /// The same for O_DIRECT, in units of its alignment.
 const UNITS: [(u64, u64, u64); 4] = [(1, 32, 1), (1, 8, 0), (5, 16, 1), (128, 1, 0)];
-/// A queue that is neither empty nor the deepest possible.
+/// Queue depth between 1 and the maximum.
 const QUEUE: u32 = 8;
 /// Maximum depth that is tried: one block per operation must fit into memory and onto small filesystems.
 const DEEPEST_TRIED: u32 = 4096;

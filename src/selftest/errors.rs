@@ -23,7 +23,7 @@ pub(super) fn missing_file(subject: &Subject) -> CheckResult {
         file.unlink()?;
         match Trial::open_target(subject, target, shape, direction)? {
             Err(error) if error.kind() == ErrorKind::Open => {}
-            Err(error) => return Err(format!("the error for a missing file does not say so: {error}")),
+            Err(error) => return Err(format!("the error does not say that the file is missing: {error}")),
             Ok(_) => return Err("a missing file was opened without an error".to_owned()),
         }
     }

@@ -152,9 +152,9 @@ impl Bench<'_> {
             let direction = self.direction().name();
             match run.output.status.code() {
                 Some(0) if !taken_up => {
+                    let block_bytes = self.invocation.workload.block_bytes;
                     return Err(format!(
-                        "{name} moved {moved_bytes} of {} bytes in a {direction}, but the block was counted",
-                        self.invocation.workload.block_bytes
+                        "a {direction} by {name} moved {moved_bytes} of {block_bytes} bytes, but counted as whole"
                     ));
                 }
                 Some(0 | 74) => {}
@@ -198,18 +198,16 @@ impl Bench<'_> {
             }
             return match (run.output.status.success(), self.invocation.workload.direct) {
                 (false, _) => Ok(()),
-                (true, true) => Err(
-                    "the kernel refused to open the file with O_DIRECT (EINVAL), but it was opened without"
-                        .to_owned(),
-                ),
-                (true, false) => {
-                    Err("the kernel refused to open the file (EINVAL), but the run continued without"
-                        .to_owned())
-                }
+                (true, true) => Err(refused("with O_DIRECT", "the strategy opened it without O_DIRECT")),
+                (true, false) => Err(refused("at all", "the run continued without opening it")),
             };
         }
         Err("no injection into openat hit the file; try again on a quieter machine".to_owned())
     }
+}
+
+fn refused(how: &str, but: &str) -> String {
+    format!("the kernel refused to open the file {how} (EINVAL), but {but}")
 }
 
 fn ending(run: &Traced) -> String {

@@ -14,7 +14,7 @@ use crate::report::document::{ErrorRecord, SchemaVersion, Warning};
 pub enum Criterion {
     /// The data is correct.
     Data,
-    /// It reads and it writes.
+    /// The strategy reads and writes.
     Directions,
     /// The calls between the brackets are the declared ones.
     Bracket,
@@ -22,7 +22,7 @@ pub enum Criterion {
     Errors,
     /// The requested settings are used.
     Fallback,
-    /// It is at most --within slower than a C loop.
+    /// It is slower than a C loop by at most --within.
     Speed,
 }
 

@@ -22,8 +22,8 @@ pub struct Ratio {
     pub ratio: f64,
     /// Interval of the ratio; `None` with five samples or fewer on a side.
     pub interval: Option<(f64, f64)>,
-    /// Two-sided p-value of a rank test: the probability of a difference at least this clear if there is
-    /// none.
+    /// Two-sided p-value of a rank test: the probability of a difference at least this clear if both
+    /// sets have the same distribution.
     pub p_value: f64,
 }
 

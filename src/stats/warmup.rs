@@ -19,9 +19,9 @@ const MIN_EXCESS: f64 = 1.01;
 /// ranges; Tukey, "Exploratory Data Analysis", 1977, section 2D) and 1 % above its median. A slow sample in
 /// the middle is therefore not warm-up, nor is noise. Only slower samples count, because startup takes longer
 /// (Georges et al., OOPSLA 2007). Georges et al. and Kalibera & Jones (ISMM 2013) compare with a steady
-/// window for the same reason. MSER-5 (White, Cobb & Spratt, WSC 2000) uses means and would take one outlier
-/// for the end of a warm-up. At most a third of the samples is warm-up; of fewer than six samples, the result
-/// is 0.
+/// window for the same reason. MSER-5 (White, Cobb & Spratt, WSC 2000) compares means, so a single outlier
+/// could move the end of the warm-up. At most a third of the samples is warm-up. With fewer than six samples,
+/// the result is 0.
 pub fn warmup_length(seconds: &[f64]) -> usize {
     let (first, rest) = seconds.split_at(seconds.len() / WARMUP_DIVISOR);
     let fence = if first.len() < 2 { None } else { upper_fence(rest) };

@@ -1,6 +1,6 @@
 //! Programs for bpftrace, and the parser of their output.
 //!
-//! The programs count in maps inside the kernel and print once at the end, so that no event is lost and
+//! The programs count in maps inside the kernel and print once at the end, so that few events can be lost and
 //! nothing is written while a bracket is open. `@sample` is the number of the open sample, or 0 outside a
 //! bracket: it becomes n at the *return* of the n-th opening call and 0 at the *entry* of the closing call.
 //! `@clocks` counts the clock calls.

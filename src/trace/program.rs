@@ -37,7 +37,7 @@ impl Program {
     pub fn showing(tracer: TracerName, show: BTreeSet<Show>, watched: &Watched) -> Result<Program, Error> {
         if !show.iter().all(|part| tracer.sees(*part)) {
             return Err(Error::usage(format!(
-                "--show: {} records only syscalls and latency; use --with bpftrace for the other parts",
+                "--show: {} records only syscalls and latency; use --with bpftrace for the other events",
                 tracer.name()
             )));
         }

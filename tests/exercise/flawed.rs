@@ -28,9 +28,13 @@ pub(crate) const FLAWS: &[(&str, &str, &[&str])] = &[
     ("hides", "errors", &["pread64 failed with EIO in a read, but the run continued", "Errno::result"]),
     ("impatient", "errors", &["a signal interrupted pread64", "0 interrupted calls were counted"]),
     ("buffers", "fallback", &["O_DIRECT was granted, but the read went through the page cache"]),
-    ("pretends", "fallback", &["preadv is declared to move the bytes, but pread64 moves them, 2048 times"]),
+    ("pretends", "fallback", &["preadv is declared to move the bytes, but pread64 moved them in 2048 calls"]),
     ("replaces", "fallback", &["preadv was refused with EOPNOTSUPP, and pread64 moved the bytes"]),
-    ("reopens", "fallback", &["refused to open the file with O_DIRECT (EINVAL), but it was opened without"]),
+    (
+        "reopens",
+        "fallback",
+        &["refused to open the file with O_DIRECT (EINVAL), but the strategy opened it without O_DIRECT"],
+    ),
 ];
 
 /// Name of the strategy that is only too slow.

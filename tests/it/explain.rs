@@ -37,7 +37,7 @@ const EXPECTED: [(&str, &[&str]); 7] = [
     (
         "cold_read",
         &[
-            "The sample of median time took 13.9 ms: 27 % on the CPU and 73 % off the CPU (waiting); \
+            "The median sample took 13.9 ms: 27 % on the CPU and 73 % off the CPU (waiting); \
              utime + stime: 3.7 ms.",
             "The kernel read 16 MiB from the device into the page cache (inblock 32768): 0 % of the \
              range was resident before the sample, 100 % after it. Readahead is at most 8 MiB.",
@@ -49,7 +49,7 @@ const EXPECTED: [(&str, &[&str]); 7] = [
     (
         "direct_read",
         &[
-            "The sample of median time took 35.8 ms: 31 % on the CPU and 69 % off the CPU (waiting); \
+            "The median sample took 35.8 ms: 31 % on the CPU and 69 % off the CPU (waiting); \
              utime + stime: 11.3 ms.",
             "O_DIRECT bypassed the page cache: 256 reads of 64 KiB went to the device (inblock 32768), \
              139.7 us per read.",
@@ -68,7 +68,7 @@ const EXPECTED: [(&str, &[&str]); 7] = [
     (
         "write",
         &[
-            "The sample of median time took 2.3 ms: 100 % on the CPU and 0 % off the CPU; utime + \
+            "The median sample took 2.3 ms: 100 % on the CPU and 0 % off the CPU; utime + \
              stime: 2.3 ms.",
             "The data was copied into the page cache at 6.78 GiB/s. The time to write it to the device \
              is not included; -s includes it.",
@@ -77,7 +77,7 @@ const EXPECTED: [(&str, &[&str]); 7] = [
     (
         "write_and_sync",
         &[
-            "The sample of median time took 19.8 ms: 18 % on the CPU and 82 % off the CPU (waiting); \
+            "The median sample took 19.8 ms: 18 % on the CPU and 82 % off the CPU (waiting); \
              utime + stime: 3.7 ms.",
             "The writes returned after 2.5 ms; the sync then took 17.3 ms (87 % of the sample) to \
              write the data to the device. The bandwidth including the sync is 808 MiB/s.",
@@ -87,7 +87,7 @@ const EXPECTED: [(&str, &[&str]); 7] = [
     (
         "one_byte_reads",
         &[
-            "The sample of median time took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % \
+            "The median sample took 925.8 ms: 7 % in the program, 47 % in the kernel, and 46 % \
              off the CPU (preempted); utime 61.6 ms, stime 434.0 ms.",
             "Every byte came from the page cache: 100 % of the range was resident before the sample, \
              and no block was read from the device (inblock 0).",
@@ -172,7 +172,7 @@ fn the_split_is_that_of_time_that_can_be_divided() {
         // Ticks are too few to say where.
         (
             at(0.010, 0.004, 0.0, 9, 0),
-            "The sample of median time took 10.0 ms: 40 % on the CPU and 60 % off the CPU (waiting); utime",
+            "The median sample took 10.0 ms: 40 % on the CPU and 60 % off the CPU (waiting); utime",
         ),
         (at(0.010, 0.0, 0.0101, 0, 0), "100 % on the CPU and 0 % off the CPU; utime"),
     ] {

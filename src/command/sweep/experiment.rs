@@ -32,8 +32,8 @@ use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguratio
 use crate::stats;
 
 /// Number of visits per round to the points that the budget can complete. All other open points get one
-/// visit, so they take less of the time. Compared with one visit for all, the share of points that converge
-/// is 8 percentage points higher, and the widest intervals are wider by a third (docs/performance.md).
+/// visit, so they take less of the time. Compared with one visit for every point, the share of points that
+/// converge is 8 percentage points higher, and the widest intervals are a third wider (docs/performance.md).
 const VISITS: usize = 5;
 
 /// A running sweep.

@@ -96,7 +96,7 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// The geometry of a plot.
 struct Plot {
-    /// Class of the plot, unique per kind of bandwidth axis.
+    /// CSS class of the plot. Each kind of bandwidth axis has its own.
     class: &'static str,
     /// Upper end of the plot.
     top: f64,
