@@ -131,7 +131,7 @@ pub static CHECKS: &[Check] = &[
     Check {
         name: "no replacement",
         criterion: Criterion::Fallback,
-        remedy: "return the error, and return Support::No from probe where the kernel does not offer the I/O path",
+        remedy: "return the error, and return Support::No from probe where the kernel lacks the I/O path",
         needs_data: true,
         run: injection::no_replacement,
     },

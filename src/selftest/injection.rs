@@ -154,7 +154,7 @@ impl Bench<'_> {
                 Some(0) if !taken_up => {
                     let block_bytes = self.invocation.workload.block_bytes;
                     return Err(format!(
-                        "a {direction} by {name} moved {moved_bytes} of {block_bytes} bytes, but counted as whole"
+                        "a {direction} by {name} moved {moved_bytes} of {block_bytes} bytes, but was counted"
                     ));
                 }
                 Some(0 | 74) => {}
