@@ -88,6 +88,7 @@ impl Error {
             Errno::EROFS => "the filesystem is mounted read-only: use -r, or a file elsewhere",
             Errno::EISDIR => "name a file or a block device, not a directory",
             Errno::EINVAL => "this filesystem rejects the open flags, probably O_DIRECT: leave out -d",
+            Errno::EOPNOTSUPP => "this filesystem lacks the operation: use a file on another one",
             _ => "name a file that exists and that you may open",
         };
         Error::unusable(path, describe(errno), remedy).because(errno)

@@ -41,14 +41,12 @@ impl Criterion {
     pub(super) fn kept(self) -> &'static str {
         match self {
             Criterion::Data => "the bytes read are the bytes written, in every size, order and depth",
-            Criterion::Directions => "both directions move bytes, and each I/O is counted once",
+            Criterion::Directions => "reads and writes both work, and each I/O is counted once",
             Criterion::Bracket => "only the declared calls, in the declared number",
             Criterion::Errors => {
                 "real and injected failures, short transfers and interruptions reach the user"
             }
-            Criterion::Fallback => {
-                "the requested settings are granted, and the declared calls move the bytes"
-            }
+            Criterion::Fallback => "the requested settings are granted, and no other call is used instead",
             Criterion::Speed => "as fast as the C loop",
         }
     }
