@@ -561,15 +561,21 @@ struct LongRun {
 }
 
 impl LongRun {
-    fn start(file: &Path) -> LongRun {
-        let mut command = command("-j", "-r --settle 0.05 -b 4k -t 1M -n 40", file);
+    /// Starts a run of `samples` samples and waits until some of them are traced.
+    fn start(file: &Path, samples: u32) -> LongRun {
+        let benchmark = format!("-r --settle 0.05 -b 4k -t 1M -n {samples}");
+        let mut command = command("-j", &benchmark, file);
         let mut iobench = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             // bpftrace executes `cat` in its child only when it is attached.
             let tracer = child_of(iobench.id() as i32, "bpftrace");
             if let Some((tracer, cat)) = tracer.and_then(|pid| Some((pid, child_of(pid, "cat")?))) {
-                sleep(Duration::from_millis(600));
+                let attached_bytes = bytes_read(iobench.id());
+                while bytes_read(iobench.id()) < attached_bytes + 3 * TOTAL_BYTES && Instant::now() < deadline
+                {
+                    sleep(Duration::from_millis(20));
+                }
                 return LongRun { iobench, tracer, cat };
             }
             sleep(Duration::from_millis(20));
@@ -594,6 +600,12 @@ impl LongRun {
     }
 }
 
+/// Bytes that a process has requested with read calls: `rchar` in proc_pid_io(5).
+fn bytes_read(pid: u32) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+    io.lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok()).unwrap()
+}
+
 /// Name, parent and state of a process.
 fn state_of(pid: i32) -> Option<(String, i32, char)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -613,7 +625,7 @@ fn child_of(parent: i32, name: &str) -> Option<i32> {
 fn killing_the_tracer_loses_no_sample() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
-    let run = LongRun::start(&file);
+    let run = LongRun::start(&file, 40);
     kill(Pid::from_raw(run.tracer), Signal::SIGKILL).unwrap();
     let ended = run.end();
     assert_sentence(&ended, 71, &["bpftrace exited before the benchmark ended (signal: 9"]);
@@ -625,13 +637,13 @@ fn killing_the_tracer_loses_no_sample() {
 fn ctrl_c_reports_the_samples_so_far_and_stops_the_tracer() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), TOTAL_BYTES);
-    let run = LongRun::start(&file);
+    let run = LongRun::start(&file, 10_000);
     kill(Pid::from_raw(run.iobench.id() as i32), Signal::SIGINT).unwrap();
     let ended = run.end();
     assert_sentence(&ended, 130, &["interrupted by SIGINT"]);
     let document = valid(&ended);
     let samples = document["benchmark_samples"].as_array().unwrap();
-    assert!((1..40).contains(&samples.len()), "{}", samples.len());
+    assert!((1..10_000).contains(&samples.len()), "{}", samples.len());
     for sample in samples {
         assert_eq!(sample["kernel"]["syscalls"], json!({"read": BLOCKS}));
     }
