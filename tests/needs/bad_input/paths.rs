@@ -22,7 +22,8 @@ fn a_file_without_permission() {
         std::fs::set_permissions(folder.join(name), Permissions::from_mode(mode)).unwrap();
     }
     let untouched = Untouched::new(folder);
-    let says = "Permission denied (EACCES); use a file that you may open in this mode, or another user";
+    let says =
+        "Permission denied (EACCES); use a file that you may open in this mode, or run as another user";
     for args in [
         &["-rt1M", "hidden"][..],
         &["-wt1M", "hidden"],
