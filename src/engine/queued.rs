@@ -11,7 +11,7 @@ use super::offsets::Offsets;
 use super::operation::{Direction, Op, Tally};
 use super::retry::{interrupted, irregular};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
-use crate::error::{Failure, Fault};
+use crate::error::Failure;
 
 /// One block of the engine's buffer. It cannot be copied: pushed with an operation, it belongs to the ring
 /// until the completion returns it.
@@ -190,9 +190,7 @@ impl<T: Queued> QueuedSession<T> {
                 tally.interrupted_calls += 1;
                 Ok(())
             }
-            Err(errno) => {
-                Err(Failure { operation: "submission", offset_bytes: None, fault: Fault::Errno(errno) })
-            }
+            Err(errno) => Err(Failure::of("submission", errno)),
         }
     }
 }
