@@ -109,6 +109,14 @@ pub const CHARACTERISTIC: [(&str, &str); 7] = [
     ("one_byte_reads", "is spent entering and leaving the kernel"),
 ];
 
+/// Asserts that a document obeys its schema.
+pub fn assert_valid(schema: &serde_json::Value, document: &serde_json::Value) {
+    let validator = jsonschema::draft202012::new(schema).unwrap();
+    let errors: Vec<String> =
+        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
 /// The bytes that `-c` puts at an offset.
 pub fn pattern(offset_bytes: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];

@@ -25,7 +25,6 @@ use iobench::report::json::schema;
 use iobench::selftest::table::{Criterion, Mark, Marking, Row};
 use iobench::strategies;
 use libtest_mimic::Arguments;
-use serde_json::Value;
 use trials::tests;
 
 const AS_PROGRAM: &str = "IOBENCH_TEST_AS_PROGRAM";
@@ -67,9 +66,8 @@ fn run(args: &[&str]) -> Outcome {
 
 /// The document, which obeys its schema.
 fn marking(outcome: &Outcome) -> Marking {
-    let validator = jsonschema::draft202012::new(&schema::<Marking>().to_value()).unwrap();
-    let document: Value = outcome.json();
-    assert!(validator.is_valid(&document), "{document:#}");
+    let document = outcome.json();
+    common::assert_valid(schema::<Marking>().as_value(), &document);
     serde_json::from_value(document).unwrap()
 }
 

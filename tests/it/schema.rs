@@ -11,7 +11,7 @@ use iobench::report::sweep::SweepDocument;
 use iobench::selftest::table::Marking;
 use serde_json::Value;
 
-use crate::common::{self, Filesystem, strategies};
+use crate::common::{self, Filesystem, assert_valid, strategies};
 
 fn document_schema() -> Value {
     schema::<Document>().to_value()
@@ -30,13 +30,6 @@ fn assert_current(name: &str, generated: &Value) {
 /// Keys of an object, for comparing documents.
 fn keys(object: &Value) -> BTreeSet<String> {
     object.as_object().unwrap().keys().cloned().collect()
-}
-
-fn assert_valid(schema: &Value, document: &Value) {
-    let validator = jsonschema::draft202012::new(schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
 }
 
 #[test]

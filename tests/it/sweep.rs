@@ -9,9 +9,8 @@ use iobench::report::comparison::Comparison;
 use iobench::report::document::Role;
 use iobench::report::json::schema;
 use iobench::report::sweep::{Control, StopReason, SweepDocument};
-use serde_json::Value;
 
-use crate::common::{self, Filesystem, Outcome, outcome};
+use crate::common::{self, Filesystem, Outcome, assert_valid, outcome};
 
 const TOTAL_BYTES: u64 = 1 << 20;
 
@@ -34,13 +33,6 @@ fn scratch() -> (Filesystem, std::path::PathBuf) {
 
 fn read(path: &Path) -> SweepDocument {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-fn assert_valid(schema: &Value, document: &Value) {
-    let validator = jsonschema::draft202012::new(schema).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use iobench::host;
 
+use crate::setup::{Undo, run};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -18,44 +18,6 @@ pub(crate) fn tests() -> Vec<Test> {
         [LOOP] => a_claim_that_no_table_shows_is_a_user,
         [LOOP] => the_size_of_a_device_is_that_of_its_image,
     ]
-}
-
-/// Commands that undo the setup. They run in reverse order, even if the test fails.
-#[derive(Default)]
-struct Undo(Vec<Vec<String>>);
-
-impl Undo {
-    fn push(&mut self, command: &[&str]) {
-        self.0.push(command.iter().map(|&word| word.to_owned()).collect());
-    }
-
-    fn run_last(&mut self) {
-        let command = self.0.pop().unwrap();
-        let words: Vec<&str> = command.iter().map(String::as_str).collect();
-        run(&words).unwrap();
-    }
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        while let Some(command) = self.0.pop() {
-            let words: Vec<&str> = command.iter().map(String::as_str).collect();
-            if let Err(error) = run(&words) {
-                eprintln!("clean-up: {error}");
-            }
-        }
-    }
-}
-
-/// Runs a command and returns its standard output, or the error message if it fails.
-fn run(words: &[&str]) -> Result<String, String> {
-    let output =
-        Command::new(words[0]).args(&words[1..]).output().map_err(|error| format!("{words:?}: {error}"))?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("{words:?}: {message}"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// A new loop device on a sparse file of 64 MiB, or on the whole of a block device.

@@ -23,6 +23,7 @@ mod injection;
 mod reports;
 #[cfg(target_os = "linux")]
 mod ring;
+mod setup;
 mod skipping;
 mod strategies;
 #[cfg(target_os = "linux")]

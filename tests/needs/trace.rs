@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::common::{FILESYSTEM_BYTES, Filesystem, Outcome, data_file, iobench, outcome};
+use crate::common::{FILESYSTEM_BYTES, Filesystem, Outcome, assert_valid, data_file, iobench, outcome};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -69,9 +69,7 @@ fn trace(options: &str, benchmark: &str, file: &Path) -> Outcome {
 /// The document of an outcome, checked against the schema.
 fn valid(outcome: &Outcome) -> Value {
     let document = outcome.json();
-    let validator = jsonschema::draft202012::new(schema::<Document>().as_value()).unwrap();
-    let errors: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
-    assert!(errors.is_empty(), "{errors:#?}");
+    assert_valid(schema::<Document>().as_value(), &document);
     document
 }
 

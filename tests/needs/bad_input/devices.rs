@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use iobench::strategies::ALL;
 
-use crate::common::{Filesystem, data_file, finish, outcome, pattern};
+use crate::common::{Filesystem, data_file, finish, pattern};
 use crate::refusal::{MIB, OPEN, SHORT, USAGE, bench, refused};
+use crate::setup::{Undo, run};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -23,42 +23,6 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
-/// Commands that undo the setup, in reverse order. They run even if the test fails.
-#[derive(Default)]
-struct Undo(Vec<Command>);
-
-impl Undo {
-    fn push(&mut self, words: &[&str]) {
-        self.0.push(command(words));
-    }
-}
-
-impl Drop for Undo {
-    fn drop(&mut self) {
-        while let Some(mut command) = self.0.pop() {
-            let status = command.status();
-            if !status.is_ok_and(|status| status.success()) {
-                eprintln!("clean-up failed: {command:?}");
-            }
-        }
-    }
-}
-
-fn command(words: &[&str]) -> Command {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]);
-    command
-}
-
-/// Runs a helper program; its standard output, or why it failed.
-fn helper(words: &[&str]) -> Result<String, String> {
-    let outcome = outcome(command(words).output().map_err(|error| format!("{words:?}: {error}"))?);
-    match outcome.code {
-        Some(0) => Ok(outcome.stdout.trim().to_owned()),
-        _ => Err(format!("{words:?}: {}", outcome.stderr)),
-    }
-}
-
 const DEVICE_BYTES: u64 = 32 << 20;
 
 /// A loop device, on a file of zeros or on `backing`.
@@ -68,7 +32,7 @@ fn loop_device(scratch: &Filesystem, backing: Option<&str>, undo: &mut Undo) -> 
         File::create(&image).unwrap().set_len(DEVICE_BYTES).unwrap();
         image.to_str().unwrap()
     });
-    let device = helper(&["losetup", "--find", "--show", "--partscan", backing]).unwrap();
+    let device = run(&["losetup", "--find", "--show", "--partscan", backing]).unwrap();
     undo.push(&["losetup", "--detach", &device]);
     device
 }
@@ -78,8 +42,8 @@ fn mount(device: &str, scratch: &Filesystem, undo: &mut Undo) -> PathBuf {
     let folder = scratch.folder().join("mounted");
     std::fs::create_dir(&folder).unwrap();
     let target = folder.to_str().unwrap();
-    helper(&["mkfs.ext4", "-q", "-F", device]).unwrap();
-    helper(&["mount", device, target]).unwrap();
+    run(&["mkfs.ext4", "-q", "-F", device]).unwrap();
+    run(&["mount", device, target]).unwrap();
     undo.push(&["umount", target]);
     folder
 }
@@ -145,7 +109,7 @@ fn a_disk_with_a_mounted_partition_is_never_written() {
     let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
     let disk = loop_device(&scratch, None, &mut undo);
     // The second half, in sectors of 512 bytes.
-    helper(&["addpart", &disk, "1", "32768", "32768"]).unwrap();
+    run(&["addpart", &disk, "1", "32768", "32768"]).unwrap();
     let partition = format!("{disk}p1");
     let folder = mount(&partition, &scratch, &mut undo);
     let user = format!("{partition} is mounted on {}", folder.display());
@@ -167,7 +131,7 @@ fn a_device_below_a_mounted_device_mapper_volume_is_never_written() {
     let lower = loop_device(&scratch, None, &mut undo);
     let name = format!("iobench-test-{}", std::process::id());
     let table = format!("0 {} linear {lower} 0", DEVICE_BYTES / 512);
-    helper(&["dmsetup", "create", &name, "--table", &table]).unwrap();
+    run(&["dmsetup", "create", &name, "--table", &table]).unwrap();
     undo.push(&["dmsetup", "remove", "--retry", &name]);
     let folder = mount(&format!("/dev/mapper/{name}"), &scratch, &mut undo);
     refused_in_use(&lower, &scratch, &format!("which is mounted on {}", folder.display()));
@@ -176,8 +140,8 @@ fn a_device_below_a_mounted_device_mapper_volume_is_never_written() {
 fn a_device_that_is_swapped_to_is_never_written() {
     let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
     let device = loop_device(&scratch, None, &mut undo);
-    helper(&["mkswap", &device]).unwrap();
-    helper(&["swapon", &device]).unwrap();
+    run(&["mkswap", &device]).unwrap();
+    run(&["swapon", &device]).unwrap();
     undo.push(&["swapoff", &device]);
     refused_in_use(&device, &scratch, "is in use as swap");
 }
