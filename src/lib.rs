@@ -46,6 +46,8 @@ mod process;
 #[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "cli")]
+mod scratch;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod selftest;
 #[cfg(feature = "cli")]

@@ -11,7 +11,6 @@ use super::request::Request;
 use crate::cli::{self, AbArgs};
 use crate::engine::affinity;
 use crate::engine::extents;
-use crate::engine::interrupt;
 use crate::engine::iteration;
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
@@ -32,8 +31,9 @@ pub(crate) fn run(
     document: &mut Option<Comparison>,
 ) -> Result<ExitCode, Error> {
     let (first, second) = split(&args.settings)?;
-    interrupt::install();
-    let (old, new) = (Side::new(first, context)?, Side::new(second, context)?);
+    // Both settings are checked before a file is created.
+    let (first_request, second_request) = (request(first, context)?, request(second, context)?);
+    let (old, new) = (Side::new(first_request)?, Side::new(second_request)?);
     let threshold = args.comparison.threshold;
     let (old_name, new_name) = (words(first), words(second));
     let comparison = document.insert(Comparison {
@@ -46,6 +46,9 @@ pub(crate) fn run(
     });
     prepare::touch_program();
     let outcome = pairs(&old, &new, args, &mut comparison.pairs_seconds_per_byte);
+    let outcome = outcome.and_then(|()| old.finish()).and_then(|()| new.finish());
+    let resized = [&old, &new].into_iter().find_map(|side| prepared::resized_warning(&side.target));
+    comparison.warnings.extend(resized);
     if let Some(ratio) = stats::paired_ratio(&comparison.pairs_seconds_per_byte) {
         let configuration = prepared::configuration(&new.prepared.request, Vec::new(), false);
         comparison.points = judged(&[(&configuration, ratio)], &[], threshold);
@@ -79,6 +82,17 @@ fn words(side: &[OsString]) -> String {
     side.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
+/// The request of one setting.
+fn request(arguments: &[OsString], context: &Context) -> Result<Request, Error> {
+    let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
+    let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
+    let request = Request::new(&parsed, context.strategies)?;
+    if !matches!(request.mode, Mode::Read | Mode::Write) {
+        return Err(Error::usage("ab: give -r or -w in both settings"));
+    }
+    Ok(request)
+}
+
 /// One of the two settings.
 struct Side {
     prepared: Prepared,
@@ -86,15 +100,9 @@ struct Side {
 }
 
 impl Side {
-    fn new(arguments: &[OsString], context: &Context) -> Result<Side, Error> {
-        let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
-        let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
-        let request = Request::new(&parsed, context.strategies)?;
-        if !matches!(request.mode, Mode::Read | Mode::Write) {
-            return Err(Error::usage("ab: give -r or -w in both settings"));
-        }
+    fn new(request: Request) -> Result<Side, Error> {
         let cpu = affinity::pin(request.workload.cpu)?;
-        prepared::make_file(&request)?;
+        prepared::make_missing_file(&request)?;
         let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
         target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
         Ok(Side { prepared: Prepared::new(request, &target, cpu)?, target })
@@ -106,6 +114,10 @@ impl Side {
         warnings
             .map(|warning| Warning { message: format!("{name}: {}", warning.message), ..warning })
             .collect()
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.prepared.plan.finish(&self.target)
     }
 
     /// Measures one sample. The time is per byte, because the totals of the settings may differ.

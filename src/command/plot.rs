@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::context::Context;
-use super::file;
+use super::file::OutputFile;
 use crate::cli::PlotArgs;
+use crate::engine::inode::Inode;
+use crate::engine::interrupt;
 use crate::error::Error;
 use crate::report::figure::{Figure, FigureOptions, Input, build, html, svg};
 use crate::report::read;
@@ -33,9 +35,12 @@ pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error>
     let input =
         |path: &PathBuf| Ok(Input { path: path.clone(), result: read::read(path, context.strategies)? });
     let inputs = args.results.iter().map(input).collect::<Result<Vec<Input>, Error>>()?;
+    let used = args.results.iter().filter_map(|path| Inode::named(path));
+    let used: Vec<(Inode, &str)> = used.map(|inode| (inode, "a result to draw")).collect();
+    let output = OutputFile::new(&args.output, &used)?;
     let figure = build::figure(&inputs, options)?;
-    file::replace(&args.output, &rendered(format, &figure, &inputs)?)?;
-    Ok(ExitCode::SUCCESS)
+    output.write(&rendered(format, &figure, &inputs)?)?;
+    interrupt::check().map(|()| ExitCode::SUCCESS)
 }
 
 fn format_of(path: &Path) -> Result<Format, Error> {

@@ -6,9 +6,10 @@ use super::request::Request;
 use crate::engine::buffer::BufferPool;
 use crate::engine::create;
 use crate::engine::extents::Unstored;
+use crate::engine::inode::folder_of;
 use crate::engine::iteration::Plan;
 use crate::engine::offsets::Access;
-use crate::engine::operation::{Direction, Mode};
+use crate::engine::operation::Direction;
 use crate::engine::strategy::Effective;
 use crate::engine::support::{Limits, Support};
 use crate::engine::target::Target;
@@ -81,6 +82,15 @@ fn buffered_writes_warning(request: &Request) -> Option<Warning> {
     })
 }
 
+/// The warning that the size of the file changed during the run, if it did.
+pub(crate) fn resized_warning(target: &Target) -> Option<Warning> {
+    let (before, now) = (target.size_bytes()?, target.size_bytes_now()?);
+    let path = target.path().display();
+    let message =
+        format!("{path}: another program changed the size from {before} to {now} bytes during the run");
+    (before != now).then(|| Warning::new(WarningKind::FileResized, message))
+}
+
 /// The configuration of a request, for a document. The granted settings are not known yet.
 pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool) -> BenchmarkConfiguration {
     let (info, workload) = (request.strategy.info(), &request.workload);
@@ -100,6 +110,8 @@ pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool)
         preparation: request.preparation,
         usage: request.usage,
         created,
+        truncated_bytes: None,
+        target: None,
         hole_bytes: None,
         unwritten_bytes: None,
         requested: *workload,
@@ -113,17 +125,12 @@ pub(crate) fn describe_extents(configuration: &mut BenchmarkConfiguration, unsto
     configuration.unwritten_bytes = unstored.and_then(|unstored| unstored.unwritten_bytes);
 }
 
-/// Creates the file with `--create` if the strategy can use it. Returns true if the file was
-/// created.
+/// Creates the file with `--create` if it is missing and the strategy can use it. Returns true if the file
+/// was created.
 ///
 /// # Errors
 /// The errors of creating a file, and the refusal of the strategy.
-pub(crate) fn make_file(request: &Request) -> Result<bool, Error> {
-    let total_bytes = request.workload.total_bytes;
-    if request.mode == Mode::Create {
-        check_memory(&request.workload)?;
-        return create::truncate(&request.path, total_bytes).map(|()| true);
-    }
+pub(crate) fn make_missing_file(request: &Request) -> Result<bool, Error> {
     if !request.create_missing || request.path.exists() {
         return Ok(false);
     }
@@ -131,14 +138,14 @@ pub(crate) fn make_file(request: &Request) -> Result<bool, Error> {
     // The strategy is probed with an unnamed file in the same folder, so that a refusal leaves no file
     // behind. Some filesystems do not support O_TMPFILE; there, the strategy is probed after the file is
     // created.
-    if let Ok(unnamed) = Target::scratch(create::folder_of(&request.path)) {
+    if let Ok(unnamed) = Target::scratch(folder_of(&request.path)) {
         probe(request, &unnamed)?;
     }
-    create::if_missing(&request.path, total_bytes)
+    create::if_missing(&request.path, request.workload.total_bytes)
 }
 
 /// Checks that memory for one block is available, by mapping and unmapping it.
-fn check_memory(workload: &Workload) -> Result<(), Error> {
+pub(crate) fn check_memory(workload: &Workload) -> Result<(), Error> {
     let one_block = Workload { buffer: PageState::Fresh, iodepth: None, ..*workload };
     BufferPool::default().buffer(&one_block, 1).map(drop)
 }

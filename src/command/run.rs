@@ -8,16 +8,15 @@ use super::request::Request;
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
-use crate::engine::create;
+use crate::engine::create::DataFile;
 use crate::engine::extents;
-use crate::engine::interrupt;
 use crate::engine::iteration::{Iteration, Sample};
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
 use crate::engine::target::Target;
 use crate::error::{Error, ErrorKind};
 use crate::host;
-use crate::report::document::{Document, SampleRecord, Warning, WarningKind};
+use crate::report::document::{Document, SampleRecord, TargetRecord, Warning, WarningKind};
 
 /// Measures a run. The document is filled in step by step, so it is valid after an error.
 ///
@@ -29,12 +28,30 @@ pub(crate) fn run(
     document: &mut Option<Document>,
     output: &Output,
 ) -> Result<ExitCode, Error> {
-    interrupt::install();
     // The CPU is checked before a file is created or truncated, so that a refused run changes nothing.
     let cpu = affinity::pin(request.workload.cpu)?;
-    let created = prepared::make_file(&request)?;
+    if request.mode != Mode::Create {
+        return measure(request, cpu, None, argv, document, output);
+    }
+    prepared::check_memory(&request.workload)?;
+    let mut file = DataFile::open(&request.path, request.workload.total_bytes)?;
+    let outcome = measure(request, cpu, Some(&mut file), argv, document, output);
+    // The file is also a result: it is complete even if standard output is closed.
+    outcome.map_err(|error| if error.kind() == ErrorKind::Output { error } else { file.abandon(error) })
+}
+
+/// Checks the request against its target, and measures it. Create mode has a `file`.
+fn measure(
+    request: Request,
+    cpu: Option<usize>,
+    file: Option<&mut DataFile>,
+    argv: Vec<String>,
+    document: &mut Option<Document>,
+    output: &Output,
+) -> Result<ExitCode, Error> {
+    let created = prepared::make_missing_file(&request)?;
     let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
-    let creates = request.mode == Mode::Create;
+    let creates = file.is_some();
     if !creates {
         target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
     }
@@ -46,7 +63,11 @@ pub(crate) fn run(
     for warning in prepared.warnings(unstored) {
         output.warn(&mut document.warnings, warning);
     }
+    let former_bytes = file.as_ref().and_then(|file| file.former_bytes());
+    let created = created || (creates && former_bytes.is_none());
     let mut configuration = prepared::configuration(&prepared.request, argv, created);
+    configuration.truncated_bytes = former_bytes;
+    configuration.target = Some(TargetRecord::from(&target));
     prepared::describe_extents(&mut configuration, unstored);
     document.host_configuration = Some(host::configuration(Some(target.path())));
     // Only -v prints the conditions. Without -v they are not read, because the lab's D script still counts
@@ -54,10 +75,10 @@ pub(crate) fn run(
     document.conditions_before = output.is_verbose().then(host::conditions);
     document.benchmark_configuration = Some(configuration);
     let mut benchmark = Benchmark { prepared: &prepared, target: &target, document, output };
-    let outcome = match prepared.request.mode {
-        Mode::Describe => output.begin(benchmark.document),
-        Mode::Create => benchmark.create_file(),
-        Mode::Read | Mode::Write => benchmark.iterate(),
+    let outcome = match (prepared.request.mode, file) {
+        (Mode::Describe, _) => output.begin(benchmark.document),
+        (_, Some(file)) => benchmark.create_file(file),
+        (_, None) => benchmark.measure_file(),
     };
     document.conditions_after = output.is_verbose().then(host::conditions);
     outcome.map(|()| ExitCode::SUCCESS)
@@ -72,12 +93,22 @@ struct Benchmark<'a> {
 }
 
 impl Benchmark<'_> {
-    fn iterate(&mut self) -> Result<(), Error> {
+    /// Read and write mode: all iterations, and a last look at the file.
+    fn measure_file(&mut self) -> Result<(), Error> {
+        let outcome = self.iterate(|| Ok(()));
+        // Any other error says what became of the file.
+        let ended = outcome.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Interrupted);
+        if let Some(warning) = prepared::resized_warning(self.target).filter(|_| ended) {
+            self.output.warn(&mut self.document.warnings, warning);
+        }
+        outcome.and_then(|()| self.prepared.plan.finish(self.target))
+    }
+
+    /// All iterations, each after `before`.
+    fn iterate(&mut self, mut before: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
         let Prepared { request, plan, .. } = self.prepared;
         for number in 0..request.iterations {
-            if request.mode == Mode::Create {
-                create::truncate(&request.path, request.workload.total_bytes)?;
-            }
+            before()?;
             let mut pool = BufferPool::default();
             let iteration = Iteration::open(request.strategy, self.target, plan, &mut pool)?;
             if number == 0 {
@@ -103,23 +134,19 @@ impl Benchmark<'_> {
             self.output.warn(&mut self.document.warnings, warning);
         }
         let record = SampleRecord::from(sample);
-        self.output.sample(&record)?;
+        let printed = self.output.sample(&record);
         self.document.benchmark_samples.push(record);
-        Ok(())
+        printed
     }
 
     /// Create mode: first the timed writes of the lab, then the position-dependent pattern. The bracket
     /// therefore encloses the same calls as in write mode, and the file does not hold zeros.
-    fn create_file(&mut self) -> Result<(), Error> {
-        let Request { path, workload, .. } = &self.prepared.request;
-        let is_output = |error: &Error| error.kind() == ErrorKind::Output;
-        let measured = self.iterate();
-        let made = match &measured {
-            // The file is also a result: it is completed even if standard output is closed.
-            Err(error) if !is_output(error) => measured,
-            _ => create::lay_pattern(path, workload.total_bytes).and(measured),
-        };
-        made.map_err(|error| if is_output(&error) { error } else { create::half_made(path, error) })
+    fn create_file(&mut self, file: &mut DataFile) -> Result<(), Error> {
+        let measured = self.iterate(|| file.truncate());
+        match &measured {
+            Err(error) if error.kind() != ErrorKind::Output => measured,
+            _ => file.lay_pattern(self.prepared.request.workload.total_bytes).and(measured),
+        }
     }
 }
 

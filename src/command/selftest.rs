@@ -11,9 +11,9 @@ use std::process::{Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tempfile::TempDir;
 
 use super::context::Context;
+use super::file;
 use super::request::find_strategy;
 use crate::cli::SelftestArgs;
 use crate::engine::interrupt;
@@ -21,6 +21,7 @@ use crate::engine::strategy::Strategy;
 use crate::error::{Error, errno_of};
 use crate::job::{CheckJob, Job, this_program};
 use crate::process::ProcessGroup;
+use crate::scratch::ScratchFolder;
 use crate::selftest::table::{Criterion, Mark, Marking, Row};
 
 /// Exit code if a criterion failed.
@@ -46,11 +47,11 @@ pub(crate) fn run(
     };
     let folder = folder(&args.path)?;
     // The folder is removed with its content, including files that a strategy did not remove.
-    let scratch = TempDir::new_in(&folder).map_err(|error| Error::open(&folder, errno_of(&error)))?;
+    let leftovers = file::leftover_warnings(&folder);
+    let scratch = ScratchFolder::new_in(&folder).map_err(|error| Error::open(&folder, errno_of(&error)))?;
     let program = this_program()?;
-    interrupt::install();
     let (folder, within) = (folder.display().to_string(), args.within);
-    let marking = document.insert(Marking { folder, within, ..Marking::default() });
+    let marking = document.insert(Marking { folder, within, warnings: leftovers, ..Marking::default() });
     for strategy in chosen {
         let rows = marking.add(strategy.info(), Vec::new());
         for criterion in Criterion::ALL {
@@ -144,6 +145,8 @@ fn exit_code(marking: &Marking) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
+
+    use tempfile::TempDir;
 
     use super::*;
 

@@ -2,20 +2,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 
 use super::operation::Direction;
 use super::strategy::OpenSpec;
 use super::workload::Workload;
-use crate::error::{Error, errno_of};
+use crate::error::Error;
 
 /// Opens the target for reading or for writing, with the flags of the workload. Never creates or truncates a
 /// file.
 ///
 /// # Errors
-/// An open error with the kernel's answer.
+/// An open error: the kernel's answer, or the path no longer names the file that was checked.
 pub fn open(spec: &OpenSpec) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     match spec.workload.direction {
@@ -28,23 +27,23 @@ pub fn open(spec: &OpenSpec) -> Result<File, Error> {
 /// Like [`open`], but also readable when writing, as a shared mapping requires.
 ///
 /// # Errors
-/// An open error with the kernel's answer.
+/// Those of [`open`].
 pub fn open_mappable(spec: &OpenSpec) -> Result<File, Error> {
     open_with(spec, OpenOptions::new().read(true).write(spec.workload.direction == Direction::Write))
 }
 
 fn open_with(spec: &OpenSpec, options: &mut OpenOptions) -> Result<File, Error> {
-    let (path, workload) = (spec.target.path(), spec.workload);
+    let (target, workload) = (spec.target, spec.workload);
     if workload.noatime && O_NOATIME == 0 {
         return Err(Error::usage("--noatime: this system has no O_NOATIME; leave it out"));
     }
-    let opened = options.custom_flags(open_flags(workload)).open(path);
-    opened.map_err(|error| match errno_of(&error) {
-        errno @ Errno::EPERM if workload.noatime => {
+    let opened = target.inode().open(target.path(), options, open_flags(workload));
+    opened.map_err(|error| match error.errno() {
+        Some(errno @ Errno::EPERM) if workload.noatime => {
             let reason = "the kernel grants O_NOATIME only to the owner of the file and to root (EPERM)";
-            Error::unusable(path, reason, "leave out --noatime, or run as the owner").because(errno)
+            Error::unusable(target.path(), reason, "leave out --noatime, or run as the owner").because(errno)
         }
-        errno => Error::open(path, errno),
+        _ => error,
     })
 }
 

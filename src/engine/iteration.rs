@@ -48,6 +48,14 @@ impl Plan {
             memory_align_bytes: limits.memory_align_bytes(),
         }
     }
+
+    /// Ends a run after its last iteration.
+    ///
+    /// # Errors
+    /// An I/O error of writing out what the last sample wrote.
+    pub fn finish(&self, target: &Target) -> Result<(), Error> {
+        self.preparation.finish(target, self.workload.direction)
+    }
 }
 
 /// Measurements of one iteration.
@@ -107,8 +115,8 @@ impl<'a> Iteration<'a> {
     /// Prepares, runs the pass between the brackets, and verifies that every block was moved.
     ///
     /// # Errors
-    /// Those of the preparation, an I/O error of the pass, an error if the file became too short, and an
-    /// interruption after a signal.
+    /// Those of the preparation, an I/O error of the pass, an error if the file became too short or was
+    /// replaced, and an interruption after a signal.
     pub fn measure(mut self) -> Result<Sample, Error> {
         let Plan { workload, preparation, usage, offsets, .. } = self.plan;
         let Workload { direction, block_bytes, total_bytes, .. } = *workload;
@@ -128,7 +136,7 @@ impl<'a> Iteration<'a> {
             Fault::Interrupted => interrupt::error(),
             _ => Error::io(target.path(), failure),
         })?;
-        target.check_still_holds(file_bytes, block_bytes)?;
+        target.check_after_pass(file_bytes, block_bytes)?;
         Ok(Sample {
             elapsed,
             tally,

@@ -14,6 +14,7 @@ pub mod descriptor;
 pub mod direct;
 pub mod extents;
 pub mod floors;
+pub mod inode;
 pub mod interrupt;
 pub mod iteration;
 pub mod mapping_guard;

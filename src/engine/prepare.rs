@@ -3,13 +3,16 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cache::CacheState;
+use super::descriptor;
 use super::interrupt;
-use super::target::Target;
-use crate::error::Error;
+use super::operation::Direction;
+use super::target::{Kind, Target};
+use crate::error::{Error, Failure};
 
 /// Preparation before each bracket.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,10 +32,10 @@ impl Preparation {
     /// Prepares the first `total_bytes` bytes of the target.
     ///
     /// # Errors
-    /// Those of [`CacheState::establish`]; an interruption after a signal.
+    /// An I/O error of writing out, those of [`CacheState::establish`], and an interruption after a signal.
     pub fn carry_out(&self, target: &Target, total_bytes: u64) -> Result<(), Error> {
         if !self.bare {
-            write_out(target);
+            write_out(target)?;
         }
         self.cache.establish(target, total_bytes)?;
         // A signal may have arrived while files were written out. The pause is skipped then.
@@ -40,19 +43,39 @@ impl Preparation {
         sleep(Duration::try_from_secs_f64(self.settle_seconds).unwrap_or(Duration::MAX));
         interrupt::check()
     }
+
+    /// Writes out what the last sample wrote, so that an error of its data is reported. `-B` writes out
+    /// nothing.
+    ///
+    /// # Errors
+    /// An I/O error of writing out.
+    pub fn finish(&self, target: &Target, direction: Direction) -> Result<(), Error> {
+        if self.bare || direction == Direction::Read {
+            return Ok(());
+        }
+        sync_control(target, "fsync after the last sample")
+    }
 }
 
 /// The lab's preparation: fsync(2) twice, then sync(2) three times. The repetition is an old habit: on some
 /// systems the first call only started the writes, and the second waited for them.
 ///
-/// Descriptors that cannot be synced (character devices) are skipped, as in `io-benchmark`.
-fn write_out(target: &Target) {
+/// The kernel reports an error of writing out once per descriptor, so an error that is ignored here is lost.
+fn write_out(target: &Target) -> Result<(), Error> {
     for _ in 0..2 {
-        // The error of a device without fsync says nothing about the benchmark.
-        let _ = target.control().sync_all();
+        sync_control(target, "fsync before the sample")?;
     }
     for _ in 0..3 {
         nix::unistd::sync();
+    }
+    Ok(())
+}
+
+/// fsync(2) of the engine's descriptor. Character devices and pipes have no fsync, as `io-benchmark` allows.
+fn sync_control(target: &Target, operation: &'static str) -> Result<(), Error> {
+    match descriptor::sync(target.control()) {
+        Err(Errno::EINVAL) if target.kind() == Kind::Character => Ok(()),
+        answer => answer.map_err(|errno| Error::io(target.path(), Failure::of(operation, errno))),
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use super::inode::Inode;
 use super::operation::Direction;
 use crate::error::{Error, errno_of};
 use crate::host;
@@ -24,7 +25,7 @@ pub enum Kind {
 /// A file or device with a descriptor of the engine's own.
 ///
 /// Preparation, residency and alignment use that descriptor. The strategies open the path again in every
-/// iteration.
+/// iteration, and [`Inode::open`] checks that it is the same file.
 #[derive(Debug)]
 pub struct Target {
     path: PathBuf,
@@ -50,7 +51,7 @@ impl Target {
         if direction == Direction::Write && kind != Kind::Regular {
             claim = claim_device(path, kind, &metadata, allow_device_write)?;
         }
-        let control = open_control(path, direction).map_err(|errno| Error::open(path, errno))?;
+        let control = open_control(path, Inode::from(&metadata), direction)?;
         let size_bytes = match kind {
             Kind::Regular => Some(metadata.len()),
             Kind::Block => host::device_size_bytes(&control),
@@ -92,6 +93,11 @@ impl Target {
         &self.control
     }
 
+    /// Device and inode number.
+    pub fn inode(&self) -> Inode {
+        Inode::from(&self.metadata)
+    }
+
     /// Metadata from the time when the target was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
@@ -102,18 +108,23 @@ impl Target {
         self.size_bytes
     }
 
-    /// Checks the size of a regular file again after a pass. If a file lost the end of its last page, a
-    /// mapping reads zeros there, without an error (mmap(2), NOTES).
+    /// Checks the target again after a pass. If a file lost the end of its last page, a mapping reads zeros
+    /// there, without an error (mmap(2), NOTES).
     ///
     /// # Errors
-    /// The file is too short: it no longer holds the `total_bytes` bytes of the pass.
-    pub fn check_still_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
-        match self.control.metadata() {
-            Ok(now) if self.kind == Kind::Regular && now.len() < total_bytes => {
-                Err(self.short(now.len(), total_bytes, block_bytes))
-            }
+    /// The path no longer names the target, or a file no longer holds the `total_bytes` bytes of the pass.
+    pub fn check_after_pass(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
+        self.inode().check_named(&self.path)?;
+        match self.size_bytes_now() {
+            Some(now) if now < total_bytes => Err(self.short(now, total_bytes, block_bytes)),
             _ => Ok(()),
         }
+    }
+
+    /// Present size of a regular file, in bytes.
+    pub fn size_bytes_now(&self) -> Option<u64> {
+        let now = self.control.metadata().ok().filter(|_| self.kind == Kind::Regular)?;
+        Some(now.len())
     }
 
     fn short(&self, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
@@ -153,13 +164,12 @@ fn kind_of(path: &Path, metadata: &Metadata) -> Result<Kind, Error> {
 
 /// Opens the engine's descriptor. It needs only read permission. A file without read permission is opened for
 /// writing.
-fn open_control(path: &Path, direction: Direction) -> Result<File, Errno> {
-    let reading = OpenOptions::new().read(true).open(path);
-    let opened = match reading {
-        Err(_) if direction == Direction::Write => OpenOptions::new().write(true).open(path),
+fn open_control(path: &Path, inode: Inode, direction: Direction) -> Result<File, Error> {
+    let reading = inode.open(path, OpenOptions::new().read(true), 0);
+    match reading {
+        Err(_) if direction == Direction::Write => inode.open(path, OpenOptions::new().write(true), 0),
         other => other,
-    };
-    opened.map_err(|error| errno_of(&error))
+    }
 }
 
 /// Devices to which writing is harmless. They are found by name, because only Linux gives them fixed numbers.
@@ -192,10 +202,13 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
     }
     // The kernel refuses O_EXCL on a block device while it is in use in any mount namespace (open(2)). The
     // list above only names the users.
-    match OpenOptions::new().read(true).write(true).custom_flags(libc::O_EXCL).open(path) {
+    let options = &mut OpenOptions::new();
+    match Inode::from(metadata).open(path, options.read(true).write(true), libc::O_EXCL) {
         Ok(claim) => Ok(Some(claim)),
-        Err(error) if errno_of(&error) == Errno::EBUSY => Err(in_use(path, "the kernel reports it as busy")),
-        Err(error) => Err(Error::open(path, errno_of(&error))),
+        Err(error) if error.errno() == Some(Errno::EBUSY) => {
+            Err(in_use(path, "the kernel reports it as busy"))
+        }
+        Err(error) => Err(error),
     }
 }
 

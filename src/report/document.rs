@@ -13,6 +13,7 @@ use crate::engine::operation::Mode;
 use crate::engine::prepare::Preparation;
 use crate::engine::strategy::{Effective, Properties};
 use crate::engine::support::Alignment;
+use crate::engine::target::Target;
 use crate::engine::usage::Usage;
 use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
@@ -111,6 +112,12 @@ pub enum WarningKind {
     NeverWritten,
     /// The requested cache state was not reached.
     CacheNotReached,
+    /// The file became longer or shorter during the run.
+    FileResized,
+    /// A run that was killed left a temporary file.
+    Leftover,
+    /// Two results are not about the same file.
+    OtherFile,
     /// The processor was slowed during the run.
     SlowedProcessor,
     /// The speed of the machine changed during the run.
@@ -159,6 +166,33 @@ impl From<&Error> for ErrorRecord {
     }
 }
 
+/// Identity of the file or device that was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetRecord {
+    /// Absolute path, without symbolic links.
+    pub absolute_path: String,
+    /// Number of the device that holds the file (`st_dev` of stat(2)).
+    pub device: u64,
+    /// Inode number.
+    pub inode: u64,
+    /// Size when the run started, in bytes; null for a character device.
+    pub size_bytes: Option<u64>,
+}
+
+impl From<&Target> for TargetRecord {
+    fn from(target: &Target) -> TargetRecord {
+        let path = target.path();
+        let absolute_path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        TargetRecord {
+            absolute_path: absolute_path.display().to_string(),
+            device: target.inode().device,
+            inode: target.inode().number,
+            size_bytes: target.size_bytes(),
+        }
+    }
+}
+
 /// Configuration of a run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[schemars(extend("unevaluatedProperties" = false))]
@@ -194,6 +228,12 @@ pub struct BenchmarkConfiguration {
     pub usage: bool,
     /// True if this run created the file (-c, or --create on a missing file).
     pub created: bool,
+    /// Size of the existing file that this run truncated (-c), in bytes; null if it truncated none.
+    #[serde(default)]
+    pub truncated_bytes: Option<u64>,
+    /// The file or device that was measured. Null if it was not opened, and in results of earlier versions.
+    #[serde(default)]
+    pub target: Option<TargetRecord>,
     /// Bytes of the range that are holes. Reads of holes do not reach the device. Null if unknown.
     pub hole_bytes: Option<u64>,
     /// Bytes of the range that are allocated but were never written. Null if unknown.

@@ -7,14 +7,15 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
-use tempfile::TempPath;
+use tempfile::NamedTempFile;
 
 use super::bpftrace::{self, Watched};
 use super::process::{ATTACH_LIMIT, Finished, STOP_LIMIT, Tracer};
 use super::record::{KernelRecord, Observation, TraceRecord};
 use super::show::{Show, TracerName};
 use super::{dtrace, strace};
-use crate::error::Error;
+use crate::error::{Error, errno_of};
+use crate::scratch;
 
 /// A tracer and its program.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ pub struct Program {
     /// Text of the script; empty for strace.
     text: String,
     /// File with the script, or the log of strace.
-    file: TempPath,
+    file: NamedTempFile,
     /// True if the script is the user's.
     own: bool,
 }
@@ -94,17 +95,17 @@ impl Program {
         match self.tracer {
             TracerName::Bpftrace => {
                 let format: &[&str] = if self.own { &[] } else { &["-f", "json"] };
-                Ok(bpftrace::command(format, &self.file))
+                Ok(bpftrace::command(format, self.file.path()))
             }
             TracerName::Dtrace => {
                 let remedy = "run docs/tracing/fetch-dtrace.sh, or use --with bpftrace";
                 let dtrace =
                     dtrace::find().ok_or_else(|| Error::unavailable(name, "it is not installed", remedy))?;
-                Ok(dtrace::command(&dtrace, &self.file))
+                Ok(dtrace::command(&dtrace, self.file.path()))
             }
             TracerName::Strace => {
                 strace::allow_attaching();
-                Ok(strace::command(std::process::id(), &self.file))
+                Ok(strace::command(std::process::id(), self.file.path()))
             }
         }
     }
@@ -155,15 +156,11 @@ impl Program {
 }
 
 /// A temporary file that contains `text`.
-fn file_with(text: &str) -> Result<TempPath, Error> {
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new()?;
-        file.write_all(text.as_bytes())?;
-        Ok(file.into_temp_path())
-    };
-    write().map_err(|error: std::io::Error| {
-        Error::unavailable("mkstemp", error, "set TMPDIR to a writable folder")
-    })
+fn file_with(text: &str) -> Result<NamedTempFile, Error> {
+    let failed = |errno| Error::system("mkstemp", errno, "set TMPDIR to a writable folder");
+    let mut file = scratch::file_in(&std::env::temp_dir(), 0o600).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(|error| failed(errno_of(&error)))?;
+    Ok(file)
 }
 
 /// The message of the tracer about lost events, if there is one.

@@ -20,16 +20,20 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("random", &[]),
     ("units", &[]),
     ("process", &[]),
+    ("scratch", &[]),
     ("job", &["engine"]),
     ("stats", &[]),
     ("host", &[]),
     ("engine", &["host"]),
     ("strategies", &["engine"]),
-    ("trace", &["engine", "process"]),
+    ("trace", &["engine", "process", "scratch"]),
     ("report", &["stats", "engine", "host", "trace"]),
     ("selftest", &["engine", "job", "report", "stats", "trace"]),
     ("cli", &["engine", "report", "selftest", "trace"]),
-    ("command", &["cli", "engine", "host", "job", "process", "report", "selftest", "stats", "trace"]),
+    (
+        "command",
+        &["cli", "engine", "host", "job", "process", "report", "scratch", "selftest", "stats", "trace"],
+    ),
 ];
 
 /// Files at the top of src/ that are not modules: the library, which may use every module, and the programs,

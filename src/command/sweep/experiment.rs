@@ -9,14 +9,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::super::file::OutputFile;
+use super::super::prepared;
 use super::super::request::Request;
-use super::super::{file, prepared};
 use super::controls::{Controls, measure_floors};
 use super::plan::{DEFAULT_TOTAL_BYTES, Settings, SweepPlan, Totals};
 use super::point::{RefusedPoint, SweepPoint};
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
+use crate::engine::inode::Inode;
 use crate::engine::interrupt;
 use crate::engine::operation::Direction;
 use crate::engine::prepare;
@@ -27,7 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::random::Random;
 use crate::report::analysis;
-use crate::report::document::{ErrorRecord, SchemaVersion};
+use crate::report::document::{ErrorRecord, SchemaVersion, TargetRecord, Warning};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::stats;
 
@@ -55,6 +57,8 @@ pub(crate) struct Experiment {
     unfinished: StopReason,
     /// First error at a point.
     failure: Option<Error>,
+    warnings: Vec<Warning>,
+    target: TargetRecord,
     /// The total of all points, if they have the same.
     total_bytes: Option<u64>,
     path: PathBuf,
@@ -71,15 +75,15 @@ impl SweepPlan {
     /// # Errors
     /// An error before the first sample.
     pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
-        interrupt::install();
         let first = self
             .requests
             .first()
             .ok_or_else(|| Error::usage("nothing to sweep: give a strategy and a size"))?;
+        let output = self.output.as_deref().map(|path| output_file(path, &first.path)).transpose()?;
         let cpu = affinity::pin(first.workload.cpu)?;
         let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
         let workload = Workload { total_bytes, ..first.workload };
-        let created = prepared::make_file(&Request { workload, ..first.clone() })?;
+        let created = prepared::make_missing_file(&Request { workload, ..first.clone() })?;
         let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)
             .map_err(|error| error.with_remedy_if_missing("add --create"))?;
         if self.totals == Totals::Fitted {
@@ -87,14 +91,14 @@ impl SweepPlan {
         }
         prepare::touch_program();
 
-        let output = self.output.clone();
         let mut experiment = Experiment::new(self, created, &target, cpu);
-        let mut outcome = experiment.carry_out(&target, output.as_deref());
+        experiment.warnings.extend(output.iter().flat_map(OutputFile::leftover_warnings));
+        let mut outcome = experiment.carry_out(&target, output.as_ref());
         let mut document = experiment.document(true);
-        if let Some(path) = output {
+        if let Some(output) = output {
             document.error = outcome.as_ref().err().map(ErrorRecord::from);
             // The first of two errors is reported.
-            outcome = outcome.and(save(&path, &document));
+            outcome = outcome.and(save(&output, &document));
         }
         Ok((document, outcome))
     }
@@ -137,6 +141,8 @@ impl Experiment {
             rounds: 0,
             unfinished: StopReason::Budget,
             failure: None,
+            warnings: Vec::new(),
+            target: TargetRecord::from(target),
             total_bytes: (totals == Totals::Given).then(|| common_total(&requests)).flatten(),
             path,
             direction: requests.first().map_or(Direction::Read, |request| request.workload.direction),
@@ -147,7 +153,7 @@ impl Experiment {
         for request in requests {
             match SweepPoint::new(request, target, cpu, totals) {
                 Ok(point) => experiment.points.push(point),
-                Err(refused) => experiment.refused.push(*refused),
+                Err(refused) => experiment.refuse(refused.0, refused.1),
             }
         }
         experiment
@@ -157,7 +163,7 @@ impl Experiment {
     ///
     /// # Errors
     /// An interruption after a signal, an error of the result file, or the first error at a point.
-    pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
+    pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
         self.floors = measure_floors(&self.points, self.floor, target);
         let outcome = interrupt::check().and_then(|()| self.rounds(target, output));
         // The floors are measured twice, because the processor may be slowed during one of the measurements.
@@ -165,11 +171,22 @@ impl Experiment {
         self.floors = std::mem::take(&mut self.floors).min(&later);
         // Also labels the samples of a round that the budget or a signal ended.
         self.review();
-        outcome.and(self.failure.take().map_or(Ok(()), Err))
+        self.warnings.extend(prepared::resized_warning(target));
+        let outcome = outcome.and(self.failure.take().map_or(Ok(()), Err));
+        let plan = self.points.first().map(|point| &point.prepared.plan);
+        outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(target)))
+    }
+
+    /// Records a point that cannot run. Only an I/O that failed in its trial makes the sweep fail.
+    fn refuse(&mut self, request: Request, error: Error) {
+        self.refused.push(RefusedPoint { request, error: ErrorRecord::from(&error) });
+        if error.kind() == ErrorKind::Io {
+            self.failure.get_or_insert(error);
+        }
     }
 
     /// Runs rounds until every point is done, the budget is spent, or a signal arrives.
-    fn rounds(&mut self, target: &Target, output: Option<&Path>) -> Result<(), Error> {
+    fn rounds(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
         let progress = progress(self.points.len());
         let mut random = Random::new(self.settings.seed);
         let mut outcome = Ok(true);
@@ -189,7 +206,7 @@ impl Experiment {
         target: &Target,
         random: &mut Random,
         progress: &ProgressBar,
-        output: Option<&Path>,
+        output: Option<&OutputFile>,
     ) -> Result<bool, Error> {
         for visit in 0..VISITS {
             // Each visit gets fresh memory, so page placement varies between samples.
@@ -206,8 +223,8 @@ impl Experiment {
         }
         self.rounds += 1;
         self.review();
-        if let Some(path) = output {
-            save(path, &self.document(false))?;
+        if let Some(output) = output.filter(|output| output.is_replaced()) {
+            save(output, &self.document(false))?;
         }
         Ok(!self.open_points().is_empty())
     }
@@ -295,6 +312,9 @@ impl Experiment {
             (strategy, configuration.buffersize)
         };
         runs.sort_by_key(place);
+        for run in &mut runs {
+            run.benchmark_configuration.target = Some(self.target.clone());
+        }
         let mut document = SweepDocument {
             schema_version: SchemaVersion::default(),
             host_configuration: self.host.clone(),
@@ -306,7 +326,7 @@ impl Experiment {
             controls: self.controls.readings.clone(),
             models: Vec::new(),
             knees: Vec::new(),
-            warnings: Vec::new(),
+            warnings: self.warnings.clone(),
             error: None,
         };
         if analysed {
@@ -338,13 +358,19 @@ impl Experiment {
     }
 }
 
-/// Replaces the result file.
+/// The result file, which must not be the measured file.
+fn output_file(path: &Path, measured: &Path) -> Result<OutputFile, Error> {
+    let measured = Inode::named(measured).map(|inode| (inode, "the file to measure"));
+    OutputFile::new(path, measured.as_slice())
+}
+
+/// Writes the result file.
 ///
 /// # Errors
 /// The errors of writing a file.
-pub(crate) fn save(path: &Path, document: &SweepDocument) -> Result<(), Error> {
+fn save(output: &OutputFile, document: &SweepDocument) -> Result<(), Error> {
     let bytes = serde_json::to_vec(document).map_err(|error| Error::output(error.into()))?;
-    file::replace(path, &bytes)
+    output.write(&bytes)
 }
 
 /// The part of the budget that is used for samples. The rest is for fitting models and knees, which takes a

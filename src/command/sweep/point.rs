@@ -63,13 +63,13 @@ impl SweepPoint {
     /// Prepares a point. With [`Totals::Fitted`], the total is reduced so that a sample is not too long.
     ///
     /// # Errors
-    /// The point with the reason why it cannot run.
+    /// The request with the reason why it cannot run.
     pub(crate) fn new(
         request: Request,
         target: &Target,
         cpu: Option<usize>,
         totals: Totals,
-    ) -> Result<SweepPoint, Box<RefusedPoint>> {
+    ) -> Result<SweepPoint, Box<(Request, Error)>> {
         match prepare(request.clone(), target, cpu, totals) {
             Ok(prepared) => Ok(SweepPoint {
                 unstored: extents::unstored(target, prepared.request.file_bytes()),
@@ -81,7 +81,7 @@ impl SweepPoint {
                 spent: Duration::ZERO,
                 error: None,
             }),
-            Err(error) => Err(Box::new(RefusedPoint { request, error: ErrorRecord::from(&error) })),
+            Err(error) => Err(Box::new((request, error))),
         }
     }
 
