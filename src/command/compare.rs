@@ -24,7 +24,6 @@ pub(crate) fn run(
     context: &Context,
     document: &mut Option<Comparison>,
 ) -> Result<ExitCode, Error> {
-    interrupt::install();
     let named = |path: &Path| Ok::<_, Error>((path.display().to_string(), read(path, context.strategies)?));
     let (old, new) = (named(&args.old)?, named(&args.new)?);
     let (comparison, outcome) = compare(&old, &new, args.comparison.threshold, &interrupt::check);

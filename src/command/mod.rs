@@ -15,6 +15,7 @@ mod request;
 mod rerun;
 mod run;
 mod selftest;
+mod stdout;
 mod strategies;
 mod sweep;
 mod trace;
@@ -22,6 +23,7 @@ mod trace;
 use std::process::ExitCode;
 
 use crate::cli::{self, Cli, Command, RunArgs};
+use crate::engine::interrupt;
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::report::document::Document;
@@ -31,6 +33,7 @@ use request::Request;
 
 /// Runs a command and prints its document.
 pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strategy]) -> ExitCode {
+    interrupt::install();
     let context = &Context { argv, strategies };
     match &cli.command {
         None => benchmark(&cli.run, context),
@@ -42,7 +45,7 @@ pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strateg
         }
         Some(Command::Sweep(args)) => {
             let output = if args.csv { Output::new(Form::Csv) } else { Output::json_or_text(args.json) };
-            output.run(|document| sweep::run(args, context, document))
+            output.kept(args.output.is_some()).run(|document| sweep::run(args, context, document))
         }
         Some(Command::Compare(args)) => {
             Output::json_or_text(args.comparison.json).run(|document| compare::run(args, context, document))
@@ -50,9 +53,9 @@ pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strateg
         Some(Command::Ab(args)) => {
             Output::json_or_text(args.comparison.json).run(|document| ab::run(args, context, document))
         }
-        Some(Command::Rerun(args)) => {
-            Output::json_or_text(args.comparison.json).run(|document| rerun::run(args, context, document))
-        }
+        Some(Command::Rerun(args)) => Output::json_or_text(args.comparison.json)
+            .kept(args.output.is_some())
+            .run(|document| rerun::run(args, context, document)),
         Some(Command::Plot(args)) => exit(plot::run(args, context)),
         Some(Command::Trace(args)) => trace::run(args, context),
         Some(Command::Job(args)) => job::run(args, context),

@@ -2,10 +2,12 @@
 //! standard output.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::stdout::Stdout;
 use crate::cli::RunArgs;
 use crate::error::{Error, ErrorKind};
 use crate::report::comparison::Comparison;
@@ -38,12 +40,17 @@ pub(crate) struct Output {
     streams: bool,
     /// True if a run explains its samples.
     explains: bool,
+    /// True if the command also writes its result to a file.
+    kept: bool,
 }
 
 /// A document that a command prints.
 pub(crate) trait Report: Serialize {
     /// Adds the error that ended the command early.
     fn set_error(&mut self, error: Option<ErrorRecord>);
+
+    /// True if the document holds values that took time to measure.
+    fn holds_measurements(&self) -> bool;
 
     /// Adds and removes the parts that depend on the output settings.
     fn arrange(&mut self, _: &Output) {}
@@ -58,7 +65,7 @@ pub(crate) trait Report: Serialize {
 impl Output {
     /// Output in this form, printed at the end.
     pub(crate) fn new(form: Form) -> Output {
-        Output { form, verbose: false, streams: false, explains: false }
+        Output { form, verbose: false, streams: false, explains: false, kept: false }
     }
 
     /// Output of a command with the flag `-j`.
@@ -73,13 +80,19 @@ impl Output {
             (false, true) => Form::Json,
             (false, false) => Form::Text,
         };
-        Output { form, verbose, streams: true, explains: args.explain }
+        Output { form, verbose, streams: true, explains: args.explain, kept: false }
     }
 
     /// The same, with all text printed at the end, because a later step adds to each sample.
     #[must_use]
     pub(crate) fn deferred(self) -> Output {
         Output { streams: false, ..self }
+    }
+
+    /// The same, for a command that writes its result to a file if `kept`.
+    #[must_use]
+    pub(crate) fn kept(self, kept: bool) -> Output {
+        Output { kept, ..self }
     }
 
     /// The same, with the configuration of a run printed.
@@ -130,49 +143,47 @@ impl Output {
 
     /// Ends a command: adds its error to its document, prints the document, and prints the error on standard
     /// error. Only this function prints a document, so exactly one is printed, however the command ends. With
-    /// `-j`, a command that failed before it had a document prints an empty document of a run.
+    /// `-j`, a command that failed before it had a document prints an empty document of a run. A document
+    /// that cannot be printed is saved to a temporary file.
     pub(crate) fn conclude<D: Report>(
         &self,
         document: Option<D>,
         outcome: Result<ExitCode, Error>,
     ) -> ExitCode {
-        let error = outcome.as_ref().err();
-        let record = error.map(ErrorRecord::from);
-        // Standard output is not written to again after it failed.
-        let output_failed = error.is_some_and(|error| error.kind() == ErrorKind::Output);
-        let printed = match document {
-            _ if output_failed => Ok(()),
-            Some(mut document) => {
-                document.set_error(record);
-                document.arrange(self);
-                self.print(&document)
-            }
-            None if record.is_some() && self.form == Form::Json => {
-                self.print(&Document { error: record, ..Document::default() })
-            }
-            None => Ok(()),
+        let record = outcome.as_ref().err().map(ErrorRecord::from);
+        let Some(mut document) = document else {
+            let empty = record.is_some() && self.form == Form::Json;
+            let printed =
+                if empty { self.print(&Document { error: record, ..Document::default() }) } else { Ok(()) };
+            return exit(outcome.and_then(|code| printed.map(|()| code)));
         };
-        exit(outcome.and_then(|code| printed.map(|()| code)))
+        document.set_error(record);
+        document.arrange(self);
+        // Standard output is not written to again after it failed.
+        let stream_failed = outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Output);
+        let printed = if stream_failed { Ok(()) } else { self.print(&document) };
+        let is_lost = stream_failed || printed.is_err();
+        let outcome = outcome.and_then(|code| printed.map(|()| code));
+        if is_lost && !self.kept && document.holds_measurements() {
+            return exit(outcome.map_err(|error| error.with_consequence(rescue(&document))));
+        }
+        exit(outcome)
     }
 
     fn print(&self, document: &impl Report) -> Result<(), Error> {
-        let mut output = io::stdout().lock();
         match self.form {
             Form::Nothing => Ok(()),
-            Form::Json => json::write(&mut output, document),
-            Form::Text | Form::Csv => {
-                document.write(&mut output, self).and_then(|()| output.flush()).map_err(Error::output)
-            }
+            Form::Json => json::write(&mut Stdout, document),
+            Form::Text | Form::Csv => print(|output| document.write(output, self)),
         }
     }
 
-    /// Prints and flushes, so that no write is pending when the next bracket opens.
-    fn stream(&self, print: impl FnOnce(&mut io::StdoutLock) -> io::Result<()>) -> Result<(), Error> {
+    /// Prints at once, so that no write is pending when the next bracket opens.
+    fn stream(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
         if self.form != Form::Text || !self.streams {
             return Ok(());
         }
-        let mut output = io::stdout().lock();
-        print(&mut output).and_then(|()| output.flush()).map_err(Error::output)
+        print(write)
     }
 
     fn configuration(&self, output: &mut dyn Write, document: &Document) -> io::Result<()> {
@@ -183,6 +194,26 @@ impl Output {
             text::host(output, configuration)?;
         }
         document.benchmark_configuration.as_ref().map_or(Ok(()), |it| text::benchmark(output, it))
+    }
+}
+
+/// Prints text on standard output.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut text = Vec::new();
+    write(&mut text).and_then(|()| Stdout.write_all(&text)).map_err(Error::output)
+}
+
+/// Saves a document that could not be printed, and names the file: a clause.
+fn rescue(document: &impl Report) -> String {
+    let save = || -> io::Result<PathBuf> {
+        let mut builder = tempfile::Builder::new();
+        let mut file = builder.prefix("iobench-result-").suffix(".json").tempfile()?;
+        json::write(&mut file, document).map_err(|_| io::ErrorKind::StorageFull)?;
+        file.keep().map(|(_, path)| path).map_err(|error| error.error)
+    };
+    match save() {
+        Ok(path) => format!("the whole result is in {}", path.display()),
+        Err(error) => format!("it could not be saved to a temporary file either: {error}"),
     }
 }
 
@@ -202,6 +233,10 @@ fn print_error(sentence: &str) {
 impl Report for Document {
     fn set_error(&mut self, error: Option<ErrorRecord>) {
         self.error = error;
+    }
+
+    fn holds_measurements(&self) -> bool {
+        !self.benchmark_samples.is_empty()
     }
 
     fn arrange(&mut self, output: &Output) {
@@ -227,6 +262,10 @@ impl Report for SweepDocument {
         self.error = error;
     }
 
+    fn holds_measurements(&self) -> bool {
+        self.runs.iter().any(|run| !run.benchmark_samples.is_empty())
+    }
+
     fn write(&self, output: &mut dyn Write, settings: &Output) -> io::Result<()> {
         if settings.form == Form::Csv { csv::write(output, self) } else { table::write(output, self) }
     }
@@ -234,10 +273,15 @@ impl Report for SweepDocument {
 
 /// Implements [`Report`] for documents whose text does not depend on the settings.
 macro_rules! report {
-    ($($document:ty),*) => {$(
+    ($($document:ty => $holds_measurements:expr),*) => {$(
         impl Report for $document {
             fn set_error(&mut self, error: Option<ErrorRecord>) {
                 self.error = error;
+            }
+
+            fn holds_measurements(&self) -> bool {
+                let holds_measurements: fn(&$document) -> bool = $holds_measurements;
+                holds_measurements(self)
             }
 
             fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {
@@ -247,4 +291,8 @@ macro_rules! report {
     )*};
 }
 
-report!(Comparison, Listing, Marking);
+report!(
+    Comparison => |comparison| !comparison.points.is_empty(),
+    Listing => |_| false,
+    Marking => |marking| !marking.strategies.is_empty()
+);

@@ -1,21 +1,27 @@
 //! `iobench trace`: runs a benchmark in this process while a tracer watches this process.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::convert::Infallible;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::context::Context;
+use super::file;
 use super::output::{Output, exit};
 use super::request::{self, Request};
 use super::run::run as run_benchmark;
+use super::stdout::Stdout;
 use crate::cli::{self, RunArgs, TraceArgs};
 use crate::engine::interrupt;
 use crate::engine::strategy::Mechanism;
 use crate::error::Error;
 use crate::host;
 use crate::job::{Job, this_program};
+use crate::process::ProcessGroup;
 use crate::report::document::Document;
 use crate::stats;
 use crate::trace::bpftrace::Watched;
@@ -42,19 +48,24 @@ pub(crate) fn run(args: &TraceArgs, context: &Context) -> ExitCode {
         let request = Request::new(&benchmark, context.strategies)?;
         let program = program(args, &request)?;
         let traced = Traced { program: &program, argv: context.argv, output: &output };
-        if args.probe_effect {
-            return traced.probe_effect(&request, document);
+        let outcome = if args.probe_effect {
+            traced.probe_effect(&request, document)
+        } else {
+            traced.watch(document, |document| match &args.script {
+                Some(_) => run_in_child(request, document),
+                None => run_benchmark(request, context.argv.to_vec(), document, &output),
+            })
+        };
+        for warning in file::leftover_warnings(&std::env::temp_dir()) {
+            output.warn(&mut document.get_or_insert_default().warnings, warning);
         }
-        traced.watch(document, |document| match &args.script {
-            Some(_) => run_in_child(request, document),
-            None => run_benchmark(request, context.argv.to_vec(), document, &output),
-        })
+        outcome
     })
 }
 
 fn print_script(args: &TraceArgs, benchmark: &RunArgs, context: &Context) -> Result<ExitCode, Error> {
     let program = program(args, &Request::new(benchmark, context.strategies)?)?;
-    io::stdout().write_all(program.text().as_bytes()).map_err(Error::output)?;
+    Stdout.write_all(program.text().as_bytes()).map_err(Error::output)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -83,7 +94,6 @@ impl Traced<'_> {
         document: &mut Option<Document>,
         benchmark: impl FnOnce(&mut Option<Document>) -> Result<ExitCode, Error>,
     ) -> Result<ExitCode, Error> {
-        interrupt::install();
         let tracer = self.program.start()?;
         let outcome = benchmark(document);
         let document = document.get_or_insert_default();
@@ -137,20 +147,46 @@ impl Traced<'_> {
     }
 }
 
+/// Time that the benchmark may take to end after a signal.
+const END_LIMIT: Duration = Duration::from_secs(60);
+
 /// Runs the benchmark in another process, because a script follows a program from its start, by its name.
 fn run_in_child(request: Request, document: &mut Option<Document>) -> Result<ExitCode, Error> {
     let failed = |reason: String| Error::unavailable("the benchmark", reason, "run it without trace first");
-    let child = Job::Run(request.job()).command(&this_program()?).output();
-    interrupt::check()?;
-    let child = child.map_err(|error| failed(error.to_string()))?;
-    let printed: Document = serde_json::from_slice(&child.stdout).map_err(|_| {
-        let message = String::from_utf8_lossy(&child.stderr);
-        failed(message.trim().trim_start_matches("iobench: ").to_owned())
-    })?;
-    match document.insert(printed).error.take() {
-        None => Ok(ExitCode::SUCCESS),
-        Some(error) => Err(failed(error.message)),
+    let mut command = Job::Run(request.job()).command(&this_program()?);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut group = ProcessGroup::spawn(&mut command).map_err(|error| failed(error.to_string()))?;
+    let (stdout, stderr) = (collect(group.child().stdout.take()), collect(group.child().stderr.take()));
+    let outcome = group.wait_within(Duration::MAX, interrupt::check);
+    if outcome.is_err() {
+        // The benchmark prints the samples that it has finished.
+        group.interrupt();
+        let Ok(_) = group.wait_within(END_LIMIT, || Ok::<(), Infallible>(()));
     }
+    group.kill();
+    let (printed, message) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    match serde_json::from_slice::<Document>(&printed) {
+        Ok(printed) => {
+            let error = document.insert(printed).error.take();
+            outcome?;
+            error.map_or(Ok(ExitCode::SUCCESS), |error| Err(failed(error.message)))
+        }
+        Err(_) => {
+            outcome?;
+            let message = String::from_utf8_lossy(&message);
+            Err(failed(message.trim().trim_start_matches("iobench: ").to_owned()))
+        }
+    }
+}
+
+/// Reads a stream to its end on a thread, so that the child never waits for space in the pipe.
+fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before an error is used.
+        let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
+        bytes
+    })
 }
 
 /// The parts to show. The default is system calls, and for a ring also the operations that it submits.

@@ -1,4 +1,6 @@
-//! Ctrl-C: the first ends the run with the samples taken so far, the second ends the process at once.
+//! Signals that end a run with the samples taken so far. Further signals change nothing: the program is
+//! already ending, and its last steps are to stop its children, to remove its temporary files and to print
+//! its document.
 //!
 //! The handler stores one number. It runs inside a bracket only if a signal arrives there, and that sample is
 //! not reported.
@@ -6,31 +8,38 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use crate::error::Error;
 
-/// Number of the signal that arrived, or 0.
+/// Number of the last signal that arrived, or 0.
 static SIGNAL: AtomicI32 = AtomicI32::new(0);
 static INSTALLED: Once = Once::new();
 
-/// Installs the handlers for SIGINT and SIGTERM, once.
+/// Installs the handlers for SIGHUP, SIGINT, SIGQUIT and SIGTERM, once. A signal that this process inherited
+/// as ignored, as nohup(1) does with SIGHUP, stays ignored.
 pub fn install() {
     INSTALLED.call_once(|| {
-        for signal in [SIGINT, SIGTERM] {
-            // SAFETY: the handler makes one atomic exchange and at most one _exit(2), both of
-            // which are allowed in a signal handler.
-            let registered = unsafe { signal_hook::low_level::register(signal, move || note(signal)) };
+        for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
+            if is_ignored(signal) {
+                continue;
+            }
+            let note = move || SIGNAL.store(signal, Ordering::Relaxed);
+            // SAFETY: the handler makes one atomic operation, which is allowed in a signal handler.
+            let registered = unsafe { signal_hook::low_level::register(signal, note) };
             // Without a handler the signal ends the process, as it does in other programs.
             drop(registered);
         }
     });
 }
 
-fn note(signal: i32) {
-    if SIGNAL.swap(signal, Ordering::Relaxed) != 0 {
-        signal_hook::low_level::exit(128 + signal);
-    }
+/// True if the signal is ignored now, which only the parent process can have requested.
+fn is_ignored(signal: i32) -> bool {
+    // SAFETY: all zeroes is a valid sigaction structure.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    // SAFETY: without a new action the call only writes the present one to `action`.
+    let status = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) };
+    status == 0 && action.sa_sigaction == libc::SIG_IGN
 }
 
 /// True if a signal has requested the end of the run.

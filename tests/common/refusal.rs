@@ -14,7 +14,8 @@ use crate::common::{Outcome, finish, iobench, runs_here};
 pub const MIB: u64 = 1 << 20;
 
 /// The signals that end a run, and its exit codes then.
-pub const SIGNALS: [(Signal, i32); 2] = [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)];
+pub const SIGNALS: [(Signal, i32); 4] =
+    [(Signal::SIGHUP, 129), (Signal::SIGINT, 130), (Signal::SIGQUIT, 131), (Signal::SIGTERM, 143)];
 
 // Exit codes and kinds that go with them.
 pub const USAGE: (i32, &str) = (64, "usage");

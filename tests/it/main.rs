@@ -6,6 +6,8 @@
 mod common;
 #[path = "../common/refusal.rs"]
 mod refusal;
+#[path = "../common/running.rs"]
+mod running;
 
 mod adapters;
 mod architecture;
@@ -15,6 +17,7 @@ mod command_line;
 mod explain;
 mod plot;
 mod registry;
+mod safety;
 mod schema;
 mod sweep;
 mod version1;

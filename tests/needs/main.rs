@@ -7,6 +7,8 @@
 mod common;
 #[path = "../common/refusal.rs"]
 mod refusal;
+#[path = "../common/running.rs"]
+mod running;
 #[path = "../common/trials.rs"]
 mod trials;
 
@@ -23,6 +25,7 @@ mod injection;
 mod reports;
 #[cfg(target_os = "linux")]
 mod ring;
+mod safety;
 mod setup;
 mod skipping;
 mod strategies;
@@ -41,6 +44,7 @@ use trials::Test;
 fn main() -> ExitCode {
     let modules: &[fn() -> Vec<Test>] = &[
         skipping::tests,
+        safety::tests,
         strategies::tests,
         #[cfg(target_os = "linux")]
         trace::tests,

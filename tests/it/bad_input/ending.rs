@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 
-use crate::common::{Filesystem, Outcome, data_file, iobench, outcome, pattern, strategies};
+use crate::common::{Filesystem, data_file, iobench, outcome, pattern, strategies};
 use crate::refusal::{MIB, SIGNALS, assert_error, bench, sentence};
+use crate::running::Running;
 
 /// Exit code of a run whose output is closed.
 const OUTPUT: i32 = 74;
@@ -73,70 +72,13 @@ fn create_mode_makes_the_file_though_nobody_reads_what_it_says() {
     }
 }
 
-/// A run in the background, killed when the test fails.
-struct Running {
-    child: Child,
-}
-
-impl Running {
-    fn start(args: &[&str]) -> Running {
-        let mut command = iobench();
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running { child: command.spawn().unwrap() }
-    }
-
-    /// The content of a file of this process in /proc.
-    fn proc(&self, name: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default()
-    }
-
-    /// Waits until `reached` holds; a run that has ended before is a failure.
-    fn wait_until(&mut self, what: &str, reached: impl Fn(&Running) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while !reached(self) {
-            assert!(Instant::now() < deadline, "the run never reached {what}");
-            assert_eq!(self.child.try_wait().unwrap(), None::<ExitStatus>, "ended before {what}");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
-    }
-
-    /// Waits for the end; what was already read of standard output is passed in.
-    fn end(mut self, mut stdout: String) -> Outcome {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => break status,
-                None => assert!(Instant::now() < deadline, "one signal did not end the run"),
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        };
-        let mut stderr = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        if let Some(mut pipe) = self.child.stdout.take() {
-            pipe.read_to_string(&mut stdout).unwrap();
-        }
-        Outcome { code: status.code(), stdout, stderr }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn a_signal_in_the_settle_pause_ends_the_run_at_once() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), MIB);
     for (signal, exit_code) in SIGNALS {
         let args = ["-rjvt1M", "--settle", "86400", file.to_str().unwrap()];
-        let mut running = Running::start(&args);
+        let mut running = Running::start(iobench().args(args));
         running.wait_until("the pause", |running| {
             let number: i64 = running.proc("syscall").split(' ').next().unwrap().parse().unwrap_or(-1);
             [libc::SYS_nanosleep, libc::SYS_clock_nanosleep].contains(&number)
@@ -155,7 +97,7 @@ fn a_signal_in_the_middle_of_a_long_sample_ends_it() {
     // Hours, a byte at a time.
     let args = ["-Brj", "-b1", "-t1T", "/dev/zero"];
     for (signal, exit_code) in SIGNALS {
-        let mut running = Running::start(&args);
+        let mut running = Running::start(iobench().args(args));
         running.wait_until("the middle of a sample", |running| {
             let count =
                 running.proc("io").lines().find_map(|line| line.strip_prefix("rchar: ")?.parse().ok());
@@ -173,7 +115,7 @@ fn a_signal_ends_a_run_of_every_strategy_with_the_samples_so_far() {
     let file = data_file(scratch.folder(), 4 * MIB);
     for strategy in strategies() {
         let args = ["-Br", "-n1000000000", "-t4M", "--strategy", strategy, file.to_str().unwrap()];
-        let mut running = Running::start(&args);
+        let mut running = Running::start(iobench().args(args));
         let mut output = BufReader::new(running.child.stdout.take().unwrap());
         let mut stdout = String::new();
         output.read_line(&mut stdout).unwrap();

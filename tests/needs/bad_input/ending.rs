@@ -17,10 +17,17 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
-/// Runs in `folder` with `signal` sent at the `nth` time that `call` is made on `file`.
-fn signalled(folder: &Path, file: &Path, call: &str, nth: u32, signal: Signal, args: &[&str]) -> Outcome {
+/// Runs in `folder` with `signal` sent at the `nth` time that `call` is made on `file`, or on any.
+fn signalled(
+    folder: &Path,
+    file: Option<&Path>,
+    call: &str,
+    nth: u32,
+    signal: Signal,
+    args: &[&str],
+) -> Outcome {
     let fault = format!("signal={signal}:when={nth}");
-    finish(&mut through(injecting(call, &fault, Some(file)), folder, args))
+    finish(&mut through(injecting(call, &fault, file), folder, args))
 }
 
 fn json_after_a_signal_holds_the_samples_so_far() {
@@ -29,7 +36,7 @@ fn json_after_a_signal_holds_the_samples_so_far() {
     for (signal, exit_code) in SIGNALS {
         // 16 reads a sample: the signal comes in the third.
         let args = ["-rjvt1M", "-b64k", "-n5", "iofile"];
-        let outcome = signalled(scratch.folder(), &file, "read", 40, signal, &args);
+        let outcome = signalled(scratch.folder(), Some(&file), "read", 40, signal, &args);
         let document = assert_error(&outcome, (exit_code, "interrupted"));
         let samples = document["benchmark_samples"].as_array().unwrap();
         assert_eq!(samples.len(), 2);
@@ -47,7 +54,9 @@ fn a_signal_while_a_file_is_made_leaves_none() {
             ("pwrite64", &["-cjt4M", "iofile"]),
             ("pwrite64", &["-rjt4M", "--create", "iofile"]),
         ] {
-            let outcome = signalled(scratch.folder(), &file, call, 2, signal, args);
+            // --create writes to a file without a name.
+            let named = (args.len() == 2).then_some(file.as_path());
+            let outcome = signalled(scratch.folder(), named, call, 2, signal, args);
             assert_error(&outcome, (exit_code, "interrupted"));
             assert!(sentence(&outcome).ends_with("the incomplete file was removed"), "{outcome:?}");
             assert!(!file.exists(), "{args:?}");

@@ -103,8 +103,9 @@ fn a_file_that_is_left_half_made_is_removed_and_that_is_said() {
                 if exists_before && args[0].starts_with("-c") {
                     data_file(folder, MIB);
                 }
-                // -P resolves the path, so it must be absolute.
-                through(injecting(call, fault, Some(&file)), folder, args)
+                // --create writes to a file without a name. -P resolves the path, so it must be absolute.
+                let named = args[0].starts_with("-c").then_some(file.as_path());
+                through(injecting(call, fault, named), folder, args)
             };
             for json in [false, true] {
                 let mut command = prepare();
@@ -112,8 +113,15 @@ fn a_file_that_is_left_half_made_is_removed_and_that_is_said() {
                 assert_eq!(outcome.code, Some(error.0), "{call} {fault}: {outcome:?}");
                 let sentence = sentence(&outcome);
                 assert!(sentence.starts_with("iofile: ") && sentence.contains(says), "{sentence}");
-                assert!(sentence.ends_with("the incomplete file was removed"), "{sentence}");
-                assert!(!file.exists(), "{call} {fault} {args:?}");
+                if exists_before && args[0].starts_with("-c") {
+                    let holds = file.metadata().unwrap().len();
+                    let left =
+                        format!("the file of {MIB} bytes was truncated and holds {holds} bytes of this run");
+                    assert!(sentence.ends_with(&left), "{sentence}");
+                } else {
+                    assert!(sentence.ends_with("the incomplete file was removed"), "{sentence}");
+                    assert!(!file.exists(), "{call} {fault} {args:?}");
+                }
                 if json {
                     assert_error(&outcome, error);
                 }
@@ -127,7 +135,7 @@ fn a_half_made_file_that_cannot_be_removed_is_named() {
     let file = scratch.folder().join("iofile");
     let mut strace = injecting("pwrite64", "error=ENOSPC:when=3", None);
     strace.args(["-e", "trace=pwrite64,unlink", "-e", "inject=unlink:error=EROFS"]);
-    let outcome = finish(&mut through(strace, scratch.folder(), &["-rt4M", "--create", "iofile"]));
+    let outcome = finish(&mut through(strace, scratch.folder(), &["-ct4M", "iofile"]));
     assert_eq!(outcome.code, Some(74), "{outcome:?}");
     assert!(sentence(&outcome).ends_with("; an incomplete file remains at iofile"), "{outcome:?}");
     assert!(file.exists());
@@ -136,12 +144,11 @@ fn a_half_made_file_that_cannot_be_removed_is_named() {
 fn behind_a_symbolic_link_the_half_made_file_is_removed_and_not_the_link() {
     let scratch = Filesystem::scratch();
     let folder = scratch.folder();
-    let file = data_file(folder, MIB);
     std::os::unix::fs::symlink("iofile", folder.join("link")).unwrap();
     let strace = injecting("pwrite64", "error=ENOSPC:when=1", None);
     let outcome = finish(&mut through(strace, folder, &["-ct1M", "link"]));
     assert!(sentence(&outcome).ends_with("the incomplete file was removed"), "{outcome:?}");
-    assert!(!file.exists() && folder.join("link").is_symlink());
+    assert!(!folder.join("iofile").exists() && folder.join("link").is_symlink());
 }
 
 fn direct_io_on_a_filesystem_without_it() {

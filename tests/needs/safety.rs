@@ -1,0 +1,152 @@
+//! Nothing is destroyed, lost or left behind, where a test needs strace, root or a filesystem of its own.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+use crate::common::{Filesystem, LoopDevice, data_file, finish, iobench};
+use crate::refusal::{IO, MIB, assert_error, bench, injecting, sentence, through};
+use crate::running::Running;
+use crate::trials::{Test, tests};
+
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
+        [ROOT] => a_creation_that_fails_leaves_a_device_node_that_took_its_name,
+        [ROOT] => a_result_is_written_into_a_device_node,
+        [ROOT] => a_result_keeps_the_owner_of_the_file,
+        [LOOP] => a_result_never_overwrites_a_block_device,
+        [LOOP] => a_device_that_takes_the_name_of_the_file_is_not_written_to,
+        [STRACE] => an_error_of_writing_out_ends_a_run,
+        [] => a_check_ends_with_a_killed_selftest,
+    ]
+}
+
+/// The null device under a name of its own.
+fn null_node(path: &Path) {
+    mknod(path, SFlag::S_IFCHR, Mode::from_bits_retain(0o666), makedev(1, 3)).unwrap();
+}
+
+fn a_creation_that_fails_leaves_a_device_node_that_took_its_name() {
+    let scratch = Filesystem::scratch();
+    let at = |name: &str| scratch.folder().join(name);
+    null_node(&at("node"));
+    symlink("data", at("link")).unwrap();
+    symlink("node", at("other")).unwrap();
+    let mut running = Running::start(&mut bench(scratch.folder(), &["-cj", "-n1000000", "-t1M", "link"]));
+    running.wait_until("its file", |_| at("data").metadata().is_ok_and(|metadata| metadata.len() > 0));
+    fs::rename(at("other"), at("link")).unwrap();
+    let ended = running.end(String::new());
+    assert_eq!(ended.code, Some(66), "{ended:?}");
+    assert!(sentence(&ended).contains("was replaced"), "{ended:?}");
+    assert!(at("node").symlink_metadata().unwrap().file_type().is_char_device());
+    assert!(!at("data").exists(), "this run created it");
+}
+
+/// A short sweep of the data file with this result file.
+fn swept(folder: &Path, output: &Path) -> crate::common::Outcome {
+    let mut command = iobench();
+    command.args(["sweep", "--strategy", "pread", "-b4k", "--budget", "300ms", "iofile", "-o"]);
+    finish(command.arg(output).current_dir(folder))
+}
+
+fn a_result_is_written_into_a_device_node() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let node = scratch.folder().join("node");
+    null_node(&node);
+    swept(scratch.folder(), &node).ok();
+    assert!(node.symlink_metadata().unwrap().file_type().is_char_device());
+}
+
+fn a_result_keeps_the_owner_of_the_file() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let result = scratch.folder().join("result.json");
+    fs::write(&result, "old").unwrap();
+    std::os::unix::fs::chown(&result, Some(1000), Some(1001)).unwrap();
+    fs::set_permissions(&result, fs::Permissions::from_mode(0o600)).unwrap();
+    swept(scratch.folder(), &result).ok();
+    let metadata = result.metadata().unwrap();
+    assert!(metadata.len() > 100);
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (1000, 1001, 0o600));
+}
+
+fn a_result_never_overwrites_a_block_device() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let device = LoopDevice::attach(MIB).unwrap();
+    let before = fs::read(&device.path).unwrap();
+    let refused = swept(scratch.folder(), &device.path);
+    assert_eq!(refused.code, Some(66), "{refused:?}");
+    assert!(sentence(&refused).contains("is a block device"), "{refused:?}");
+    assert_eq!(fs::read(&device.path).unwrap(), before);
+}
+
+fn a_device_that_takes_the_name_of_the_file_is_not_written_to() {
+    let scratch = Filesystem::scratch();
+    let at = |name: &str| scratch.folder().join(name);
+    data_file(scratch.folder(), MIB);
+    let device = LoopDevice::attach(MIB).unwrap();
+    let before = fs::read(&device.path).unwrap();
+    symlink("iofile", at("link")).unwrap();
+    symlink(&device.path, at("other")).unwrap();
+    let args = ["-Bwj", "-n100000000", "-t1M", "-b64k", "link"];
+    let running = Running::start(&mut bench(scratch.folder(), &args));
+    std::thread::sleep(Duration::from_millis(300));
+    fs::rename(at("other"), at("link")).unwrap();
+    let ended = running.end(String::new());
+    assert_error(&ended, (66, "open"));
+    assert_eq!(fs::read(&device.path).unwrap(), before, "the device keeps its contents");
+}
+
+fn an_error_of_writing_out_ends_a_run() {
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), MIB);
+    let run = ["-jw", "-n3", "-t64k", "iofile"];
+    // Two for each sample, and one after the last.
+    for (nth, samples, place) in
+        [(1, 0, "before the sample"), (4, 1, "before the sample"), (7, 3, "after the last")]
+    {
+        let fault = format!("error=EIO:when={nth}");
+        let ended = finish(&mut through(injecting("fsync", &fault, Some(&file)), scratch.folder(), &run));
+        let document = assert_error(&ended, IO);
+        assert!(sentence(&ended).contains(&format!("fsync {place}")), "{ended:?}");
+        assert_eq!(document["benchmark_samples"].as_array().unwrap().len(), samples, "{ended:?}");
+    }
+    let mut bare = through(injecting("fsync", "error=EIO", Some(&file)), scratch.folder(), &run);
+    finish(bare.arg("-B")).ok();
+    let mut strace = injecting("fsync", "error=EIO:when=3", Some(&file));
+    strace.arg(iobench().get_program()).args(["sweep", "-w", "-j", "--strategy", "pread", "-b4k"]);
+    strace.args(["--budget", "2s", "iofile"]).current_dir(scratch.folder());
+    assert_error(&finish(&mut strace), IO);
+}
+
+fn a_check_ends_with_a_killed_selftest() {
+    let scratch = Filesystem::scratch();
+    let mut command = iobench();
+    command.args(["selftest", "--strategy", "all"]).arg(scratch.folder());
+    let mut running = Running::start(&mut command);
+    let children = |running: &Running| running.proc(&format!("task/{}/children", running.child.id()));
+    running.wait_until("its first check", |running| !children(running).trim().is_empty());
+    let child = children(&running).split_whitespace().next().unwrap().to_owned();
+    running.signal(Signal::SIGKILL);
+    running.end(String::new());
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let alive = || {
+        let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    };
+    while alive() {
+        assert!(Instant::now() < deadline, "the check outlived its selftest");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // What SIGKILL left is named by the next selftest.
+    let mut again = iobench();
+    again.args(["selftest", "-j", "--strategy", "null", "--only", "directions"]).arg(scratch.folder());
+    let document = finish(&mut again).json();
+    assert_eq!(document["warnings"][0]["kind"], "leftover", "{document}");
+}
