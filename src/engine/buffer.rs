@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 
+use super::interrupt;
 use super::operation::Direction;
 use super::pattern;
 use super::workload::{PageState, Workload};
@@ -66,13 +67,8 @@ impl BufferPool {
         let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(workload.depth())), page_state)?;
         let (block_bytes, stride_bytes) = (block_bytes as usize, stride_bytes as usize);
         let buffer = Buffer { block_bytes, stride_bytes, page_state, mapping };
-        let Mapping { base, mapped_bytes } = *buffer.mapping;
-        // SAFETY: this is the whole mapping, and no other buffer lies in it.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(base.as_ptr(), mapped_bytes) };
-        match (page_state, workload.direction) {
-            (PageState::Prefault, Direction::Write) => pattern::fill(bytes, 0),
-            (PageState::Prefault, Direction::Read) => bytes.fill(0),
-            (PageState::Fresh, _) => {}
+        if page_state == PageState::Prefault {
+            fill(&buffer.mapping, workload.direction)?;
         }
         Ok(Arc::new(buffer))
     }
@@ -101,21 +97,48 @@ impl BufferPool {
     }
 }
 
+/// Bytes that are made present and filled between two looks at the signals.
+const FILLED_BYTES: usize = 64 << 20;
+
+/// Fills a mapping: with the pattern for writing, with zeros for reading.
+///
+/// # Errors
+/// An interruption after a signal: filling gigabytes takes seconds.
+fn fill(mapping: &Mapping, direction: Direction) -> Result<(), Error> {
+    // SAFETY: this is the whole mapping, and no other buffer lies in it.
+    let bytes = unsafe { std::slice::from_raw_parts_mut(mapping.base.as_ptr(), mapping.mapped_bytes) };
+    for (chunk, offset_bytes) in bytes.chunks_mut(FILLED_BYTES).zip((0..).step_by(FILLED_BYTES)) {
+        interrupt::check()?;
+        if mapping.mapped_bytes > FILLED_BYTES {
+            make_present(chunk);
+        }
+        match direction {
+            Direction::Write => pattern::fill(chunk, offset_bytes),
+            Direction::Read => chunk.fill(0),
+        }
+    }
+    Ok(())
+}
+
+/// The same for a part of a large mapping (MADV_POPULATE_WRITE, Linux 5.14). Without it, filling the chunk
+/// takes the faults.
+#[cfg(target_os = "linux")]
+fn make_present(chunk: &mut [u8]) {
+    // SAFETY: the chunk starts at a multiple of the page size in a private mapping. Populating changes no
+    // byte.
+    unsafe { libc::madvise(chunk.as_mut_ptr().cast(), chunk.len(), libc::MADV_POPULATE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_present(_: &mut [u8]) {}
+
 impl Mapping {
     fn new(mapped_bytes: usize, page_state: PageState) -> Result<Mapping, Error> {
+        let at_once = page_state == PageState::Prefault && mapped_bytes <= FILLED_BYTES;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANON | if at_once { POPULATE } else { 0 };
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new private anonymous mapping at an address of the kernel's choice.
-        let base = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                mapped_bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE
-                    | libc::MAP_ANON
-                    | if page_state == PageState::Prefault { POPULATE } else { 0 },
-                -1,
-                0,
-            )
-        };
+        let base = unsafe { libc::mmap(std::ptr::null_mut(), mapped_bytes, protection, flags, -1, 0) };
         let base = NonNull::new(base.cast::<u8>()).filter(|_| base != libc::MAP_FAILED);
         let base = base.ok_or_else(|| {
             too_large(mapped_bytes as u64, &format!("the kernel says {}", describe(Errno::last())))

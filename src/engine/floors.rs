@@ -2,7 +2,7 @@
 //! reading beside each sample is a control.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Repetitions of each measurement. The smallest counts, because every disturbance only adds time.
 const REPETITIONS: usize = 5;
@@ -13,6 +13,14 @@ const COPIED_BYTES: u64 = 4 << 20;
 /// Nanoseconds per system call that does nothing: getppid(2).
 pub fn system_call_ns() -> f64 {
     smallest(f64::from(CALLS), || call(CALLS))
+}
+
+/// Approximate time of [`memory_copy_ns`] on a slow machine. It touches the source and the block once, and
+/// copies them five times.
+pub fn memory_copy_duration(block_bytes: u64) -> Duration {
+    /// Most of it is page faults.
+    const SLOWEST_NS_PER_BYTE: u64 = 3;
+    Duration::from_nanos(block_bytes.max(COPIED_BYTES).saturating_mul(SLOWEST_NS_PER_BYTE))
 }
 
 /// Nanoseconds for copying `block_bytes` bytes into one block. The source is read sequentially, like a file.

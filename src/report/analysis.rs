@@ -18,8 +18,9 @@ const DISTURBED_LIMIT: f64 = 0.1;
 /// p-value below which a rank correlation with time counts as a drift.
 const DRIFT_P: f64 = 0.01;
 
-/// Adds models, knees and warnings to a document that holds its runs.
-pub fn add(document: &mut SweepDocument) {
+/// Adds models, knees and warnings to a document that holds its runs. Knees that are not found before `stop`
+/// returns true are left out.
+pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
     let constants = constants::of_host(&document.host_configuration);
     let (mut models, mut found_knees) = (Vec::new(), Vec::new());
     for strategy in &document.sweep_configuration.strategies {
@@ -29,7 +30,7 @@ pub fn add(document: &mut SweepDocument) {
         }
         let runs: Vec<&SweepRun> = document.runs_of(strategy).collect();
         models.extend(model(strategy, &runs));
-        found_knees.extend(knees(strategy, &runs, &constants));
+        found_knees.extend(knees(strategy, &runs, &constants, stop));
     }
     let warnings = [
         hole_warning(document),
@@ -37,6 +38,10 @@ pub fn add(document: &mut SweepDocument) {
         disturbance_warning(document),
         drift_warning(document),
         floor_warning(document),
+        stop().then(|| {
+            let message = "the time ended before the analysis; some knees may be missing";
+            Warning::new(WarningKind::AnalysisIncomplete, message)
+        }),
     ];
     document.warnings.extend(warnings.into_iter().flatten());
     (document.models, document.knees) = (models, found_knees);
@@ -63,7 +68,12 @@ fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
     })
 }
 
-fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec<Knee> {
+fn knees(
+    strategy: &str,
+    runs: &[&SweepRun],
+    constants: &[(String, u64)],
+    stop: &dyn Fn() -> bool,
+) -> Vec<Knee> {
     let bandwidths: Vec<Vec<f64>> =
         runs.iter().map(|run| measured_bandwidths(&run.benchmark_samples)).collect();
     let points: Vec<CurvePoint> = runs
@@ -75,7 +85,7 @@ fn knees(strategy: &str, runs: &[&SweepRun], constants: &[(String, u64)]) -> Vec
             bandwidths,
         })
         .collect();
-    let found = stats::find_knees(&points, &RESAMPLING).unwrap_or_default();
+    let found = stats::find_knees(&points, &RESAMPLING, stop).unwrap_or_default();
     let knee = |knee: &stats::FittedKnee| Knee {
         strategy: strategy.to_owned(),
         block_bytes: knee.block_bytes,

@@ -118,6 +118,8 @@ pub enum WarningKind {
     Leftover,
     /// Two results are not about the same file.
     OtherFile,
+    /// The analysis ended early.
+    AnalysisIncomplete,
     /// The processor was slowed during the run.
     SlowedProcessor,
     /// The speed of the machine changed during the run.

@@ -6,6 +6,9 @@ use super::median::median;
 /// Maximum number of knees.
 const MAX_KNEES: usize = 3;
 
+/// Maximum number of points at which the search for knees starts: 4,960 placements of three.
+const MAX_PLACES: usize = 32;
+
 /// Minimum number of points per segment.
 const MIN_POINTS: usize = 3;
 
@@ -56,8 +59,12 @@ pub struct FittedKnee {
 /// the bandwidths divided by those that the model predicts.
 ///
 /// Points with five samples or fewer, or with values that are not positive and finite, are ignored. Returns
-/// `None` if fewer than three points remain, or if two have the same size.
-pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<FittedKnee>> {
+/// `None` if fewer than three points remain, if two have the same size, or once `stop` returns true.
+pub fn find_knees(
+    points: &[CurvePoint],
+    resampling: &Resampling,
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<FittedKnee>> {
     let is_usable = |point: &&CurvePoint| point.block_bytes > 0 && is_resamplable(point.bandwidths);
     let mut points: Vec<&CurvePoint> = points.iter().filter(is_usable).collect();
     points.sort_by_key(|point| point.block_bytes);
@@ -68,15 +75,20 @@ pub fn find_knees(points: &[CurvePoint], resampling: &Resampling) -> Option<Vec<
     let x: Vec<f64> = points.iter().map(|point| (point.block_bytes as f64).log2()).collect();
     let samples: Vec<&[f64]> = points.iter().map(|point| point.bandwidths).collect();
     let y = log_medians(&samples)?;
-    let fits = (0..=MAX_KNEES).filter_map(|count| best_fit(&x, &y, &placements(&x, count)));
+    let fit = |count| best_fit(&x, &y, &placements(&x, count), stop);
+    let fits = (0..=MAX_KNEES).filter_map(fit);
     let criterion = |fit: &Fit| information_criterion(fit, x.len());
     let chosen = fits.min_by(|a, b| criterion(a).total_cmp(&criterion(b)))?;
     if chosen.knees.is_empty() {
         return Some(Vec::new());
     }
     let starts = placements(&x, chosen.knees.len());
-    let refit = |drawn: &[Vec<f64>]| Some(best_fit(&x, &log_medians(drawn)?, &starts)?.knees);
-    chosen.with_intervals(&replicates(&samples, refit, resampling), resampling.confidence)
+    let refit = |drawn: &[Vec<f64>]| {
+        let y = log_medians(drawn).filter(|_| !stop())?;
+        Some(best_fit(&x, &y, &starts, stop)?.knees)
+    };
+    let replicates = replicates(&samples, refit, resampling);
+    if stop() { None } else { chosen.with_intervals(&replicates, resampling.confidence) }
 }
 
 /// The constants (name, bytes) within the interval of a knee, both ends included. They suggest a cause of the
@@ -124,12 +136,14 @@ fn information_criterion(fit: &Fit, n: usize) -> f64 {
     n * variance.ln() + (2 + 3 * fit.knees.len()) as f64 * n.ln()
 }
 
-/// All ways to place `count` knees on points of ascending `x`.
+/// All ways to place `count` knees on points of ascending `x`. Of more than [`MAX_PLACES`] points, every
+/// second, third and so on is a place: the search then shifts the knees in finer steps.
 fn placements(x: &[f64], count: usize) -> Vec<Vec<f64>> {
+    let step = x.len().div_ceil(MAX_PLACES);
     let extend = |knees: Vec<f64>| {
         let from = knees.last().copied().unwrap_or(f64::NEG_INFINITY);
         let longer = move |&knee: &f64| [knees.as_slice(), &[knee]].concat();
-        x.iter().filter(move |&&knee| knee > from).map(longer)
+        x.iter().step_by(step).filter(move |&&knee| knee > from).map(longer)
     };
     let every = (0..count).fold(vec![Vec::new()], |sets, _| sets.into_iter().flat_map(extend).collect());
     every.into_iter().filter(|knees| has_long_segments(x, knees)).collect()
@@ -144,12 +158,15 @@ fn has_long_segments(x: &[f64], knees: &[f64]) -> bool {
 }
 
 /// The best of `starts`, with its knees shifted to the positions of the best fit.
-fn best_fit(x: &[f64], y: &[f64], starts: &[Vec<f64>]) -> Option<Fit> {
+fn best_fit(x: &[f64], y: &[f64], starts: &[Vec<f64>], stop: &dyn Fn() -> bool) -> Option<Fit> {
     let fits = starts.iter().filter_map(|knees| least_squares(x, y, knees));
     let mut best = fits.min_by(|a, b| a.squares.total_cmp(&b.squares))?;
     let spacing = (x.last()? - x.first()?) / (x.len() - 1) as f64;
     let mut step = 0.5;
     while step >= FINEST_STEP {
+        if stop() {
+            return None;
+        }
         match better_neighbour(x, y, &best, step * spacing) {
             Some(better) => best = better,
             None => step /= 2.0,
@@ -242,7 +259,7 @@ mod tests {
         let samples: Vec<Vec<f64>> = (0..=24).map(samples).collect();
         let points = samples.iter().zip(0..);
         let points = points.map(|(bandwidths, x)| CurvePoint { block_bytes: 1 << x, bandwidths });
-        find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
+        find_knees(&points.collect::<Vec<_>>(), &QUICK, &|| false).unwrap()
     }
 
     fn assert_recovered(found: &[FittedKnee], knees: &[f64], slopes: &[f64]) {
@@ -310,7 +327,7 @@ mod tests {
         let knees = |samples: Vec<Vec<f64>>| {
             let points = samples.iter().zip(0..);
             let points = points.map(|(bandwidths, x)| CurvePoint { block_bytes: 1 << x, bandwidths });
-            find_knees(&points.collect::<Vec<_>>(), &QUICK).unwrap()
+            find_knees(&points.collect::<Vec<_>>(), &QUICK, &|| false).unwrap()
         };
         let mut random = Random::new(7);
         assert_eq!(knees(samples(&mut random, &|x| expected(x.exp2()))).len(), 3);
@@ -327,10 +344,10 @@ mod tests {
             let point = |x: usize| CurvePoint { block_bytes: 1 << x, bandwidths: &samples[x] };
             (0..n).map(point).collect()
         };
-        assert_eq!(find_knees(&points(2), &QUICK), None);
-        assert_eq!(find_knees(&points(5), &QUICK).map(|knees| knees.len()), Some(0));
-        assert!(find_knees(&points(8), &QUICK).is_some_and(|knees| knees.len() <= 1));
-        assert_eq!(find_knees(&[points(3), points(3)].concat(), &QUICK), None);
+        assert_eq!(find_knees(&points(2), &QUICK, &|| false), None);
+        assert_eq!(find_knees(&points(5), &QUICK, &|| false).map(|knees| knees.len()), Some(0));
+        assert!(find_knees(&points(8), &QUICK, &|| false).is_some_and(|knees| knees.len() <= 1));
+        assert_eq!(find_knees(&[points(3), points(3)].concat(), &QUICK, &|| false), None);
     }
 
     #[test]
@@ -338,7 +355,7 @@ mod tests {
         let point = |block_bytes, bandwidths| CurvePoint { block_bytes, bandwidths };
         let points =
             [point(1, &[1.0; 10][..]), point(2, &[1.0; 5]), point(4, &[0.0; 10]), point(8, &[1.0; 10])];
-        assert_eq!(find_knees(&points, &QUICK), None);
+        assert_eq!(find_knees(&points, &QUICK, &|| false), None);
     }
 
     #[test]

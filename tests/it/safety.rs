@@ -421,3 +421,46 @@ fn a_slow_non_blocking_reader_gets_the_whole_document() {
     let document: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(document["benchmark_samples"].as_array().unwrap().len(), 2000);
 }
+
+/// Seconds that a sweep takes, and its document.
+fn timed_sweep(folder: &Path, args: &[&str]) -> (f64, Value) {
+    let started = std::time::Instant::now();
+    let ended = finish(iobench().args(["sweep", "-j"]).args(args).arg("iofile").current_dir(folder)).ok();
+    (started.elapsed().as_secs_f64(), ended.json())
+}
+
+#[test]
+fn a_budget_holds_for_large_buffers_long_samples_and_many_sizes() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let sizes: Vec<String> = (1000..2000).map(|size| size.to_string()).collect();
+    let sizes = sizes.join(",");
+    let cases: [(&[&str], usize); 3] = [
+        (&["--strategy", "null", "-b", "1..1G"], 31),
+        (&["--strategy", "null", "-b", "1", "-t", "1T"], 1),
+        (&["--strategy", "pread", "-b", &sizes], 1000),
+    ];
+    for (args, points) in cases {
+        let (seconds, document) = timed_sweep(scratch.folder(), &[args, &["--budget", "2s"]].concat());
+        // Four times the limit, because the tests share the machine: without it, these took 20 s and more.
+        assert!(seconds < 8.8, "{args:.30?} took {seconds} s");
+        assert_eq!(document["runs"].as_array().unwrap().len(), points, "{args:.30?}");
+        assert_eq!(document["error"], Value::Null, "{args:.30?}");
+    }
+}
+
+#[test]
+fn a_signal_ends_a_sweep_of_large_buffers_at_once() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let mut command = iobench();
+    command.args(["sweep", "-j", "--strategy", "null", "-b", "1..1G", "--budget", "600s", "iofile"]);
+    let running = Running::start(command.current_dir(scratch.folder()));
+    std::thread::sleep(Duration::from_secs(1));
+    running.signal(Signal::SIGINT);
+    let signalled = std::time::Instant::now();
+    let ended = running.end(String::new());
+    assert!(signalled.elapsed() < Duration::from_secs(5), "{:?}", signalled.elapsed());
+    assert_eq!(ended.code, Some(130));
+    assert!(ended.json()["error"]["message"].as_str().unwrap().contains("SIGINT"));
+}

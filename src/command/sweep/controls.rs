@@ -1,9 +1,12 @@
 //! Speed of the machine during a sweep: floors before and after the sweep, and control readings at each
 //! sample.
 
+use std::time::{Duration, Instant};
+
 use super::plan::DEFAULT_TOTAL_BYTES;
 use super::point::{SweepPoint, seconds_per_io};
 use crate::engine::floors;
+use crate::engine::interrupt;
 use crate::engine::iteration::{self, Plan};
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Strategy;
@@ -46,12 +49,14 @@ impl Controls {
 }
 
 /// Measures the floors: the cost of the harness, of a system call, and of a memory copy for the sizes of
-/// these points.
+/// these points. Copies that would take longer than `time` are left out.
 pub(crate) fn measure_floors(
     points: &[SweepPoint],
     floor: Option<&'static dyn Strategy>,
     target: &Target,
+    time: Duration,
 ) -> Floors {
+    let started = Instant::now();
     let workloads = || points.iter().map(|point| point.prepared.request.workload);
     let direction = workloads().next().map_or(Direction::Read, |workload| workload.direction);
     // A copy needs a source and a destination. Sizes that would use more than half of the free memory are
@@ -62,10 +67,13 @@ pub(crate) fn measure_floors(
     sizes.sort_unstable();
     sizes.dedup();
     let copy = |bytes: u64| (bytes, floors::memory_copy_ns(bytes, DEFAULT_TOTAL_BYTES));
+    let fits = |bytes: &u64| {
+        !interrupt::requested() && started.elapsed() + floors::memory_copy_duration(*bytes) <= time
+    };
     Floors {
         harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
         system_call_ns: Some(floors::system_call_ns()),
-        memory_copy_ns: sizes.into_iter().map(copy).collect(),
+        memory_copy_ns: sizes.into_iter().filter(fits).map(copy).collect(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::inode::Inode;
-use crate::engine::interrupt;
+use crate::engine::interrupt::{self, Deadline};
 use crate::engine::operation::Direction;
 use crate::engine::prepare;
 use crate::engine::strategy::Strategy;
@@ -45,6 +45,8 @@ pub(crate) struct Experiment {
     created: bool,
     floor: Option<&'static dyn Strategy>,
     started: Instant,
+    /// Abandons the sample in which the budget ends.
+    _deadline: Deadline,
     start_time: String,
     host: host::Configuration,
     conditions_before: host::Conditions,
@@ -125,6 +127,7 @@ impl Experiment {
         sizes.dedup();
         let path = target.path().to_owned();
         let mut experiment = Experiment {
+            _deadline: Deadline::after(settings.budget),
             settings,
             argv,
             created,
@@ -151,12 +154,32 @@ impl Experiment {
             block_sizes_bytes: sizes,
         };
         for request in requests {
+            if let Some(error) = experiment.end_of_preparation() {
+                experiment.refuse(request, error);
+                continue;
+            }
             match SweepPoint::new(request, target, cpu, totals) {
                 Ok(point) => experiment.points.push(point),
-                Err(refused) => experiment.refuse(refused.0, refused.1),
+                Err(refused) => {
+                    let (request, error) = *refused;
+                    let error = experiment.end_of_preparation().unwrap_or(error);
+                    experiment.refuse(request, error);
+                }
             }
         }
         experiment
+    }
+
+    /// The reason why no further point is prepared, if there is one.
+    fn end_of_preparation(&self) -> Option<Error> {
+        let budget = self.settings.budget;
+        if interrupt::is_time_up() || self.started.elapsed() >= measuring_time(budget) {
+            let seconds = budget.as_secs_f64();
+            let sentence =
+                format!("--budget: {seconds} s ended before this point; use a longer one or fewer points");
+            return Some(Error::usage(sentence));
+        }
+        interrupt::check().err()
     }
 
     /// Measures all samples.
@@ -164,10 +187,11 @@ impl Experiment {
     /// # Errors
     /// An interruption after a signal, an error of the result file, or the first error at a point.
     pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
-        self.floors = measure_floors(&self.points, self.floor, target);
-        let outcome = interrupt::check().and_then(|()| self.rounds(target, output));
+        self.floors = measure_floors(&self.points, self.floor, target, self.time_left() / 10);
+        let outcome = self.rounds(target, output);
         // The floors are measured twice, because the processor may be slowed during one of the measurements.
-        let later = measure_floors(&self.points, self.floor, target);
+        // Half of the rest of the budget is for the analysis.
+        let later = measure_floors(&self.points, self.floor, target, self.time_left() / 2);
         self.floors = std::mem::take(&mut self.floors).min(&later);
         // Also labels the samples of a round that the budget or a signal ended.
         self.review();
@@ -189,15 +213,24 @@ impl Experiment {
     fn rounds(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
         let progress = progress(self.points.len());
         let mut random = Random::new(self.settings.seed);
-        let mut outcome = Ok(true);
+        let mut outcome = interrupt::check().map(|()| true);
         while let Ok(true) = outcome {
             outcome = self.round(target, &mut random, &progress, output);
         }
         progress.finish_and_clear();
-        if outcome.is_err() {
-            self.unfinished = StopReason::Interrupted;
+        match outcome {
+            Err(error) if error.kind() == ErrorKind::Interrupted && interrupt::is_time_up() => Ok(()),
+            Err(error) => {
+                self.unfinished = StopReason::Interrupted;
+                Err(error)
+            }
+            Ok(_) => Ok(()),
         }
-        outcome.map(drop)
+    }
+
+    /// The rest of the budget.
+    fn time_left(&self) -> Duration {
+        self.settings.budget.saturating_sub(self.started.elapsed())
     }
 
     /// Runs a round and replaces the result file. Returns true if another round is needed and possible.
@@ -291,7 +324,7 @@ impl Experiment {
 
     fn draw(&self, progress: &ProgressBar) {
         let done = self.points.iter().filter(|point| point.stop.is_some()).count();
-        let left = self.settings.budget.saturating_sub(self.started.elapsed());
+        let left = self.time_left();
         progress.set_position(done as u64);
         progress.set_message(format!("round {}, at most {} s left", self.rounds + 1, left.as_secs()));
     }
@@ -330,7 +363,7 @@ impl Experiment {
             error: None,
         };
         if analysed {
-            analysis::add(&mut document);
+            analysis::add(&mut document, &interrupt::requested);
         }
         document
     }
