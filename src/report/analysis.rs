@@ -18,8 +18,8 @@ const DISTURBED_LIMIT: f64 = 0.1;
 /// p-value below which a rank correlation with time counts as a drift.
 const DRIFT_P: f64 = 0.01;
 
-/// Adds models, knees and warnings to a document that holds its runs. Knees that are not found before `stop`
-/// returns true are left out.
+/// Adds models, knees and warnings to a document that holds its runs. Models and knees that are not found
+/// before `stop` returns true are left out.
 pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
     let constants = constants::of_host(&document.host_configuration);
     let (mut models, mut found_knees) = (Vec::new(), Vec::new());
@@ -29,7 +29,7 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
             continue;
         }
         let runs: Vec<&SweepRun> = document.runs_of(strategy).collect();
-        models.extend(model(strategy, &runs));
+        models.extend(model(strategy, &runs, stop));
         found_knees.extend(knees(strategy, &runs, &constants, stop));
     }
     let warnings = [
@@ -39,7 +39,7 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
         drift_warning(document),
         floor_warning(document),
         stop().then(|| {
-            let message = "the time ended before the analysis; some knees may be missing";
+            let message = "the time ended during the analysis: cost models and knees may be missing";
             Warning::new(WarningKind::AnalysisIncomplete, message)
         }),
     ];
@@ -47,7 +47,7 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
     (document.models, document.knees) = (models, found_knees);
 }
 
-fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
+fn model(strategy: &str, runs: &[&SweepRun], stop: &dyn Fn() -> bool) -> Option<CostModel> {
     let times: Vec<Vec<f64>> =
         runs.iter().map(|run| run.measured().map(|sample| sample.time).collect()).collect();
     let points: Vec<CostPoint> = runs
@@ -60,7 +60,7 @@ fn model(strategy: &str, runs: &[&SweepRun]) -> Option<CostModel> {
             seconds,
         })
         .collect();
-    let fit = stats::fit_cost_model(&points, &RESAMPLING)?;
+    let fit = stats::fit_cost_model(&points, &RESAMPLING, stop)?;
     Some(CostModel {
         strategy: strategy.to_owned(),
         per_call_ns: fit.per_call_seconds.scaled(1e9),

@@ -35,9 +35,13 @@ pub struct FittedCostModel {
 /// intervals; the samples are resampled within every point.
 ///
 /// Points with five samples or fewer, without calls or bytes, or with times that are not positive and finite
-/// are ignored. Returns `None` if fewer than three points remain, or if all have the same number of bytes per
-/// call.
-pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<FittedCostModel> {
+/// are ignored. Returns `None` if fewer than three points remain, if all have the same number of bytes per
+/// call, or once `stop` returns true.
+pub fn fit_cost_model(
+    points: &[CostPoint],
+    resampling: &Resampling,
+    stop: &dyn Fn() -> bool,
+) -> Option<FittedCostModel> {
     let is_usable = |point: &&CostPoint| point.calls > 0 && point.bytes > 0 && is_resamplable(point.seconds);
     let points: Vec<&CostPoint> = points.iter().filter(is_usable).collect();
     let block_bytes = |point: &CostPoint| point.bytes as f64 / point.calls as f64;
@@ -50,6 +54,7 @@ pub fn fit_cost_model(points: &[CostPoint], resampling: &Resampling) -> Option<F
         let rows = points.iter().zip(seconds);
         least_absolute(
             &rows.map(|(point, t)| (point.calls as f64 / t, point.bytes as f64 / t)).collect::<Vec<_>>(),
+            stop,
         )
     };
     let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
@@ -71,15 +76,17 @@ fn medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
 ///
 /// The sum is convex, and linear between the lines on which a row fits exactly. Its minimum therefore lies
 /// where two of these lines cross, or where one crosses an axis; all of these points are tried.
-fn least_absolute(rows: &[(f64, f64)]) -> Option<(f64, f64, f64)> {
+fn least_absolute(rows: &[(f64, f64)], stop: &dyn Fn() -> bool) -> Option<(f64, f64, f64)> {
     let on_axes = rows.iter().flat_map(|&(x, y)| [(1.0 / x, 0.0), (0.0, 1.0 / y)]);
-    let pairs = rows.iter().enumerate().flat_map(|(i, &p)| rows[..i].iter().map(move |&q| (p, q)));
+    let in_time = rows.iter().enumerate().take_while(|_| !stop());
+    let pairs = in_time.flat_map(|(i, &p)| rows[..i].iter().map(move |&q| (p, q)));
     let crossings = pairs.filter_map(|(p, q)| crossing(p, q));
     let with_error = |(a, b): (f64, f64)| {
         let error: f64 = rows.iter().map(|(x, y)| (1.0 - a * x - b * y).abs()).sum();
         (a, b, error / rows.len() as f64)
     };
-    on_axes.chain(crossings).map(with_error).min_by(|p, q| p.2.total_cmp(&q.2))
+    let best = on_axes.chain(crossings).map(with_error).min_by(|p, q| p.2.total_cmp(&q.2));
+    best.filter(|_| !stop())
 }
 
 /// The point where a x + b y = 1 holds for both rows, if neither `a` nor `b` is negative there.
@@ -116,7 +123,7 @@ mod tests {
         fn fit(&self) -> Option<FittedCostModel> {
             let point = |(calls, bytes, seconds)| CostPoint { calls, bytes, seconds };
             let points = self.0.iter().map(|(calls, bytes, seconds)| point((*calls, *bytes, seconds)));
-            fit_cost_model(&points.collect::<Vec<_>>(), &QUICK)
+            fit_cost_model(&points.collect::<Vec<_>>(), &QUICK, &|| false)
         }
     }
 
@@ -182,18 +189,18 @@ mod tests {
     fn costs_that_cannot_be_separated_are_not_fitted() {
         let seconds = [1.0; 10];
         let same_blocks = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096 * n, seconds: &seconds });
-        assert_eq!(fit_cost_model(&same_blocks, &QUICK), None);
+        assert_eq!(fit_cost_model(&same_blocks, &QUICK, &|| false), None);
         let few = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096, seconds: &seconds[..5] });
-        assert_eq!(fit_cost_model(&few, &QUICK), None);
+        assert_eq!(fit_cost_model(&few, &QUICK, &|| false), None);
         let untimed = [1, 2, 4].map(|n| CostPoint { calls: n, bytes: 4096, seconds: &[0.0; 10] });
-        assert_eq!(fit_cost_model(&untimed, &QUICK), None);
+        assert_eq!(fit_cost_model(&untimed, &QUICK, &|| false), None);
     }
 
     /// `scipy.optimize.linprog` (SciPy 1.17.1, HiGHS) for the same problem.
     #[test]
     fn least_absolute_matches_linear_programming() {
         let rows = [(1.03, 0.21), (0.88, 0.33), (0.52, 0.47), (0.23, 0.91), (0.11, 1.37)];
-        let (a, b, error) = least_absolute(&rows).unwrap();
+        let (a, b, error) = least_absolute(&rows, &|| false).unwrap();
         assert!((a - 0.889421021124).abs() < 1e-9 && (b - 0.658513640640).abs() < 1e-9, "{a} {b}");
         assert!((error - 0.095715385273).abs() < 1e-9, "{error}");
     }
@@ -201,7 +208,7 @@ mod tests {
     /// Every two rows cross at a negative b, so the best fit lies on the axis and is that of the middle row.
     #[test]
     fn the_best_fit_may_lie_on_an_axis() {
-        let (a, b, error) = least_absolute(&[(1.0, 0.2), (1.1, 0.5), (1.2, 1.0)]).unwrap();
+        let (a, b, error) = least_absolute(&[(1.0, 0.2), (1.1, 0.5), (1.2, 1.0)], &|| false).unwrap();
         assert_eq!((a, b), (1.0 / 1.1, 0.0));
         assert!((error - 0.2 / 3.3).abs() < 1e-12, "{error}");
     }
