@@ -34,7 +34,8 @@ pub(crate) fn run(
         return measure(request, cpu, None, argv, document, output);
     }
     prepared::check_memory(&request.workload)?;
-    let mut file = DataFile::open(&request.path, request.workload.total_bytes)?;
+    let Request { ref path, workload, allow_device_write, .. } = request;
+    let mut file = DataFile::open(path, workload.total_bytes, allow_device_write)?;
     let outcome = measure(request, cpu, Some(&mut file), argv, document, output);
     // The file is also a result: it is complete even if standard output is closed.
     outcome.map_err(|error| if error.kind() == ErrorKind::Output { error } else { file.abandon(error) })

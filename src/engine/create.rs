@@ -15,6 +15,7 @@ use nix::unistd::linkat;
 use super::inode::{Inode, behind_links, folder_of};
 use super::interrupt;
 use super::pattern;
+use super::target;
 use crate::error::{Error, Failure, Fault, errno_of};
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -41,8 +42,9 @@ impl DataFile {
     /// [`DataFile::truncate`] does. Checks the free space for `total_bytes` bytes.
     ///
     /// # Errors
-    /// An open error if the path is not a regular file or cannot be written to, an I/O error without space.
-    pub fn open(path: &Path, total_bytes: u64) -> Result<DataFile, Error> {
+    /// An open error if the path is not a regular file, cannot be written to, or is in use as a device; a
+    /// usage error if it serves as a device and `allow_device_write` is false; an I/O error without space.
+    pub fn open(path: &Path, total_bytes: u64, allow_device_write: bool) -> Result<DataFile, Error> {
         check_room(path, total_bytes)?;
         let name = behind_links(path).map_err(|errno| Error::open(path, errno))?;
         let (file, inode, former_bytes) = match std::fs::metadata(path) {
@@ -52,7 +54,9 @@ impl DataFile {
             }
             Ok(metadata) => {
                 let inode = Inode::from(&metadata);
-                (inode.open(path, OpenOptions::new().write(true), 0)?, inode, Some(metadata.len()))
+                let file = inode.open(path, OpenOptions::new().write(true), 0)?;
+                target::check_not_storage(path, &metadata, &file, allow_device_write)?;
+                (file, inode, Some(metadata.len()))
             }
             Err(_) => {
                 let (file, inode) = new_file(&name).map_err(|error| not_created(path, &error))?;

@@ -83,7 +83,7 @@ fn set_timer(time: Duration) {
     let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let once = libc::timeval { tv_sec: seconds, tv_usec: i64::from(time.subsec_micros()) };
     let timer = libc::itimerval { it_interval: none, it_value: once };
-    // SAFETY: the structure is valid, and the former timer is not asked for. The call fails only for an
+    // SAFETY: the structure is valid, and the former timer is not read. The call fails only for an
     // invalid time.
     unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
 }

@@ -5,6 +5,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+#[cfg(target_os = "linux")]
+use nix::fcntl::{FcntlArg, fcntl};
 
 use super::inode::Inode;
 use super::operation::Direction;
@@ -52,6 +54,9 @@ impl Target {
             claim = claim_device(path, kind, &metadata, allow_device_write)?;
         }
         let control = open_control(path, Inode::from(&metadata), direction)?;
+        if direction == Direction::Write && kind == Kind::Regular {
+            check_not_storage(path, &metadata, &control, allow_device_write)?;
+        }
         let size_bytes = match kind {
             Kind::Regular => Some(metadata.len()),
             Kind::Block => host::device_size_bytes(&control),
@@ -215,6 +220,56 @@ fn claim_device(path: &Path, kind: Kind, metadata: &Metadata, allowed: bool) -> 
 fn in_use(path: &Path, users: &str) -> Error {
     let remedy = "iobench never writes to a device in use: unmount it, or name another device";
     Error::unusable(path, format!("is in use ({users})"), remedy)
+}
+
+/// Refuses to write to a regular file that serves as storage: as swap, behind a loop device, or as the locked
+/// image of a virtual machine. Like a device, it is never written to while in use, and otherwise with
+/// permission only.
+///
+/// # Errors
+/// An open error if the file is in use; a usage error without permission.
+pub(super) fn check_not_storage(
+    path: &Path,
+    metadata: &Metadata,
+    file: &File,
+    allowed: bool,
+) -> Result<(), Error> {
+    let mut uses = host::file_uses(metadata);
+    if !uses.active.is_empty() {
+        let remedy = "iobench never writes to a file in use as a device: unmount it, or name another file";
+        return Err(Error::unusable(path, format!("is in use ({})", uses.active.join("; ")), remedy));
+    }
+    uses.idle.extend(is_locked(file).then(|| "locked by another program".to_owned()));
+    if allowed || uses.idle.is_empty() {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{}: the file is {}, and writing destroys its contents; add --allow-device-write to allow it",
+        path.display(),
+        uses.idle.join(", ")
+    )))
+}
+
+/// True if another program holds a lock on a part of the file, as QEMU does on the image of a running
+/// machine.
+#[cfg(target_os = "linux")]
+fn is_locked(file: &File) -> bool {
+    let whole = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    let mut lock = whole;
+    let answer = fcntl(file, FcntlArg::F_OFD_GETLK(&mut lock));
+    answer.is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
+}
+
+/// FreeBSD has no locks of open files.
+#[cfg(not(target_os = "linux"))]
+fn is_locked(_: &File) -> bool {
+    false
 }
 
 #[cfg(target_os = "linux")]

@@ -185,3 +185,12 @@ pub struct Filesystem {
     /// Options of the mount and of the filesystem, separated by commas.
     pub options: String,
 }
+
+/// Uses of a file as storage, each as a clause.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileUses {
+    /// Uses whose data a write would damage: swap, and loop devices in use.
+    pub active: Vec<String>,
+    /// Loop devices that are not in use.
+    pub idle: Vec<String>,
+}

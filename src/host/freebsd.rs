@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::description::{Conditions, Confinement, Filesystem, Identity, Processor, Storage};
+use super::description::{Conditions, Confinement, FileUses, Filesystem, Identity, Processor, Storage};
 
 pub(super) fn identity() -> Identity {
     Identity {
@@ -223,6 +223,11 @@ fn sector_bytes(file: &File) -> Option<u64> {
 
 /// Uses of the device. The kernel refuses to open a mounted device for writing, but does not say where it is
 /// mounted. This check runs first, so that the error names the use.
+/// md(4) devices on a file are not looked up.
+pub(super) fn file_uses(_: &Metadata) -> FileUses {
+    FileUses::default()
+}
+
 pub(super) fn device_users(device: &Metadata) -> Vec<String> {
     let Some(device) = device_name(device) else {
         return Vec::new();

@@ -24,7 +24,7 @@ pub(super) use block::device_size_bytes;
 pub(super) use conditions::{conditions, memory_available_bytes};
 pub(super) use confinement::confinement;
 pub(super) use processor::processor;
-pub(super) use users::device_users;
+pub(super) use users::{device_users, file_uses};
 
 pub(super) fn identity() -> Identity {
     let names = uname().ok();

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 mod description;
 
-pub use description::{Conditions, Configuration, Confinement, Filesystem, Identity, Processor, Storage};
+pub use description::{
+    Conditions, Configuration, Confinement, FileUses, Filesystem, Identity, Processor, Storage,
+};
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -57,6 +59,12 @@ pub fn conditions() -> Conditions {
 /// while the device is claimed, even if the caller itself claimed it.
 pub fn device_users(device: &Metadata) -> Vec<String> {
     system::device_users(device)
+}
+
+/// Uses of a regular file as storage: as swap, and by loop devices on it. Only device and inode number of
+/// `file` count, so links and other names of the file are found.
+pub fn file_uses(file: &Metadata) -> FileUses {
+    system::file_uses(file)
 }
 
 /// True if this is the device node of a disk or of a part of one. FreeBSD has no block devices: its disks are

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -109,6 +109,19 @@ impl BlockDevice {
         Self::with_node(Path::new(&path))
     }
 
+    /// True if this is a loop device on the file with this `st_dev` and `st_ino`.
+    ///
+    /// The kernel knows the file itself. Without permission to ask it, the path in `/sys` counts, which may
+    /// name another file by now.
+    pub(super) fn is_on_file(&self, inode: (u64, u64)) -> bool {
+        let Some(path) = read(self.folder.join("loop/backing_file")) else { return false };
+        let node = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(self.node());
+        match node.ok().and_then(|node| loop_file(&node)) {
+            Some(file) => file == inode,
+            None => Path::new(&path).metadata().is_ok_and(|file| (file.dev(), file.ino()) == inode),
+        }
+    }
+
     /// The whole disks that this device is built on.
     fn disks(&self) -> Vec<Self> {
         if let Some(disk) = self.disk() {
@@ -166,6 +179,29 @@ impl BlockDevice {
 pub(super) fn node_number(path: &Path) -> Option<DeviceNumber> {
     let node = path.metadata().ok().filter(|node| node.file_type().is_block_device())?;
     Some(node.rdev().into())
+}
+
+/// `struct loop_info64` of linux/loop.h.
+#[repr(C)]
+struct LoopInfo {
+    device: u64,
+    inode: u64,
+    rest: [u8; 216],
+}
+
+nix::ioctl_read_bad!(
+    /// `LOOP_GET_STATUS64` of linux/loop.h.
+    loop_get_status64,
+    0x4c05,
+    LoopInfo
+);
+
+/// Device and inode number of the file behind an open loop device.
+fn loop_file(node: &File) -> Option<(u64, u64)> {
+    let mut info = LoopInfo { device: 0, inode: 0, rest: [0; 216] };
+    // SAFETY: the descriptor is open as long as `node` is, and the kernel writes one structure of this size.
+    unsafe { loop_get_status64(node.as_raw_fd(), &raw mut info) }.ok()?;
+    Some((info.device, info.inode))
 }
 
 nix::ioctl_read_bad!(

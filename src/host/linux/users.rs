@@ -1,4 +1,4 @@
-//! Users of a block device: mounts, swap areas, and devices built on it.
+//! Users of a block device or of a file that serves as one: mounts, swap areas, and devices built on it.
 
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::block::{BlockDevice, DeviceNumber, node_number};
 use super::files::{entries, read};
 use super::mounts::{Mounts, unescape};
+use crate::host::description::FileUses;
 
 pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
     let number = device.rdev().into();
@@ -27,6 +28,26 @@ pub(in crate::host) fn device_users(device: &Metadata) -> Vec<String> {
         })
         .collect();
     if users.is_empty() { claim(&device).into_iter().collect() } else { users }
+}
+
+/// The loop devices on a file, with their uses, and its use as swap.
+pub(in crate::host) fn file_uses(file: &Metadata) -> FileUses {
+    let inode = (file.dev(), file.ino());
+    let is_file = |path: &Path| path.metadata().is_ok_and(|it| (it.dev(), it.ino()) == inode);
+    let swaps = read("/proc/swaps").unwrap_or_default();
+    let swap = swap_areas(&swaps).any(|path| is_file(&path)).then(|| "as swap".to_owned());
+    let mut uses = FileUses { active: swap.into_iter().collect(), idle: Vec::new() };
+    for device in BlockDevice::linked_in("/sys/class/block").filter(|device| device.is_on_file(inode)) {
+        let node = device.node();
+        let users = node.metadata().map(|node| device_users(&node)).unwrap_or_default();
+        let behind = format!("behind {}", node.display());
+        if users.is_empty() {
+            uses.idle.push(behind);
+        } else {
+            uses.active.push(format!("{behind}: {}", users.join(", ")));
+        }
+    }
+    uses
 }
 
 /// `device` and the devices below it that hold the same bytes: the disk of a partition, the device behind a

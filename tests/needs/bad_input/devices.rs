@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use iobench::strategies::ALL;
 
-use crate::common::{Filesystem, data_file, finish, pattern};
-use crate::refusal::{MIB, OPEN, SHORT, USAGE, bench, refused};
+use crate::common::{Filesystem, data_file, finish, iobench, pattern};
+use crate::refusal::{MIB, OPEN, SHORT, USAGE, bench, refused, sentence};
 use crate::setup::{Undo, run};
 use crate::trials::{Test, tests};
 
@@ -20,6 +20,10 @@ pub(crate) fn tests() -> Vec<Test> {
         [LOOP, EXT4] => a_device_whose_holder_is_mounted_is_never_written,
         [DEVICE_MAPPER, EXT4] => a_device_below_a_mounted_device_mapper_volume_is_never_written,
         [SWAP] => a_device_that_is_swapped_to_is_never_written,
+        [LOOP, EXT4] => a_file_behind_a_mounted_device_is_never_written,
+        [LOOP] => a_file_behind_an_idle_device_is_written_only_with_permission,
+        [SWAP] => a_file_that_is_swapped_to_is_never_written,
+        [] => a_file_that_another_program_locked_is_written_only_with_permission,
     ]
 }
 
@@ -144,4 +148,86 @@ fn a_device_that_is_swapped_to_is_never_written() {
     run(&["swapon", &device]).unwrap();
     undo.push(&["swapoff", &device]);
     refused_in_use(&device, &scratch, "is in use as swap");
+}
+
+/// Asserts that every way to write to `file` is refused and changes nothing.
+fn file_refused(folder: &Path, file: &str, permission: &[&str], error: (i32, &str), says: &[&str]) {
+    let before = std::fs::read(folder.join(file)).unwrap();
+    for args in [&["-wt1M", file][..], &["-ct1M", file], &["-wBt1M", "--strategy", "mmap", file]] {
+        refused(|| bench(folder, &[args, permission].concat()), error, says);
+    }
+    for args in
+        [&["sweep", "-w", "-b4k", file][..], &["ab", "--", "-w", "-t1M", file, "--", "-w", "-t1M", file]]
+    {
+        if args[0] == "sweep" || permission.is_empty() {
+            let mut command = iobench();
+            let ended = finish(command.args(args).args(permission).current_dir(folder));
+            assert_eq!(ended.code, Some(error.0), "{args:?}: {ended:?}");
+            assert!(says.iter().all(|words| sentence(&ended).contains(words)), "{ended:?}");
+        }
+    }
+    assert!(std::fs::read(folder.join(file)).unwrap() == before, "{file} was written to");
+}
+
+fn a_file_behind_a_mounted_device_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let folder = scratch.folder();
+    let device = loop_device(&scratch, None, &mut undo);
+    let mounted = mount(&device, &scratch, &mut undo);
+    run(&["sync"]).unwrap();
+    std::os::unix::fs::symlink("image", folder.join("link")).unwrap();
+    std::fs::hard_link(folder.join("image"), folder.join("hard")).unwrap();
+    let user = format!("(behind {device}: {device} is mounted on {})", mounted.display());
+    for name in ["image", "link", "hard"] {
+        for permission in [&[][..], &["--allow-device-write"]] {
+            file_refused(folder, name, permission, OPEN, &["is in use", &user, "unmount it"]);
+        }
+    }
+    // The image under another name: the kernel knows it by its inode.
+    std::fs::rename(folder.join("image"), folder.join("moved")).unwrap();
+    std::fs::write(folder.join("image"), "").unwrap();
+    file_refused(folder, "moved", &[], OPEN, &["is in use", &user]);
+    finish(&mut bench(folder, &["-rt1M", "moved"])).ok();
+}
+
+fn a_file_behind_an_idle_device_is_written_only_with_permission() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let device = loop_device(&scratch, None, &mut undo);
+    let says = [&format!("the file is behind {device}"), "add --allow-device-write"];
+    file_refused(scratch.folder(), "image", &[], USAGE, &says.map(|words| words as &str));
+    finish(&mut bench(scratch.folder(), &["-wt1M", "--allow-device-write", "image"])).ok();
+}
+
+fn a_file_that_is_swapped_to_is_never_written() {
+    let (scratch, mut undo) = (Filesystem::scratch(), Undo::default());
+    let file = scratch.folder().join("swap");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, vec![0; 4 << 20]).unwrap();
+    run(&["mkswap", path]).unwrap();
+    run(&["chmod", "600", path]).unwrap();
+    run(&["swapon", path]).unwrap();
+    undo.push(&["swapoff", path]);
+    for permission in [&[][..], &["--allow-device-write"]] {
+        // The kernel itself refuses to open it for writing (ETXTBSY).
+        let ended = finish(&mut bench(scratch.folder(), &[&["-wt1M", "swap"], permission].concat()));
+        assert_eq!(ended.code, Some(66), "{ended:?}");
+        assert!(sentence(&ended).contains("is in use (as swap)"), "{ended:?}");
+    }
+}
+
+fn a_file_that_another_program_locked_is_written_only_with_permission() {
+    let scratch = Filesystem::scratch();
+    let file = File::options().read(true).write(true).open(data_file(scratch.folder(), MIB)).unwrap();
+    let byte = libc::flock {
+        l_type: libc::F_RDLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 100,
+        l_len: 1,
+        l_pid: 0,
+    };
+    nix::fcntl::fcntl(&file, nix::fcntl::FcntlArg::F_OFD_SETLK(&byte)).unwrap();
+    file_refused(scratch.folder(), "iofile", &[], USAGE, &["locked by another program"]);
+    finish(&mut bench(scratch.folder(), &["-wt1M", "--allow-device-write", "iofile"])).ok();
+    drop(file);
+    finish(&mut bench(scratch.folder(), &["-wt1M", "iofile"])).ok();
 }
