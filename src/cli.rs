@@ -225,9 +225,20 @@ pub(crate) struct ComparisonArgs {
     pub(crate) json: bool,
 }
 
+/// Options of every command that reads results.
+#[derive(Debug, Args)]
+pub(crate) struct ResultArgs {
+    /// Maximum size of a result file
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = units::parse_size)]
+    pub(crate) max_result_size: u64,
+}
+
 /// Arguments of `iobench compare`.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
+    /// Options of reading.
+    #[command(flatten)]
+    pub(crate) reading: ResultArgs,
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
@@ -260,6 +271,15 @@ pub(crate) struct RerunArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
+    /// Options of reading.
+    #[command(flatten)]
+    pub(crate) reading: ResultArgs,
+    /// Overwrite the file again; required if the result is of writing
+    #[arg(short = 'w')]
+    pub(crate) write_mode: bool,
+    /// With -w: allow writing to a device that is not in use
+    #[arg(long)]
+    pub(crate) allow_device_write: bool,
     /// Write the new result to this file
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -270,6 +290,9 @@ pub(crate) struct RerunArgs {
 /// Arguments of `iobench plot`.
 #[derive(Debug, Args)]
 pub(crate) struct PlotArgs {
+    /// Options of reading.
+    #[command(flatten)]
+    pub(crate) reading: ResultArgs,
     /// Results of sweeps, or of single runs with -j -v
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,

@@ -8,6 +8,8 @@ use nix::errno::Errno;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::printable;
+
 /// Kind of an error. It decides the exit code, and programs match on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -220,19 +222,18 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    /// One line, whatever the name of the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Facts { path, operation, reason, remedy, consequence, .. } = &*self.0;
-        if let Some(path) = path {
-            write!(f, "{}: ", path.display())?;
+        let subject = path.as_ref().map_or(String::new(), |path| format!("{}: ", path.display()));
+        let place = operation.map_or(String::new(), |it| format!("{} ", place(it, self.offset_bytes())));
+        let mut sentence = format!("{subject}{place}{reason}");
+        let clauses = [remedy.as_str(), consequence.as_deref().unwrap_or_default()];
+        for clause in clauses.iter().filter(|clause| !clause.is_empty()) {
+            sentence.push_str("; ");
+            sentence.push_str(clause);
         }
-        if let Some(operation) = operation {
-            write!(f, "{} ", place(operation, self.offset_bytes()))?;
-        }
-        write!(f, "{reason}")?;
-        if !remedy.is_empty() {
-            write!(f, "; {remedy}")?;
-        }
-        consequence.as_ref().map_or(Ok(()), |consequence| write!(f, "; {consequence}"))
+        f.write_str(&printable::line(&sentence))
     }
 }
 

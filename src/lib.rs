@@ -30,6 +30,7 @@ pub mod engine;
 pub mod error;
 #[doc(hidden)]
 pub mod host;
+mod printable;
 #[doc(hidden)]
 pub mod random;
 #[path = "../strategies/mod.rs"]

@@ -24,7 +24,10 @@ pub(crate) fn run(
     context: &Context,
     document: &mut Option<Comparison>,
 ) -> Result<ExitCode, Error> {
-    let named = |path: &Path| Ok::<_, Error>((path.display().to_string(), read(path, context.strategies)?));
+    let max_bytes = args.reading.max_result_size;
+    let named = |path: &Path| {
+        Ok::<_, Error>((path.display().to_string(), read(path, max_bytes, context.strategies)?))
+    };
     let (old, new) = (named(&args.old)?, named(&args.new)?);
     let (comparison, outcome) = compare(&old, &new, args.comparison.threshold, &interrupt::check);
     let comparison = document.insert(comparison);

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::stdout::Stdout;
 use crate::cli::RunArgs;
 use crate::error::{Error, ErrorKind};
+use crate::printable;
 use crate::report::comparison::Comparison;
 use crate::report::document::{Document, ErrorRecord, SampleRecord, Warning};
 use crate::report::strategies::Listing;
@@ -200,7 +201,10 @@ impl Output {
 /// Prints text on standard output.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let mut text = Vec::new();
-    write(&mut text).and_then(|()| Stdout.write_all(&text)).map_err(Error::output)
+    let written = write(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    let safe = printable::lines(&text);
+    written.and_then(|()| Stdout.write_all(safe.as_bytes())).map_err(Error::output)
 }
 
 /// Saves a document that could not be printed, and names the file: a clause.
@@ -227,7 +231,7 @@ pub(crate) fn exit(outcome: Result<ExitCode, Error>) -> ExitCode {
 
 fn print_error(sentence: &str) {
     // A failure is ignored: if standard error is closed, there is no other place to report it.
-    let _ = writeln!(io::stderr(), "iobench: {sentence}");
+    let _ = writeln!(io::stderr(), "iobench: {}", printable::line(sentence));
 }
 
 impl Report for Document {

@@ -32,8 +32,12 @@ pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error>
     let format = format_of(&args.output)?;
     let options =
         FigureOptions { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
-    let input =
-        |path: &PathBuf| Ok(Input { path: path.clone(), result: read::read(path, context.strategies)? });
+    let input = |path: &PathBuf| {
+        Ok(Input {
+            path: path.clone(),
+            result: read::read(path, args.reading.max_result_size, context.strategies)?,
+        })
+    };
     let inputs = args.results.iter().map(input).collect::<Result<Vec<Input>, Error>>()?;
     let used = args.results.iter().filter_map(|path| Inode::named(path));
     let used: Vec<(Inode, &str)> = used.map(|inode| (inode, "a result to draw")).collect();

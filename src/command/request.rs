@@ -58,11 +58,11 @@ impl Request {
         configuration: &BenchmarkConfiguration,
         strategies: &[&'static dyn Strategy],
     ) -> Result<Request, Error> {
-        let BenchmarkConfiguration { operation, path, strategy, preparation, usage, .. } = configuration;
+        let BenchmarkConfiguration { operation, strategy, preparation, usage, .. } = configuration;
         let job = RunJob {
             strategy: strategy.clone(),
             mode: *operation,
-            path: PathBuf::from(path),
+            path: measured_path(configuration),
             workload: configuration.requested,
             preparation: *preparation,
             usage: *usage,
@@ -79,7 +79,12 @@ impl Request {
         self.on(name)
     }
 
+    /// Also checks what the command line cannot contain, but a result file can.
     fn checked(self) -> Result<Request, Error> {
+        let Workload { block_bytes, total_bytes, iodepth, batch, .. } = self.workload;
+        if block_bytes == 0 || total_bytes == 0 || iodepth == Some(0) || batch == Some(0) {
+            return Err(Error::usage("the result has a buffer size, total, depth or batch of 0"));
+        }
         let request = self.settled()?;
         request.check_sizes()?;
         Ok(request)
@@ -144,6 +149,12 @@ impl Request {
     pub(crate) fn file_bytes(&self) -> u64 {
         self.strategy.info().properties.file_bytes(self.workload.total_bytes)
     }
+}
+
+/// The path of the measured file: absolute, if the result has it.
+pub(crate) fn measured_path(configuration: &BenchmarkConfiguration) -> PathBuf {
+    let target = configuration.target.as_ref();
+    PathBuf::from(target.map_or(&configuration.path, |target| &target.absolute_path))
 }
 
 impl WorkloadArgs {

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::compare::exit_code;
 use super::context::Context;
-use super::request::Request;
+use super::request::{Request, measured_path};
 use super::sweep::{Settings, SweepPlan, Totals, floor};
 use crate::cli::RerunArgs;
+use crate::engine::inode::Inode;
+use crate::engine::operation::Direction;
 use crate::error::Error;
 use crate::report::comparison::{Comparison, compare};
+use crate::report::document::BenchmarkConfiguration;
 use crate::report::read::{ResultFile, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
 
@@ -23,11 +26,16 @@ pub(crate) fn run(
     context: &Context,
     document: &mut Option<Comparison>,
 ) -> Result<ExitCode, Error> {
-    let ResultFile::Sweep(mut old) = read(&args.result, context.strategies)? else {
+    let ResultFile::Sweep(mut old) = read(&args.result, args.reading.max_result_size, context.strategies)?
+    else {
         let path = args.result.display();
         return Err(Error::usage(format!("{path} is the result of a single run; rerun repeats sweeps")));
     };
-    let (new, outcome) = plan(&old, args, context)?.carry_out()?;
+    let plan = plan(&old, args, context)?;
+    for run in old.runs.iter().filter(|run| run.could_run()) {
+        check_writing(&run.benchmark_configuration, args)?;
+    }
+    let (new, outcome) = plan.carry_out()?;
     if outcome.is_err() {
         keep_common_points(&mut old, &new);
     }
@@ -43,11 +51,14 @@ pub(crate) fn run(
 fn plan(old: &SweepDocument, args: &RerunArgs, context: &Context) -> Result<SweepPlan, Error> {
     let configuration = &old.sweep_configuration;
     let could_run = old.runs.iter().filter(|run| run.could_run());
-    let request = |run: &SweepRun| Request::repeat(&run.benchmark_configuration, context.strategies);
+    let request = |run: &SweepRun| {
+        let request = Request::repeat(&run.benchmark_configuration, context.strategies)?;
+        Ok(Request { allow_device_write: args.allow_device_write, ..request })
+    };
     Ok(SweepPlan {
         settings: Settings {
             precision: configuration.precision,
-            budget: Duration::try_from_secs_f64(configuration.budget_seconds).unwrap_or(Duration::MAX),
+            budget: budget(configuration.budget_seconds)?,
             largest_n: configuration.largest_n,
             order: configuration.order,
             seed: configuration.seed,
@@ -58,6 +69,43 @@ fn plan(old: &SweepDocument, args: &RerunArgs, context: &Context) -> Result<Swee
         argv: context.argv.to_vec(),
         output: args.output.clone(),
     })
+}
+
+/// The budget of the result.
+///
+/// # Errors
+/// A usage error if the rerun would not end.
+fn budget(seconds: f64) -> Result<Duration, Error> {
+    const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+    let budget = Duration::try_from_secs_f64(seconds).ok().filter(|budget| *budget <= LONGEST);
+    budget.ok_or_else(|| {
+        Error::usage(format!("the result has a budget of {seconds} s; rerun accepts 0 s to 30 days"))
+    })
+}
+
+/// A result file is data. Only the command line orders a file to be overwritten, and only the file that was
+/// measured.
+///
+/// # Errors
+/// A usage error.
+fn check_writing(configuration: &BenchmarkConfiguration, args: &RerunArgs) -> Result<(), Error> {
+    let path = measured_path(configuration);
+    let (path_shown, writes) = (path.display(), configuration.requested.direction == Direction::Write);
+    if writes && !args.write_mode {
+        let sentence =
+            format!("rerun overwrites {path_shown}, because the result is of writing; add -w to allow it");
+        return Err(Error::usage(sentence));
+    }
+    if args.write_mode && !writes {
+        return Err(Error::usage("-w: the result is of reading; leave it out"));
+    }
+    let now = Inode::named(&path).map(|inode| inode.number);
+    match configuration.target.as_ref().map(|target| target.inode) {
+        Some(measured) if writes && now.is_some_and(|now| now != measured) => Err(Error::usage(format!(
+            "{path_shown} is not the file that was measured (inode {measured}); run sweep -w again instead"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Removes from the old result the points that an interrupted rerun did not measure.

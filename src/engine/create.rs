@@ -43,7 +43,7 @@ impl DataFile {
     ///
     /// # Errors
     /// An open error if the path is not a regular file, cannot be written to, or is in use as a device; a
-    /// usage error if it serves as a device and `allow_device_write` is false; an I/O error without space.
+    /// usage error if it serves as a device and `allow_device_write` is false. An I/O error without space.
     pub fn open(path: &Path, total_bytes: u64, allow_device_write: bool) -> Result<DataFile, Error> {
         check_room(path, total_bytes)?;
         let name = behind_links(path).map_err(|errno| Error::open(path, errno))?;

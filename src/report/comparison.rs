@@ -6,12 +6,15 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning};
+use super::document::{
+    BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning, WarningKind,
+};
 use super::read::ResultFile;
 use super::sweep::Control;
 use super::text;
 use crate::error::Error;
 use crate::host;
+use crate::printable::line;
 use crate::stats::{self, Ratio, Resampling, Verdict};
 use crate::units;
 
@@ -212,6 +215,7 @@ pub fn compare(
             message: format!("{}: {}", side.name, warning.message),
         }));
     }
+    comparison.warnings.extend(other_file(&old, &new));
     let pairs = paired(&old, &new);
     comparison.obstacles = obstacles(&old, &new, &pairs);
     let machine = machine(&old.controls, &new.controls);
@@ -232,6 +236,21 @@ pub fn compare(
         };
     comparison.machine = machine.into_iter().map(change).collect();
     (comparison, outcome)
+}
+
+/// A warning if the results are about different files, or about files that had the same name one after the
+/// other.
+fn other_file(old: &Side, new: &Side) -> Option<Warning> {
+    let target = |side: &Side| side.points.first()?.configuration.target.clone();
+    let (old, new) = (target(old)?, target(new)?);
+    if (&old.absolute_path, old.inode) == (&new.absolute_path, new.inode) {
+        return None;
+    }
+    let message = format!(
+        "the results are about different files: {} (inode {}) and {} (inode {})",
+        old.absolute_path, old.inode, new.absolute_path, new.inode
+    );
+    Some(Warning::new(WarningKind::OtherFile, message))
 }
 
 /// The name and the time ratio of each control.
@@ -340,15 +359,15 @@ impl Comparison {
     /// The errors of `output`.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
         let (old, new) = if self.is_of_pairs() { ("A", "B") } else { ("old", "new") };
-        writeln!(output, "{old}: {}\n{new}: {}", self.old, self.new)?;
+        writeln!(output, "{old}: {}\n{new}: {}", line(&self.old), line(&self.new))?;
         for difference in &self.environment {
             writeln!(output, "{} differs: {} -> {}", difference.key, difference.old, difference.new)?;
         }
         for obstacle in &self.obstacles {
-            writeln!(output, "not comparable: {obstacle}")?;
+            writeln!(output, "not comparable: {}", line(obstacle))?;
         }
         for warning in &self.warnings {
-            writeln!(output, "Warning: {}", warning.message)?;
+            writeln!(output, "Warning: {}", line(&warning.message))?;
         }
         for MachineChange { control, time_ratio, time_ratio_interval } in &self.machine {
             let interval = interval_text(*time_ratio_interval);
@@ -364,9 +383,9 @@ impl Comparison {
             let verdict = format!("{:?}", point.verdict).to_lowercase();
             // The settings of `ab` may differ in strategy and buffer size.
             let (subject, bytes) = if self.is_of_pairs() {
-                ("B against A", String::new())
+                ("B against A".into(), String::new())
             } else {
-                (point.strategy.as_str(), units::size(point.block_bytes as f64))
+                (line(&point.strategy), units::size(point.block_bytes as f64))
             };
             writeln!(output, "{subject:<12} {bytes:>8} {ratio:>28}  {verdict}")?;
         }

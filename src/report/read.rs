@@ -1,12 +1,21 @@
 //! Reads result files: the result of a sweep, or of a run with `-j -v`. Documents of version 1 are upgraded
 //! here, so that all other code handles only the current version.
 
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::document::{BenchmarkConfiguration, Document, SCHEMA_VERSION, SampleRecord, Warning};
 use super::sweep::SweepDocument;
+use crate::engine::interrupt;
 use crate::engine::strategy::{Mechanism, Properties, Strategy};
 use crate::error::{Error, describe, errno_of};
 use crate::host;
@@ -60,37 +69,95 @@ impl ResultFile {
     }
 }
 
-/// Reads the result file at `path`. A document of version 1 has no properties of its strategies; they are
-/// taken from the registered strategies.
+/// Reads the result file at `path`, of at most `max_bytes` bytes. A document of version 1 has no properties of
+/// its strategies; they are taken from the registered strategies.
 ///
 /// # Errors
-/// An open error if the file cannot be read, or is not a result of a known version.
-pub fn read(path: &Path, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::unusable(path, describe(errno_of(&error)), "name a result file that you may read")
-    })?;
+/// An open error if the file cannot be read, is larger, or is not a result of a known version. An interruption
+/// after a signal.
+pub fn read(path: &Path, max_bytes: u64, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
+    let bytes = bytes_of(path, max_bytes)?;
     let remedy = "name a result of iobench sweep -j, or of a run with -j -v";
     parse(&bytes, strategies).map_err(|reason| Error::unusable(path, reason, remedy))
+}
+
+/// The bytes of a file or pipe. A pipe may be slow, and its writer may never come.
+fn bytes_of(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
+    let failed = |errno: Errno| {
+        Error::unusable(path, describe(errno), "name a result file that you may read").because(errno)
+    };
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let mut file = opened.map_err(|error| failed(errno_of(&error)))?;
+    let mut bytes = Vec::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        interrupt::check()?;
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) => match errno_of(&error) {
+                Errno::EINTR => {}
+                Errno::EAGAIN => wait_for_input(&file).map_err(failed)?,
+                errno => return Err(failed(errno)),
+            },
+        }
+        if bytes.len() as u64 > max_bytes {
+            let reason = format!("is larger than {max_bytes} bytes, the limit for a result");
+            return Err(Error::unusable(
+                path,
+                reason,
+                "if it is one, raise the limit with --max-result-size",
+            ));
+        }
+    }
+}
+
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Waits until a pipe has data, or a signal arrives.
+fn wait_for_input(file: &File) -> Result<(), Errno> {
+    let ready = poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], PollTimeout::from(100_u16));
+    ready.map(drop).or_else(|errno| if errno == Errno::EINTR { Ok(()) } else { Err(errno) })
+}
+
+/// The part of a document that tells how to read the rest.
+#[derive(Deserialize)]
+struct Header {
+    #[serde(default)]
+    schema_version: Option<u64>,
+    #[serde(default)]
+    runs: Option<IgnoredAny>,
 }
 
 /// Parses a document. The version is checked first, because a document of another version may not fit these
 /// types.
 fn parse(json: &[u8], strategies: &[&'static dyn Strategy]) -> Result<ResultFile, String> {
-    let mut value: Value = serde_json::from_slice(json).map_err(|error| format!("not JSON ({error})"))?;
-    match value.get("schema_version").and_then(Value::as_u64) {
-        Some(version) if version == u64::from(SCHEMA_VERSION) => {}
-        Some(1) => upgrade(&mut value, strategies),
-        Some(version) => {
-            return Err(format!(
-                "has schema_version {version}, but this program reads only 1 to {SCHEMA_VERSION}"
-            ));
+    let header: Header = serde_json::from_slice(json).map_err(|error| {
+        let what = if error.is_data() { "not a result of iobench" } else { "not JSON" };
+        format!("{what} ({error})")
+    })?;
+    let is_sweep = header.runs.is_some();
+    match header.schema_version {
+        Some(version) if version == u64::from(SCHEMA_VERSION) => document(json, is_sweep),
+        Some(1) => {
+            let mut value: Value =
+                serde_json::from_slice(json).map_err(|error| format!("not JSON ({error})"))?;
+            upgrade(&mut value, strategies);
+            document(value.to_string().as_bytes(), is_sweep)
         }
-        None => return Err("not a result of iobench (it has no schema_version)".to_owned()),
+        Some(version) => {
+            Err(format!("has schema_version {version}, but this program reads only 1 to {SCHEMA_VERSION}"))
+        }
+        None => Err("not a result of iobench (it has no schema_version)".to_owned()),
     }
-    let result = if value.get("runs").is_some() {
-        serde_json::from_value(value).map(|sweep| ResultFile::Sweep(Box::new(sweep)))
+}
+
+/// A document of the current version.
+fn document(json: &[u8], is_sweep: bool) -> Result<ResultFile, String> {
+    let result = if is_sweep {
+        serde_json::from_slice(json).map(|sweep| ResultFile::Sweep(Box::new(sweep)))
     } else {
-        serde_json::from_value(value).map(|run| ResultFile::Run(Box::new(run)))
+        serde_json::from_slice(json).map(|run| ResultFile::Run(Box::new(run)))
     };
     result.map_err(|error| format!("not a result of iobench ({error})"))
 }

@@ -10,6 +10,7 @@ use super::document::{ErrorRecord, SchemaVersion, Warning};
 use crate::engine::strategy::{Properties, Strategy};
 use crate::engine::support::{Limits, Refusal, Support};
 use crate::engine::target::Target;
+use crate::printable::line;
 
 /// The strategies and their support on a target.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -65,7 +66,7 @@ impl Listing {
     /// # Errors
     /// The errors of `output`.
     pub fn write(&self, output: &mut dyn Write) -> io::Result<()> {
-        writeln!(output, "Strategies on {}:", self.path)?;
+        writeln!(output, "Strategies on {}:", line(&self.path))?;
         for entry in &self.strategies {
             writeln!(output, "{:<10} {}", entry.name, entry.summary)?;
             let plain = support("runs here", entry.limits, entry.refusal.as_ref());

@@ -6,6 +6,7 @@ use super::analysis;
 use super::figure::caption;
 use super::sweep::{Summary, SweepDocument, SweepRun};
 use crate::error::ErrorKind;
+use crate::printable::line;
 use crate::stats::{self, Estimate};
 use crate::units;
 
@@ -35,7 +36,7 @@ pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()>
     write!(output, "{:>LABEL$}", "bytes")?;
     for strategy in &configuration.strategies {
         let unit = if document.is_floor(strategy) { " (ns per call)" } else { "" };
-        write!(output, " {:>COLUMN$}", format!("{strategy}{unit}"))?;
+        write!(output, " {:>COLUMN$}", format!("{}{unit}", line(strategy)))?;
     }
     writeln!(output)?;
     for block_bytes in &configuration.block_sizes_bytes {
@@ -127,7 +128,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         sync(output, document, strategy)?;
     }
     for model in &document.models {
-        writeln!(output, "{}: {}.", model.strategy, costs(model.per_call_ns, model.per_byte_ns))?;
+        writeln!(output, "{}: {}.", line(&model.strategy), costs(model.per_call_ns, model.per_byte_ns))?;
     }
     for knee in &document.knees {
         let names: Vec<String> = knee
@@ -144,7 +145,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         writeln!(
             output,
             "{}: knee at {} [{}, {}], where the slope changes from {:.2} to {:.2}; {causes}.",
-            knee.strategy,
+            line(&knee.strategy),
             units::size(at.value),
             units::size(at.low),
             units::size(at.high),
@@ -153,7 +154,7 @@ fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
         )?;
     }
     for warning in &document.warnings {
-        writeln!(output, "Warning: {}", warning.message)?;
+        writeln!(output, "Warning: {}", line(&warning.message))?;
     }
     not_run(output, document)
 }
@@ -215,7 +216,7 @@ fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
             _ => String::new(),
         };
         let sizes = size_list(&sizes, &document.sweep_configuration.block_sizes_bytes);
-        writeln!(output, "{state}: {strategy} at {sizes}{example}: {message}.")?;
+        writeln!(output, "{state}: {}.", line(&format!("{strategy} at {sizes}{example}: {message}")))?;
     }
     Ok(())
 }

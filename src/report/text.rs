@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord};
 use crate::host;
+use crate::printable;
 use crate::trace::record::{KernelRecord, ProbeEffect};
 
 /// Writes the configuration of the host.
@@ -146,7 +147,7 @@ fn fields(record: &impl Serialize) -> Map<String, Value> {
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable::line(text).into_owned(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let pairs = fields.iter().map(|(key, value)| format!("{key}: {}", plain(value)));

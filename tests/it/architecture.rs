@@ -12,11 +12,12 @@ use std::path::PathBuf;
 use library::{Dependency, Library, cycles, relative, root, source_of};
 
 /// Modules at the top of src/ that every other may use.
-const USED_BY_ALL: &[&str] = &["error", "random", "units"];
+const USED_BY_ALL: &[&str] = &["error", "printable", "random", "units"];
 
 /// Each module at the top of src/, and the modules that it may use beside itself and those above.
 const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("printable", &[]),
     ("random", &[]),
     ("units", &[]),
     ("process", &[]),

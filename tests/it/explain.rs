@@ -18,7 +18,7 @@ const CAPTURED: [&str; 7] =
 fn captured(name: &str) -> Document {
     // Written by version 0.1.0, so they are read as documents of version 1.
     let path = format!("{}/tests/fixtures/explain/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    match read(Path::new(&path), ALL).unwrap() {
+    match read(Path::new(&path), u64::MAX, ALL).unwrap() {
         ResultFile::Run(document) => *document,
         ResultFile::Sweep(_) => panic!("{name} is a run"),
     }

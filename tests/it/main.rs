@@ -15,6 +15,7 @@ mod bad_input;
 mod bracket;
 mod command_line;
 mod explain;
+mod foreign;
 mod plot;
 mod registry;
 mod safety;

@@ -15,7 +15,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn document(path: &Path) -> Value {
-    match read(path, ALL).unwrap() {
+    match read(path, u64::MAX, ALL).unwrap() {
         ResultFile::Run(document) => json!(document),
         ResultFile::Sweep(document) => json!(document),
     }
