@@ -37,6 +37,7 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, opcode, types};
 use nix::errno::Errno;
@@ -45,6 +46,7 @@ use serde_json::json;
 
 use crate::engine::buffer::Buffer;
 use crate::engine::descriptor;
+use crate::engine::interrupt;
 use crate::engine::operation::{Direction, Op};
 use crate::engine::queued::{Completion, Queued, Slot};
 use crate::engine::strategy::{Call, Effective, IoPath, Mechanism, OpenSpec, probe_direct};
@@ -89,7 +91,7 @@ impl IoPath for Uring {
     const SYNC_CALL: Option<&'static str> = Some(ENTER);
 
     fn probe(target: &Target, direct: bool) -> Support {
-        match build(1) {
+        match released(PAGE_BYTES, || build(1)) {
             Ok(_) => probe_direct(&Self::INFO, target, direct),
             Err(errno) => Support::No(refusal(errno)),
         }
@@ -104,7 +106,10 @@ impl IoPath for Uring {
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open(spec)?;
-        let (ring, flags) = build(spec.workload.depth()).map_err(|errno| setup_error(errno, spec))?;
+        let depth = spec.workload.depth();
+        let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(depth);
+        let built = released(locked_bytes, || build(depth));
+        let (ring, flags) = built.map_err(|errno| setup_error(errno, spec))?;
         ring.submitter()
             .register_files(&[file.as_raw_fd()])
             .map_err(|error| Error::system("io_uring_register", errno_of(&error), "use another strategy"))?;
@@ -193,6 +198,25 @@ fn moved(result: i32) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| Errno::from_raw(-result))
 }
 
+/// Longest wait for the locked memory of an earlier ring.
+const RELEASE_LIMIT: Duration = Duration::from_secs(2);
+const RELEASE_PAUSE: Duration = Duration::from_millis(1);
+
+/// Repeats `attempt` while it lacks locked memory that an earlier ring may still hold: a worker of the kernel
+/// releases it some time after the ring was closed. More than the limit is never released.
+fn released<T>(locked_bytes: u64, mut attempt: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    let may_fit = locked_bytes <= memlock_bytes();
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(Errno::ENOMEM) if may_fit && started.elapsed() < RELEASE_LIMIT && !interrupt::requested() => {
+                std::thread::sleep(RELEASE_PAUSE);
+            }
+            answer => return answer,
+        }
+    }
+}
+
 /// A ring with `entries` entries and as many of the wanted flags as the kernel grants.
 fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
     const FLAGS: [&str; 3] = ["single_issuer", "defer_taskrun", "no_sqarray"];
@@ -230,9 +254,13 @@ fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<u32, Error> {
         }
     });
     let buffers: Vec<libc::iovec> = buffers.collect();
-    // SAFETY: the buffers lie in the mapping, and the session shares ownership of them with the engine.
-    let registered = unsafe { ring.submitter().register_buffers(&buffers) };
-    registered.map(|()| blocks_log2).map_err(|error| match errno_of(&error) {
+    let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(depth);
+    let registered = released(locked_bytes, || {
+        // SAFETY: the buffers lie in the mapping, and the session shares ownership of them with the engine.
+        let registered = unsafe { ring.submitter().register_buffers(&buffers) };
+        registered.map_err(|error| errno_of(&error))
+    });
+    registered.map(|()| blocks_log2).map_err(|errno| match errno {
         Errno::ENOMEM => memlock_error("io_uring_register", spec),
         errno => Error::system("io_uring_register", errno, "use a smaller -b or --iodepth"),
     })

@@ -69,12 +69,12 @@ impl ResultFile {
     }
 }
 
-/// Reads the result file at `path`, of at most `max_bytes` bytes. A document of version 1 has no properties of
-/// its strategies; they are taken from the registered strategies.
+/// Reads the result file at `path`, of at most `max_bytes` bytes. A document of version 1 has no properties
+/// of its strategies; they are taken from the registered strategies.
 ///
 /// # Errors
-/// An open error if the file cannot be read, is larger, or is not a result of a known version. An interruption
-/// after a signal.
+/// An open error if the file cannot be read, is larger, or is not a result of a known version. An
+/// interruption after a signal.
 pub fn read(path: &Path, max_bytes: u64, strategies: &[&'static dyn Strategy]) -> Result<ResultFile, Error> {
     let bytes = bytes_of(path, max_bytes)?;
     let remedy = "name a result of iobench sweep -j, or of a run with -j -v";
