@@ -429,7 +429,15 @@ pub(crate) fn usage_error(error: &clap::Error, place: &str) -> Error {
     let lines = message.lines().take_while(|line| !ends(line)).map(str::trim);
     let clauses: Vec<&str> = lines.filter(|line| !line.is_empty() && !is_advice(line)).collect();
     let problem = clauses.join("; ").replace(":; ", ": ");
-    Error::usage(format!("{place}{}; see iobench --help", problem.trim_start_matches("error: ")))
+    let problem = problem.trim_start_matches("error: ");
+    Error::usage(format!("{place}{problem}; see {} --help", command_of(&message)))
+}
+
+/// The command that an error of clap is about, from its usage line.
+fn command_of(message: &str) -> String {
+    let usage = message.lines().find_map(|line| line.strip_prefix("Usage: ")).unwrap_or("iobench");
+    let is_name = |word: &&str| word.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-');
+    usage.split(' ').take_while(is_name).filter(|word| !word.starts_with('-')).collect::<Vec<_>>().join(" ")
 }
 
 /// The help text that `iobench` prints without arguments.

@@ -299,12 +299,35 @@ impl Failure {
 
     fn remedy(&self) -> &'static str {
         match self.fault {
-            Fault::Errno(Errno::ENOSPC) => "free some space or use a smaller -t",
-            Fault::Errno(_) => "the kernel log may say more",
+            Fault::Errno(errno) => transfer_remedy(errno),
+            Fault::Partial { .. } if self.operation == "write" => {
+                "the device ends there, the filesystem is full, or the file size limit is reached (ulimit -f)"
+            }
             Fault::Partial { .. } => "the file or device ends there, or was truncated during the run",
             Fault::Incomplete { .. } => "the strategy must move every block or return an error",
             Fault::Interrupted => "",
         }
+    }
+}
+
+/// The remedy for an errno of a transfer. Only errors of devices and filesystems are in the kernel's log.
+fn transfer_remedy(errno: Errno) -> &'static str {
+    match errno {
+        Errno::ENOSPC | Errno::EDQUOT => "free some space or use a smaller -t",
+        Errno::EFBIG => {
+            "the file would exceed the limit of this process (ulimit -f) or of the filesystem: raise the \
+             limit or use a smaller -t"
+        }
+        Errno::ENOMEM | Errno::ENOBUFS => "free some memory or use a smaller -b",
+        Errno::EAGAIN => "the kernel would have had to wait: use another strategy",
+        Errno::EINVAL => "this file rejects the transfer: use another -b, or leave out -d",
+        Errno::EPERM | Errno::EACCES => "use a file that you may transfer, or run as another user",
+        Errno::ENOSYS | Errno::EOPNOTSUPP => {
+            "this kernel or filesystem lacks the operation: use another strategy"
+        }
+        Errno::EBADF => "the strategy must keep its file open",
+        Errno::EFAULT => "the strategy must keep its buffer mapped",
+        _ => "the kernel log may say more",
     }
 }
 
@@ -326,5 +349,35 @@ impl fmt::Display for Fault {
             }
             Fault::Interrupted => write!(f, "was abandoned after a signal"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_of_the_kernel_has_its_remedy() {
+        let sentence = |errno| Error::io(Path::new("f"), Failure::of("write", errno)).to_string();
+        for (errno, remedy) in [
+            (Errno::ENOSPC, "free some space"),
+            (Errno::EDQUOT, "free some space"),
+            (Errno::EFBIG, "ulimit -f"),
+            (Errno::EAGAIN, "use another strategy"),
+            (Errno::EINVAL, "leave out -d"),
+            (Errno::ENOMEM, "free some memory"),
+            (Errno::EIO, "the kernel log may say more"),
+            (Errno::EUCLEAN, "the kernel log may say more"),
+        ] {
+            assert!(sentence(errno).contains(remedy), "{}", sentence(errno));
+            let is_logged = matches!(errno, Errno::EIO | Errno::EUCLEAN);
+            assert_eq!(sentence(errno).contains("kernel log"), is_logged, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_one_line() {
+        let error = Error::unusable(Path::new("a\nb\x1b"), "is odd", "rename it");
+        assert_eq!(error.to_string(), "a\\nb\\u{1b}: is odd; rename it");
     }
 }

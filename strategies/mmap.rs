@@ -8,16 +8,19 @@
 //! Each iteration maps the file again, so each one takes these page faults. `-g` shows their number.
 //!
 //! A tracer sees between the brackets: no system call, only page faults (tracepoint
-//! exceptions:page_fault_user); `msync` with `-s`.
-//! Inside the bracket: the copies and their page faults, without mmap(2) and munmap(2).
-//! A page that is no longer inside the file raises SIGBUS, which becomes EIO here.
-//! Man pages: mmap(2), msync(2). Fault-around: commit 8c6e50b0290c (Linux 3.15).
+//! exceptions:page_fault_user); `msync` with `-s`. Inside the bracket: the copies and their page faults,
+//! without mmap(2) and munmap(2). A page without data raises SIGBUS: the file became shorter, the filesystem
+//! is full, or the device failed. The run then ends, and one more system call finds the reason. Man pages:
+//! mmap(2), msync(2). Fault-around: commit 8c6e50b0290c (Linux 3.15).
 
+use std::fs::File;
 use std::hint::black_box;
+use std::os::unix::fs::FileExt;
 use std::ptr;
 
 use memmap2::{MmapOptions, MmapRaw};
 use nix::errno::Errno;
+use nix::sys::statvfs::fstatvfs;
 
 use crate::engine::blocking::Blocking;
 use crate::engine::descriptor;
@@ -35,6 +38,38 @@ pub struct Mmap {
     // Dropped first: the handler of SIGBUS must not find a mapping that no longer exists.
     guard: MappingGuard,
     map: MmapRaw,
+    /// For the reason of a SIGBUS.
+    file: File,
+}
+
+impl Mmap {
+    /// The kernel's answer to the transfer of a block that lies on a page without data. SIGBUS does not tell
+    /// whether the file became shorter, the filesystem is full or the device failed; a system call does.
+    #[cold]
+    fn reason(&self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
+        let file_bytes = self.file.metadata().map_err(|error| errno_of(&error))?.len();
+        let stored_bytes = file_bytes.saturating_sub(op.offset_bytes);
+        if stored_bytes < block.len() as u64 {
+            return Ok(stored_bytes as usize);
+        }
+        let moved = match op.direction {
+            Direction::Read => self.file.read_at(block, op.offset_bytes),
+            Direction::Write => self.file.write_at(block, op.offset_bytes),
+        };
+        match moved {
+            Ok(moved) if moved < block.len() => Ok(moved),
+            // It works by now: filesystems keep some blocks for system calls. The mapping has lost the page.
+            Ok(_) if self.is_space_short(op.offset_bytes) => Err(Errno::ENOSPC),
+            Ok(_) => Err(Errno::EIO),
+            Err(error) => Err(errno_of(&error)),
+        }
+    }
+
+    /// True if the filesystem has less space than the rest of the mapping.
+    fn is_space_short(&self, offset_bytes: u64) -> bool {
+        let rest_bytes = (self.map.len() as u64).saturating_sub(offset_bytes);
+        fstatvfs(&self.file).is_ok_and(|it| it.blocks_available() * it.fragment_size() < rest_bytes)
+    }
 }
 
 impl IoPath for Mmap {
@@ -74,7 +109,7 @@ impl IoPath for Mmap {
             Error::system("mmap", errno_of(&error), "use another strategy, or a smaller -t")
         })?;
         let guard = MappingGuard::new(map.as_ptr(), map.len())?;
-        Ok(Mmap { guard, map })
+        Ok(Mmap { guard, map, file })
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
@@ -99,6 +134,6 @@ impl Blocking for Mmap {
         }
         // Keeps the compiler from removing the copy, whose result is not used.
         black_box(block.as_mut_ptr());
-        if self.guard.was_hit() { Err(Errno::EIO) } else { Ok(length) }
+        if self.guard.was_hit() { self.reason(op, block) } else { Ok(length) }
     }
 }

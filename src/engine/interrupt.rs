@@ -9,7 +9,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 
 use crate::error::Error;
 
@@ -31,6 +31,10 @@ pub fn install() {
             // Without a handler the signal ends the process, as it does in other programs.
             drop(registered);
         }
+        // Beyond the file size limit (ulimit -f), write(2) then answers EFBIG. Programs that are started do
+        // not inherit a handler.
+        // SAFETY: the handler does nothing.
+        drop(unsafe { signal_hook::low_level::register(SIGXFSZ, || ()) });
     });
 }
 

@@ -226,3 +226,38 @@ fn a_command_that_is_refused_says_so_in_json_too() {
     refused(|| strategies(&["--bogus"]), USAGE, &["'--bogus'"]);
     refused(|| strategies(&[".", "."]), USAGE, &["'.'"]);
 }
+
+#[test]
+fn an_unknown_flag_is_named_with_the_help_of_its_command() {
+    for (words, expected) in [
+        ("-r --threads f", "unexpected argument '--threads' found; see iobench --help"),
+        ("sweep --nonsense f", "unexpected argument '--nonsense' found; see iobench sweep --help"),
+        (
+            "plot x",
+            "the following required arguments were not provided: --output <FILE>; see iobench plot --help",
+        ),
+    ] {
+        let ended = finish(iobench().args(words.split(' ')));
+        assert_eq!(ended.code, Some(64), "{ended:?}");
+        assert_eq!(sentence(&ended), expected);
+    }
+}
+
+#[test]
+fn the_file_size_limit_is_named() {
+    let scratch = Filesystem::scratch();
+    for (words, says) in [
+        ("-c -b 512 -t 1M made", "(EFBIG); the file would exceed the limit of this process (ulimit -f)"),
+        ("-w -t 1M --create made", "(EFBIG); the file would exceed the limit of this process (ulimit -f)"),
+        ("-c -b 5000 -t 1000000 made", "the file size limit is reached (ulimit -f)"),
+    ] {
+        // In units of 512 bytes.
+        let script = format!("ulimit -f 8; exec \"$0\" --settle 0 {words}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).arg(iobench().get_program()).current_dir(scratch.folder());
+        let ended = finish(&mut shell);
+        assert_eq!(ended.code, Some(74), "{ended:?}");
+        assert!(sentence(&ended).contains(says), "{ended:?}");
+        assert_eq!(std::fs::read_dir(scratch.folder()).unwrap().count(), 0, "nothing is left");
+    }
+}

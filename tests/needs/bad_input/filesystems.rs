@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Command;
 
-use crate::common::{Filesystem, data_file, finish, iobench, outcome};
+use crate::common::{Filesystem, data_file, finish, iobench, outcome, strategies};
 use crate::refusal::{IO, MIB, OPEN, USAGE, all_refused, assert_error, bench, injecting, sentence, through};
 use crate::trials::{Test, tests};
 
@@ -71,14 +71,19 @@ fn a_filesystem_that_is_filled_by_the_run_keeps_the_file_of_the_user() {
     for name in ["tmpfs", "ext4"] {
         let filesystem = Filesystem::mount(name, 16 << 20);
         let folder = filesystem.folder();
-        // All holes: the writes of the run find the end of the space.
-        File::create(folder.join("iofile")).unwrap().set_len(32 << 20).unwrap();
-        let outcome = finish(&mut bench(folder, &["-wjt32M", "iofile"]));
-        let document = assert_error(&outcome, IO);
-        let message = document["error"]["message"].as_str().unwrap();
-        assert!(message.starts_with("iofile: write at offset "), "{message}");
-        assert!(message.contains("(ENOSPC); free some space or use a smaller -t"), "{message}");
-        assert_eq!(folder.join("iofile").metadata().unwrap().len(), 32 << 20, "not ours to remove");
+        for strategy in strategies().filter(|strategy| !["null", "direct"].contains(strategy)) {
+            // All holes: the writes of the run find the end of the space.
+            File::create(folder.join("iofile")).unwrap().set_len(32 << 20).unwrap();
+            let outcome = finish(&mut bench(folder, &["-wjt32M", "--strategy", strategy, "iofile"]));
+            let document = assert_error(&outcome, IO);
+            let message = document["error"]["message"].as_str().unwrap();
+            assert!(message.starts_with("iofile: write at offset "), "{strategy}: {message}");
+            assert!(
+                message.contains("(ENOSPC); free some space or use a smaller -t"),
+                "{strategy}: {message}"
+            );
+            assert_eq!(folder.join("iofile").metadata().unwrap().len(), 32 << 20, "not ours to remove");
+        }
     }
 }
 

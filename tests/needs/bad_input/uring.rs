@@ -113,14 +113,9 @@ fn io_uring_that_may_lock_too_little_is_told_a_depth_that_works() {
         command.args(["prlimit", &format!("--memlock={limit_bytes}")]);
         finish(&mut through(command, folder, &[args, &["-rjv", "--strategy", "io_uring", "iofile"]].concat()))
     };
-    for (block, depth) in [
-        ("512", "256"),
-        ("4096", "4096"),
-        ("5000", "32"),
-        ("16k", "32"),
-        ("64k", "1"),
-        ("1M", "2"),
-    ] {
+    for (block, depth) in
+        [("512", "256"), ("4096", "4096"), ("5000", "32"), ("16k", "32"), ("64k", "1"), ("1M", "2")]
+    {
         let args = ["-b", block, "-t", if block == "5000" { "5000000" } else { "16M" }];
         let outcome = limited(65536, &[&args[..], &["--iodepth", depth]].concat());
         assert_error(&outcome, SYSTEM);
