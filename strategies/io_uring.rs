@@ -270,8 +270,11 @@ fn setup_error(errno: Errno, spec: &OpenSpec) -> Error {
     if errno == Errno::ENOMEM {
         return memlock_error("io_uring_setup", spec);
     }
-    let Refusal { explanation, remedy, .. } = refusal(errno);
-    Error::unavailable("io_uring_setup", explanation, remedy).because(errno)
+    let Refusal { reason, explanation, remedy } = refusal(errno);
+    match reason {
+        Reason::System => Error::system("io_uring_setup", errno, remedy),
+        _ => Error::unavailable("io_uring_setup", explanation, remedy).because(errno),
+    }
 }
 
 fn memlock_error(call: &'static str, spec: &OpenSpec) -> Error {

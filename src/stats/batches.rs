@@ -66,4 +66,11 @@ mod tests {
         assert!(covered.0 < 300, "{covered:?}");
         assert!(covered.1 >= 370, "{covered:?}");
     }
+
+    #[test]
+    fn twenty_samples_are_the_fewest_that_form_batches() {
+        let samples: Vec<f64> = (0..20).map(f64::from).collect();
+        assert_eq!(batch_medians(&samples).len(), 10);
+        assert_eq!(batch_medians(&samples[..19]).len(), 19);
+    }
 }

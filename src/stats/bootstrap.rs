@@ -161,4 +161,10 @@ mod tests {
         assert_eq!(interval(1.5, &MICE), None);
         assert_eq!(interval(f64::NAN, &MICE), None);
     }
+
+    #[test]
+    fn a_smaller_unit_scales_value_and_interval() {
+        let seconds = Estimate { value: 2.0, low: 1.5, high: 3.0 };
+        assert_eq!(seconds.scaled(1e3), Estimate { value: 2e3, low: 1.5e3, high: 3e3 });
+    }
 }

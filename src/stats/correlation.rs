@@ -141,4 +141,12 @@ mod tests {
         let alarms = (0..200).filter(|_| sweep(&mut random, 0.0).unwrap().p_value < 0.05).count();
         assert!((2..=20).contains(&alarms), "{alarms} of 200");
     }
+
+    #[test]
+    fn three_pairs_are_the_fewest() {
+        assert!(
+            spearman(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]).is_some_and(|found| (found.rho - 0.5).abs() < 1e-12)
+        );
+        assert!(spearman(&[1.0, 2.0], &[1.0, 3.0]).is_none());
+    }
 }

@@ -212,4 +212,20 @@ mod tests {
         assert_eq!((a, b), (1.0 / 1.1, 0.0));
         assert!((error - 0.2 / 3.3).abs() < 1e-12, "{error}");
     }
+
+    #[test]
+    fn three_points_are_the_fewest() {
+        let seconds = [[2e-6; 10], [3e-6; 10], [5e-6; 10]];
+        let point = |n: usize| CostPoint { calls: 1, bytes: 1 << n, seconds: &seconds[n] };
+        assert!(fit_cost_model(&[0, 1, 2].map(point), &QUICK, &|| false).is_some());
+        assert_eq!(fit_cost_model(&[0, 1].map(point), &QUICK, &|| false), None);
+    }
+
+    #[test]
+    fn a_stopped_fit_has_no_result() {
+        let sweep = Sweep::new(&mut Random::new(1), PER_CALL, PER_BYTE, 0.0);
+        let points =
+            sweep.0.iter().map(|(calls, bytes, seconds)| CostPoint { calls: *calls, bytes: *bytes, seconds });
+        assert_eq!(fit_cost_model(&points.collect::<Vec<_>>(), &QUICK, &|| true), None);
+    }
 }

@@ -108,4 +108,16 @@ mod tests {
         let count = (0..200).filter(|_| covered(&mut random)).count();
         assert!(count >= 181, "{count} of 200 intervals: 95 % less three standard deviations");
     }
+
+    #[test]
+    fn a_tenth_is_a_fraction_of_the_undisturbed_reading() {
+        let mut readings = vec![100.0; 30];
+        readings[7] = 109.0;
+        readings[8] = 111.0;
+        let slowed: Vec<usize> = (0..30).filter(|index| disturbed(&readings)[*index]).collect();
+        assert_eq!(slowed, [8]);
+        // One reading in a hundred is undisturbed.
+        let alone = |others: f64| hardly_left_alone(&[&[100.0][..], &[others; 99]].concat());
+        assert!(!alone(109.0) && alone(111.0));
+    }
 }

@@ -81,4 +81,12 @@ mod tests {
         let count = (0..1_000).filter(|_| found(&mut random)).count();
         assert!(count > 900, "{count} of 1000");
     }
+
+    #[test]
+    fn six_samples_are_the_fewest_with_a_warm_up_and_one_percent_is_none() {
+        assert_eq!(warmup_length(&[9.0, 2.0, 2.0, 2.0, 2.0, 2.0]), 1);
+        assert_eq!(warmup_length(&[9.0, 2.0, 2.0, 2.0, 2.0]), 0);
+        assert_eq!(warmup_length(&[2.01, 2.0, 2.0, 2.0, 2.0, 2.0]), 0);
+        assert_eq!(warmup_length(&[2.03, 2.0, 2.0, 2.0, 2.0, 2.0]), 1);
+    }
 }

@@ -20,6 +20,8 @@ mod conformance;
 mod ending;
 mod explain;
 #[cfg(target_os = "linux")]
+mod fault_matrix;
+#[cfg(target_os = "linux")]
 mod host_device_users;
 mod injection;
 mod reports;
@@ -43,6 +45,8 @@ use trials::Test;
 
 fn main() -> ExitCode {
     let modules: &[fn() -> Vec<Test>] = &[
+        #[cfg(target_os = "linux")]
+        fault_matrix::tests,
         skipping::tests,
         safety::tests,
         strategies::tests,
