@@ -246,4 +246,34 @@ mod tests {
         assert_eq!(seconds(0.0215), "21.5 ms");
         assert_eq!(counted(1, "time"), "1 time");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig {
+            failure_persistence: None, ..proptest::prelude::ProptestConfig::default()
+        })]
+
+        #[test]
+        fn no_text_breaks_a_parser(text in ".{0,24}") {
+            let sizes = parse_sizes(&text).map(|sizes| sizes.0).unwrap_or_default();
+            proptest::prop_assert!(sizes.iter().all(|bytes| (1..=i64::MAX as u64).contains(bytes)));
+            proptest::prop_assert!(sizes.windows(2).all(|pair| pair[0] < pair[1]));
+            let _ = (parse_fraction(&text), parse_time(&text), parse_pause(&text), parse_depth(&text));
+            let _ = (parse_count(&text), parse_seed(&text));
+        }
+
+        #[test]
+        fn a_size_in_any_unit_is_the_same(number in 1..1_000_000_u64, unit in 0..4_u8, case in 0..3_usize) {
+            let unit = usize::from(unit);
+            let units = [["k", "Ki", "KiB"], ["M", "mi", "MiB"], ["g", "Gi", "GIB"], ["T", "ti", "tib"]];
+            let text = format!("{number}{}", units[unit][case]);
+            proptest::prop_assert_eq!(parse_size(&text), Ok(number << (10 * (unit + 1))));
+        }
+
+        #[test]
+        fn a_fraction_is_a_number_or_percent(percent in 0.001..99.9_f64) {
+            let of_percent = parse_fraction(&format!("{percent}%")).unwrap();
+            let of_number = parse_fraction(&(percent / 100.0).to_string()).unwrap();
+            proptest::prop_assert!((of_percent / of_number - 1.0).abs() < 1e-12);
+        }
+    }
 }

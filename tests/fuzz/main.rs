@@ -30,7 +30,7 @@ type Fuzz = fn(&mut Worker) -> Result<(), String>;
 const KINDS: [(&str, Fuzz); 3] =
     [("arguments", arguments::fuzz), ("documents", documents::fuzz), ("signals", signals::fuzz)];
 
-/// What one thread works with.
+/// State of one thread.
 pub(crate) struct Worker {
     pub(crate) random: Random,
     pub(crate) sandbox: sandbox::Sandbox,

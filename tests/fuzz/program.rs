@@ -28,7 +28,7 @@ pub(crate) fn exit_codes() -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-/// What a program did.
+/// Output and exit code of a run.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: Vec<u8>,

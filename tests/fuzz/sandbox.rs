@@ -19,7 +19,7 @@ pub(crate) const DATA_BYTES: usize = 1 << 16;
 /// Names of the data file, through links.
 const DATA_NAMES: [&str; 3] = ["data", "link", "hard"];
 
-/// What stands in the sandbox. The last ones do not exist.
+/// Names in the sandbox. The last two do not exist.
 pub(crate) const NAMES: [&str; 16] = [
     "data",
     "link",

@@ -1,5 +1,5 @@
-//! Signals at random moments: every command ends soon, with one document, and leaves no child and no temporary
-//! file.
+//! Signals at random moments: every command ends soon, with one document, and leaves no child and no
+//! temporary file.
 
 use std::ffi::OsString;
 use std::fs;

@@ -17,6 +17,7 @@ mod command_line;
 mod explain;
 mod foreign;
 mod plot;
+mod properties;
 mod registry;
 mod safety;
 mod schema;

@@ -1,8 +1,8 @@
-//! The fault matrix of docs/reliability.md: strace makes every kind of system call of a run fail, on every path
-//! and in both directions, and the outcome of each fault is classified.
+//! The fault matrix of docs/reliability.md: strace makes every kind of system call of a run fail, on every
+//! path and in both directions, and the outcome of each fault is classified.
 //!
-//! `IOBENCH_BLESS=1` writes the table. `IOBENCH_FAULTS=all` injects more errors, at more calls of each kind, and
-//! prints the figures.
+//! `IOBENCH_BLESS=1` writes the table. `IOBENCH_FAULTS=all` injects more errors, at more calls of each kind,
+//! and prints the figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -109,8 +109,8 @@ fn calls(case: &Case, file: &Path, log: &Path) -> Calls {
     calls
 }
 
-/// The row of a call; `None` if a fault of it says nothing about this program: the allocator's memory, standard
-/// output (tests/it/safety.rs), the clock, and the end.
+/// The row of a call; `None` if a fault of it says nothing about this program: the allocator's memory,
+/// standard output (tests/it/safety.rs), the clock, and the end.
 fn row(name: &str, rest: &str, file: &Path) -> Option<String> {
     let of_file = rest.contains(file.to_str().unwrap());
     match name {
@@ -187,7 +187,8 @@ fn inject(
     }
 }
 
-/// What became of the faults: for each row and column the classes of errors, interruptions and short transfers.
+/// What became of the faults: for each row and column the classes of errors, interruptions and short
+/// transfers.
 type Matrix = BTreeMap<(&'static str, String, String), [BTreeSet<Class>; 3]>;
 
 /// All faults of one case.

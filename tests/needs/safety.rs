@@ -1,8 +1,8 @@
 //! Nothing is destroyed, lost or left behind, where a test needs strace, root or a filesystem of its own.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use crate::common::{Filesystem, LoopDevice, data_file, finish, iobench};
 use crate::refusal::{IO, MIB, assert_error, bench, injecting, sentence, through};
 use crate::running::Running;
+use crate::setup::{Undo, run};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -21,6 +22,8 @@ pub(crate) fn tests() -> Vec<Test> {
         [LOOP] => a_result_never_overwrites_a_block_device,
         [LOOP] => a_device_that_takes_the_name_of_the_file_is_not_written_to,
         [STRACE] => an_error_of_writing_out_ends_a_run,
+        [LOOP, EXT4, TMPFS] => a_device_that_runs_out_of_space_is_not_a_success,
+        [EXT4] => a_result_on_a_full_filesystem_leaves_the_old_one,
         [] => a_check_ends_with_a_killed_selftest,
     ]
 }
@@ -123,6 +126,60 @@ fn an_error_of_writing_out_ends_a_run() {
     strace.arg(iobench().get_program()).args(["sweep", "-w", "-j", "--strategy", "pread", "-b4k"]);
     strace.args(["--budget", "2s", "iofile"]).current_dir(scratch.folder());
     assert_error(&finish(&mut strace), IO);
+}
+
+/// An ext4 in a sparse image on a tmpfs that is full: its page cache takes the writes, and its device does not.
+fn thin_filesystem(undo: &mut Undo) -> (Filesystem, PathBuf) {
+    let outer = Filesystem::mount("tmpfs", 24 << 20);
+    let (image, folder) = (outer.folder().join("image"), outer.folder().join("inner"));
+    File::create(&image).unwrap().set_len(128 << 20).unwrap();
+    fs::create_dir(&folder).unwrap();
+    let (image, target) = (image.to_str().unwrap(), folder.to_str().unwrap());
+    run(&["mkfs.ext4", "-q", "-F", "-O", "^has_journal", image]).unwrap();
+    run(&["mount", "-o", "loop,errors=continue", image, target]).unwrap();
+    undo.push(&["umount", target]);
+    let file = folder.join("iofile");
+    run(&["fallocate", "-l", "16M", file.to_str().unwrap()]).unwrap();
+    run(&["sync", "-f", target]).unwrap();
+    // dd ends with an error when the space is used up.
+    run(&["dd", "if=/dev/zero", &format!("of={}/filler", outer.folder().display()), "bs=64k"]).unwrap_err();
+    (outer, folder)
+}
+
+fn a_device_that_runs_out_of_space_is_not_a_success() {
+    for args in [
+        &["-jw", "-n4", "-t16M", "iofile"][..],
+        &["-jw", "-n1", "-t16M", "iofile"],
+        &["sweep", "-jw", "--strategy", "pread", "-b64k", "-t16M", "--budget", "2s", "iofile"],
+    ] {
+        let mut undo = Undo::default();
+        let (outer, folder) = thin_filesystem(&mut undo);
+        let mut command = iobench();
+        command.args(args).current_dir(&folder);
+        let ended = finish(if args[0] == "sweep" { &mut command } else { command.args(["--settle", "0"]) });
+        let document = ended.json();
+        assert_eq!(ended.code, Some(74), "{args:?}: {}", ended.stderr);
+        assert_eq!(document["error"]["kind"], "io", "{args:?}");
+        assert!(sentence(&ended).contains("fsync"), "{args:?}: {}", ended.stderr);
+        drop((undo, outer));
+    }
+}
+
+fn a_result_on_a_full_filesystem_leaves_the_old_one() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    let small = Filesystem::mount("ext4", 16 << 20);
+    let result = small.folder().join("result.json");
+    swept(scratch.folder(), &result).ok();
+    let old = fs::read(&result).unwrap();
+    run(&["dd", "if=/dev/zero", &format!("of={}/filler", small.folder().display()), "bs=4k"]).unwrap_err();
+    let ended = swept(scratch.folder(), &result);
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert!(sentence(&ended).contains("ENOSPC"), "{ended:?}");
+    assert_eq!(fs::read(&result).unwrap(), old);
+    let names: Vec<_> =
+        fs::read_dir(small.folder()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(!names.iter().any(|name| name.to_string_lossy().starts_with(".iobench")), "{names:?}");
 }
 
 fn a_check_ends_with_a_killed_selftest() {
