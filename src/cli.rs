@@ -91,7 +91,7 @@ pub(crate) struct WorkloadArgs {
     /// Create the file first if it is missing; an existing file is not recreated
     #[arg(long)]
     pub(crate) create: bool,
-    /// With -w: allow writing to a device that is not in use
+    /// With -w or -c: allow writing to a device, or to a file that serves as one, that is not in use
     #[arg(long)]
     pub(crate) allow_device_write: bool,
 }

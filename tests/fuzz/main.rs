@@ -1,7 +1,7 @@
 //! Random command lines, damaged result files, and signals at random moments. The program under test must end
 //! with a known exit code, print at most one document, and change only what the command names.
 //!
-//! `cargo test --test fuzz` runs the corpus and 20 seconds of each kind. By hand, for longer:
+//! `cargo test --test fuzz` runs the corpus and 10 seconds of each kind. By hand, for longer:
 //!
 //! ```text
 //! cargo test --test fuzz -- --seconds 3600 [--seed N] [--jobs N] [--only arguments|documents|signals]
@@ -64,7 +64,7 @@ impl Options {
     /// `None` if the test filter of `cargo test` is about other tests.
     fn parse() -> Option<Options> {
         let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-        let mut options = Options { seconds: 20, seed: clock, jobs: 2, only: None };
+        let mut options = Options { seconds: 10, seed: clock, jobs: 2, only: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|word| word.parse().ok()).unwrap();

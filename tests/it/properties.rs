@@ -19,7 +19,7 @@ const FEW: Resampling = Resampling { resamples: 50, seed: 1, confidence: 0.95 };
 fn settings() -> ProptestConfig {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/properties.regressions");
     let failure_persistence = Some(Box::new(FileFailurePersistence::Direct(file)) as _);
-    ProptestConfig { cases: 200, failure_persistence, ..ProptestConfig::default() }
+    ProptestConfig { cases: 100, failure_persistence, ..ProptestConfig::default() }
 }
 
 fn listed(offsets: &Offsets) -> Vec<u64> {

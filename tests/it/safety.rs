@@ -464,3 +464,13 @@ fn a_signal_ends_a_sweep_of_large_buffers_at_once() {
     assert_eq!(ended.code, Some(130));
     assert!(ended.json()["error"]["message"].as_str().unwrap().contains("SIGINT"));
 }
+
+#[test]
+fn no_hint_destroys_data() {
+    let scratch = Filesystem::scratch();
+    fs::write(scratch.folder().join("thesis.txt"), "precious").unwrap();
+    let ended = finish(&mut bench(scratch.folder(), &["-r", "thesis.txt"]));
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    let hint = sentence(&ended);
+    assert!(hint.ends_with("use a smaller -b and -t, or another file"), "{hint}");
+}

@@ -187,7 +187,7 @@ fn inject(
     }
 }
 
-/// What became of the faults: for each row and column the classes of errors, interruptions and short
+/// Outcomes of the faults: for each row and column the classes of errors, interruptions and short
 /// transfers.
 type Matrix = BTreeMap<(&'static str, String, String), [BTreeSet<Class>; 3]>;
 

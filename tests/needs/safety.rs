@@ -128,7 +128,8 @@ fn an_error_of_writing_out_ends_a_run() {
     assert_error(&finish(&mut strace), IO);
 }
 
-/// An ext4 in a sparse image on a tmpfs that is full: its page cache takes the writes, and its device does not.
+/// An ext4 in a sparse image on a tmpfs that is full: its page cache takes the writes, and its device does
+/// not.
 fn thin_filesystem(undo: &mut Undo) -> (Filesystem, PathBuf) {
     let outer = Filesystem::mount("tmpfs", 24 << 20);
     let (image, folder) = (outer.folder().join("image"), outer.folder().join("inner"));
