@@ -95,6 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let held = file_in(folder.path(), 0o600).unwrap();
         let held_folder = ScratchFolder::new_in(folder.path()).unwrap();
+        assert_eq!(held_folder.path().metadata().unwrap().mode() & 0o777, 0o700, "only for this user");
         std::fs::write(folder.path().join("other"), "").unwrap();
         assert_eq!(leftovers(folder.path()), [""; 0].map(PathBuf::from));
         let left = folder.path().join(".iobench-left");

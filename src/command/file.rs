@@ -128,11 +128,23 @@ pub(crate) fn leftover_warnings(folder: &Path) -> Vec<Warning> {
 
 fn check_not_in_use(path: &Path, inode: Inode, in_use: &[(Inode, &str)]) -> Result<(), Error> {
     match in_use.iter().find(|(used, _)| *used == inode) {
-        Some((_, purpose)) => {
-            Err(Error::usage(format!("-o {}: this is {purpose}; name another file", path.display())))
-        }
+        Some((_, purpose)) => Err(in_use_as(path, purpose)),
         None => Ok(()),
     }
+}
+
+/// The error of a result that would replace a file in use.
+pub(crate) fn in_use_as(path: &Path, purpose: &str) -> Error {
+    Error::usage(format!("-o {}: this is {purpose}; name another file", path.display()))
+}
+
+/// True if both paths lead to the same name, which may not exist yet.
+pub(crate) fn name_the_same(one: &Path, other: &Path) -> bool {
+    let name = |path: &Path| {
+        let behind = behind_links(path).ok()?;
+        Some(folder_of(&behind).canonicalize().ok()?.join(behind.file_name()?))
+    };
+    name(one).is_some_and(|one| name(other) == Some(one))
 }
 
 fn check_type(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {

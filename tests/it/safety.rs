@@ -161,6 +161,12 @@ fn the_result_never_replaces_the_measured_file() {
         assert_eq!(refused.code, Some(64), "{refused:?}");
         assert!(sentence(&refused).contains("this is the file to measure"), "{refused:?}");
     }
+    symlink("new", scratch.folder().join("dangling")).unwrap();
+    for name in ["new", "./new", "dangling"] {
+        let refused = finish(sweep(scratch.folder(), name, "new").arg("--create"));
+        assert_eq!(refused.code, Some(64), "{refused:?}");
+        assert!(!scratch.folder().join("new").exists(), "{name}");
+    }
     finish(&mut sweep(scratch.folder(), "result.json", "iofile")).ok();
     let mut rerun = iobench();
     let refused = finish(rerun.args(["rerun", "-o", "link", "result.json"]).current_dir(scratch.folder()));

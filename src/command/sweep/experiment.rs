@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::super::file::OutputFile;
+use super::super::file::{self, OutputFile};
 use super::super::prepared;
 use super::super::request::Request;
 use super::controls::{Controls, measure_floors};
@@ -393,8 +393,13 @@ impl Experiment {
 
 /// The result file, which must not be the measured file.
 fn output_file(path: &Path, measured: &Path) -> Result<OutputFile, Error> {
-    let measured = Inode::named(measured).map(|inode| (inode, "the file to measure"));
-    OutputFile::new(path, measured.as_slice())
+    let purpose = "the file to measure";
+    let inode = Inode::named(measured).map(|inode| (inode, purpose));
+    // With --create, the measured file may not exist yet.
+    if inode.is_none() && file::name_the_same(path, measured) {
+        return Err(file::in_use_as(path, purpose));
+    }
+    OutputFile::new(path, inode.as_slice())
 }
 
 /// Writes the result file.
