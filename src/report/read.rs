@@ -159,7 +159,13 @@ fn document(json: &[u8], is_sweep: bool) -> Result<ResultFile, String> {
     } else {
         serde_json::from_slice(json).map(|run| ResultFile::Run(Box::new(run)))
     };
-    result.map_err(|error| format!("not a result of iobench ({error})"))
+    let result = result.map_err(|error| format!("not a result of iobench ({error})"))?;
+    let is_empty =
+        |run: &BenchmarkConfiguration| [run.buffersize, run.totalsize, run.blockcount].contains(&0);
+    if result.runs().iter().any(|(configuration, _)| is_empty(configuration)) {
+        return Err("not a result of iobench (a buffer size, total or block count is 0)".to_owned());
+    }
+    Ok(result)
 }
 
 /// Upgrades a document of version 1 to version 2.

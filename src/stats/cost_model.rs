@@ -228,4 +228,11 @@ mod tests {
             sweep.0.iter().map(|(calls, bytes, seconds)| CostPoint { calls: *calls, bytes: *bytes, seconds });
         assert_eq!(fit_cost_model(&points.collect::<Vec<_>>(), &QUICK, &|| true), None);
     }
+
+    /// The same with calls and bytes exchanged.
+    #[test]
+    fn the_best_fit_may_lie_on_the_other_axis() {
+        let (a, b, _) = least_absolute(&[(0.2, 1.0), (0.5, 1.1), (1.0, 1.2)], &|| false).unwrap();
+        assert_eq!((a, b), (0.0, 1.0 / 1.1));
+    }
 }
