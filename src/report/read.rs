@@ -160,9 +160,11 @@ fn document(json: &[u8], is_sweep: bool) -> Result<ResultFile, String> {
         serde_json::from_slice(json).map(|run| ResultFile::Run(Box::new(run)))
     };
     let result = result.map_err(|error| format!("not a result of iobench ({error})"))?;
-    let is_empty =
-        |run: &BenchmarkConfiguration| [run.buffersize, run.totalsize, run.blockcount].contains(&0);
-    if result.runs().iter().any(|(configuration, _)| is_empty(configuration)) {
+    // A point that could not run may have a total of less than one block.
+    let is_empty = |run: &BenchmarkConfiguration, samples: &[SampleRecord]| {
+        run.buffersize == 0 || (!samples.is_empty() && (run.totalsize == 0 || run.blockcount == 0))
+    };
+    if result.runs().iter().any(|(configuration, samples)| is_empty(configuration, samples)) {
         return Err("not a result of iobench (a buffer size, total or block count is 0)".to_owned());
     }
     Ok(result)
