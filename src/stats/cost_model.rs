@@ -235,4 +235,15 @@ mod tests {
         let (a, b, _) = least_absolute(&[(0.2, 1.0), (0.5, 1.1), (1.0, 1.2)], &|| false).unwrap();
         assert_eq!((a, b), (0.0, 1.0 / 1.1));
     }
+
+    #[test]
+    fn points_without_calls_or_bytes_are_ignored() {
+        let seconds = [[2e-6; 10], [3e-6; 10], [5e-6; 10]];
+        let point = |n: usize| CostPoint { calls: 1, bytes: 1 << n, seconds: &seconds[n] };
+        let points = [0, 1, 2].map(point);
+        let fit = |more: CostPoint| fit_cost_model(&[&points[..], &[more]].concat(), &QUICK, &|| false);
+        let expected = fit_cost_model(&points, &QUICK, &|| false);
+        assert_eq!(fit(CostPoint { calls: 0, bytes: 4096, seconds: &[1.0; 10] }), expected);
+        assert_eq!(fit(CostPoint { calls: 7, bytes: 0, seconds: &[1.0; 10] }), expected);
+    }
 }

@@ -374,4 +374,26 @@ mod tests {
         assert_eq!(candidates(&knee(4096.0, 65536.0), &constants), [&constants[0], &constants[1]]);
         assert!(candidates(&knee(4097.0, 65535.0), &constants).is_empty());
     }
+
+    #[test]
+    fn three_sizes_are_the_fewest_and_a_size_of_zero_does_not_count() {
+        let bandwidths = [1.0; 10];
+        let point = |block_bytes| CurvePoint { block_bytes, bandwidths: &bandwidths };
+        let knees = |sizes: &[u64]| {
+            let points: Vec<CurvePoint> = sizes.iter().copied().map(point).collect();
+            find_knees(&points, &QUICK, &|| false)
+        };
+        assert_eq!(knees(&[1, 2, 4]), Some(Vec::new()));
+        assert_eq!(knees(&[0, 2, 4]), None);
+    }
+
+    /// n ln(variance) + (2 + 3 knees) ln(n), with a variance of 0.01 and 20 points.
+    #[test]
+    fn the_criterion_counts_two_unknowns_and_three_per_knee() {
+        let fit = |knees: usize| Fit { knees: vec![0.0; knees], slopes: Vec::new(), squares: 0.2 };
+        let expected = |unknowns: f64| 20.0 * 0.01_f64.ln() + unknowns * 20.0_f64.ln();
+        for (knees, unknowns) in [(0, 2.0), (1, 5.0), (2, 8.0)] {
+            assert!((information_criterion(&fit(knees), 20) - expected(unknowns)).abs() < 1e-9);
+        }
+    }
 }

@@ -231,3 +231,15 @@ fn absurd_numbers_of_a_result_are_refused() {
         sentence(&refused);
     }
 }
+
+#[test]
+fn a_result_with_a_point_that_could_not_run_is_read() {
+    let scratch = Filesystem::scratch();
+    data_file(scratch.folder(), MIB);
+    // A total of less than one block.
+    let swept = swept(scratch.folder(), &["-t", "4k"], "result.json");
+    assert_eq!(swept["runs"][1]["benchmark_configuration"]["blockcount"], 0);
+    for words in [&["compare", "result.json", "result.json"][..], &["plot", "result.json", "-o", "x.svg"]] {
+        finish(&mut command(scratch.folder(), words)).ok();
+    }
+}
