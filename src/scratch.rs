@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::geteuid;
@@ -15,6 +16,9 @@ use crate::error::errno_of;
 
 /// Start of the name of every temporary file and folder.
 const PREFIX: &str = ".iobench-";
+
+/// Age at which the program that made a file has certainly locked it.
+const UNLOCKED_AT_MOST: Duration = Duration::from_secs(2);
 
 /// A temporary file in `folder`, with this mode less the umask.
 ///
@@ -29,7 +33,7 @@ pub(crate) fn file_in(folder: &Path, mode: u32) -> Result<NamedTempFile, Errno> 
     };
     let made = Builder::new().prefix(PREFIX).make_in(folder, open);
     let file = made.map_err(|_| answer)?;
-    lock(file.as_file());
+    lock(file.as_file(), libc::LOCK_EX);
     Ok(file)
 }
 
@@ -50,7 +54,7 @@ impl ScratchFolder {
         let folder =
             Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(folder)?;
         let open = File::open(folder.path())?;
-        lock(&open);
+        lock(&open, libc::LOCK_EX);
         Ok(ScratchFolder { folder, _open: open })
     }
 
@@ -61,7 +65,7 @@ impl ScratchFolder {
 }
 
 /// Temporary files and folders in `folder` that this user's earlier runs left because they were killed. Those
-/// of running programs are locked.
+/// of running programs are locked, except in the moment after their creation.
 pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
@@ -74,20 +78,26 @@ fn is_leftover(path: &Path) -> bool {
     let mut options = OpenOptions::new();
     let opened = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path);
     opened.is_ok_and(|file| {
-        let own = file.metadata().is_ok_and(|metadata| metadata.uid() == geteuid().as_raw());
-        own && lock(&file)
+        let own = file.metadata().is_ok_and(|metadata| {
+            let age = metadata.modified().ok().and_then(|modified| modified.elapsed().ok());
+            metadata.uid() == geteuid().as_raw() && age.is_some_and(|age| age > UNLOCKED_AT_MOST)
+        });
+        own && lock(&file, libc::LOCK_EX | libc::LOCK_NB)
     })
 }
 
 /// Locks a file until it is closed. Returns false if another program holds the lock, or if the filesystem has
-/// no locks.
-fn lock(file: &File) -> bool {
+/// no locks. The owner of a new file waits, because a program that looks for leftovers may hold the lock for a
+/// moment.
+fn lock(file: &File, operation: libc::c_int) -> bool {
     // SAFETY: flock takes a descriptor, and `file` keeps it open.
-    unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+    unsafe { libc::flock(file.as_raw_fd(), operation) == 0 }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]
@@ -98,9 +108,12 @@ mod tests {
         assert_eq!(held_folder.path().metadata().unwrap().mode() & 0o777, 0o700, "only for this user");
         std::fs::write(folder.path().join("other"), "").unwrap();
         assert_eq!(leftovers(folder.path()), [""; 0].map(PathBuf::from));
-        let left = folder.path().join(".iobench-left");
-        std::fs::write(&left, "").unwrap();
-        assert_eq!(leftovers(folder.path()), [left]);
+        let left = File::create(folder.path().join(".iobench-left")).unwrap();
+        assert_eq!(leftovers(folder.path()), [""; 0].map(PathBuf::from), "it may not be locked yet");
+        for file in [&left, held.as_file()] {
+            file.set_modified(SystemTime::now() - 2 * UNLOCKED_AT_MOST).unwrap();
+        }
+        assert_eq!(leftovers(folder.path()), [folder.path().join(".iobench-left")]);
         drop((held, held_folder));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }

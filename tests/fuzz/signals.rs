@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use serde_json::Value;
@@ -34,7 +33,7 @@ const COMMANDS: [&str; 13] = [
 
 /// Runs a command, and sends it one or two signals.
 pub(crate) fn fuzz(worker: &mut Worker) -> Result<(), String> {
-    set_child_subreaper(true).unwrap();
+    adopt_orphans();
     let words: Vec<OsString> = worker.pick(&COMMANDS).split(' ').map(Into::into).collect();
     let first = Duration::from_micros(worker.random.below(1_200_000) as u64);
     let second = first + Duration::from_micros(worker.random.below(20_000) as u64);
@@ -71,7 +70,17 @@ fn check(worker: &Worker, ended: &Ended) -> Result<(), String> {
     }
 }
 
-/// Orphans become children of this process.
+/// Makes orphans children of this process.
+#[cfg(target_os = "linux")]
+fn adopt_orphans() {
+    nix::sys::prctl::set_child_subreaper(true).unwrap();
+}
+
+/// On FreeBSD orphans are not found.
+#[cfg(not(target_os = "linux"))]
+fn adopt_orphans() {}
+
+/// Every child of this process ends.
 fn no_orphan() -> Result<(), String> {
     let deadline = Instant::now() + Duration::from_secs(2);
     loop {

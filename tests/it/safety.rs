@@ -7,7 +7,7 @@ use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
@@ -245,7 +245,8 @@ fn what_a_killed_run_left_is_named() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
     let left = scratch.folder().join(".iobench-left");
-    fs::write(&left, "").unwrap();
+    let old = SystemTime::now() - Duration::from_secs(60);
+    fs::File::create(&left).unwrap().set_modified(old).unwrap();
     let ended = finish(sweep(scratch.folder(), "result.json", "iofile").arg("-j")).ok();
     let warnings = ended.json()["warnings"].clone();
     let leftover = warnings.as_array().unwrap().iter().find(|warning| warning["kind"] == "leftover").unwrap();

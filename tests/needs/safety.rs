@@ -202,7 +202,8 @@ fn a_check_ends_with_a_killed_selftest() {
         assert!(Instant::now() < deadline, "the check outlived its selftest");
         std::thread::sleep(Duration::from_millis(5));
     }
-    // What SIGKILL left is named by the next selftest.
+    // What SIGKILL left is named by a later selftest.
+    std::thread::sleep(Duration::from_secs(3));
     let mut again = iobench();
     again.args(["selftest", "-j", "--strategy", "null", "--only", "directions"]).arg(scratch.folder());
     let document = finish(&mut again).json();

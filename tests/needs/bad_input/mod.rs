@@ -2,6 +2,7 @@
 
 use crate::trials::Test;
 
+#[cfg(target_os = "linux")]
 mod devices;
 #[cfg(target_os = "linux")]
 mod ending;
@@ -12,6 +13,7 @@ mod uring;
 
 pub(crate) fn tests() -> Vec<Test> {
     let modules: &[fn() -> Vec<Test>] = &[
+        #[cfg(target_os = "linux")]
         devices::tests,
         #[cfg(target_os = "linux")]
         ending::tests,
