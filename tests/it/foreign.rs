@@ -23,7 +23,10 @@ fn command(folder: &Path, words: &[&str]) -> Command {
 }
 
 fn swept(folder: &Path, flags: &[&str], result: &str) -> Value {
-    let words = [&["sweep", "--strategy", "pread,null", "-b", "4k,8k", "--budget", "400ms"][..], flags];
+    let words = [
+        &["sweep", "--strategy", "pread,null", "-b", "4k,8k", "--largest-n", "10", "--budget", "30s"][..],
+        flags,
+    ];
     finish(&mut command(folder, &[&words.concat(), &["-o", result, "iofile"][..]].concat())).ok();
     serde_json::from_slice(&fs::read(folder.join(result)).unwrap()).unwrap()
 }
@@ -157,7 +160,19 @@ fn names_of_files_reach_the_terminal_escaped() {
         &["-r", "-t2M", EVIL],
         &["-r", "--strategy", EVIL, "x"],
         &["-r", &format!("--{EVIL}"), "x"],
-        &["sweep", "--strategy", "pread", "-b4k,1G", "--budget", "300ms", "-o", &result, EVIL],
+        &[
+            "sweep",
+            "--strategy",
+            "pread",
+            "-b4k,1G",
+            "--largest-n",
+            "10",
+            "--budget",
+            "30s",
+            "-o",
+            &result,
+            EVIL,
+        ],
         &["compare", &result, &result],
         &["compare", &result, &missing],
         &["plot", &result, "-o", &picture, "--title", EVIL],

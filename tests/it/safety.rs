@@ -140,7 +140,19 @@ fn nothing_is_created_before_all_arguments_are_checked() {
 /// A short sweep of `target` with this result file.
 fn sweep(folder: &Path, output: &str, target: &str) -> Command {
     let mut command = iobench();
-    command.args(["sweep", "--strategy", "pread", "-b4k", "--budget", "400ms", "-o", output, target]);
+    command.args([
+        "sweep",
+        "--strategy",
+        "pread",
+        "-b4k",
+        "--largest-n",
+        "10",
+        "--budget",
+        "30s",
+        "-o",
+        output,
+        target,
+    ]);
     command.current_dir(folder);
     command
 }
@@ -390,8 +402,8 @@ fn a_result_that_cannot_be_printed_is_saved() {
     let commands = [
         format!("-Bjr -n3 -t1M {file}"),
         format!("-Br -n3 -t1M {file}"),
-        format!("sweep --strategy pread -b 4k --budget 400ms -j {file}"),
-        format!("sweep --strategy pread -b 4k --budget 400ms {file}"),
+        format!("sweep --strategy pread -b 4k --budget 30s --largest-n 10 -j {file}"),
+        format!("sweep --strategy pread -b 4k --budget 30s --largest-n 10 {file}"),
         format!("ab -n 3 -- -rB -t1M {file} -- -rB -t1M {file}"),
     ];
     for command in &commands {

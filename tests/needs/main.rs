@@ -27,6 +27,7 @@ mod injection;
 mod reports;
 #[cfg(target_os = "linux")]
 mod ring;
+#[cfg(target_os = "linux")]
 mod safety;
 mod setup;
 mod skipping;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         fault_matrix::tests,
         skipping::tests,
+        #[cfg(target_os = "linux")]
         safety::tests,
         strategies::tests,
         #[cfg(target_os = "linux")]

@@ -52,7 +52,18 @@ fn a_creation_that_fails_leaves_a_device_node_that_took_its_name() {
 /// A short sweep of the data file with this result file.
 fn swept(folder: &Path, output: &Path) -> crate::common::Outcome {
     let mut command = iobench();
-    command.args(["sweep", "--strategy", "pread", "-b4k", "--budget", "300ms", "iofile", "-o"]);
+    command.args([
+        "sweep",
+        "--strategy",
+        "pread",
+        "-b4k",
+        "--largest-n",
+        "10",
+        "--budget",
+        "30s",
+        "iofile",
+        "-o",
+    ]);
     finish(command.arg(output).current_dir(folder))
 }
 
