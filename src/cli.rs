@@ -91,6 +91,9 @@ pub(crate) struct WorkloadArgs {
     /// Create the file first if it is missing; an existing file is not recreated
     #[arg(long)]
     pub(crate) create: bool,
+    /// With --create: size of the new file [default: the total, and for a sweep at least 16 MiB]
+    #[arg(long, value_name = "SIZE", requires = "create", value_parser = units::parse_size)]
+    pub(crate) file_size: Option<u64>,
     /// With -w or -c: allow writing to a device, or to a file that serves as one, that is not in use
     #[arg(long)]
     pub(crate) allow_device_write: bool,
@@ -120,6 +123,9 @@ pub(crate) struct RunArgs {
     /// Print no result
     #[arg(short = 'q')]
     pub(crate) quiet: bool,
+    /// Exit with code 3 if there is a warning
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Print host and benchmark configuration first
     #[arg(short = 'v')]
     pub(crate) verbose: bool,
@@ -129,9 +135,9 @@ pub(crate) struct RunArgs {
     /// Number of samples
     #[arg(short = 'n', value_name = "N", default_value = "1", value_parser = units::parse_count)]
     pub(crate) iterations: u64,
-    /// Total size: bytes moved by one sample
-    #[arg(short = 't', value_name = "SIZE", default_value = "16777216", value_parser = units::parse_size)]
-    pub(crate) total_bytes: u64,
+    /// Total size: bytes moved by one sample [default: 16777216]
+    #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
+    pub(crate) total_bytes: Option<u64>,
     /// I/O path; `iobench strategies` lists them
     #[arg(long, value_name = "NAME", default_value = DEFAULT_STRATEGY)]
     pub(crate) strategy: String,
@@ -141,9 +147,9 @@ pub(crate) struct RunArgs {
     /// State of the buffer's pages when a sample starts
     #[arg(long, value_enum, default_value_t = PageState::Prefault)]
     pub(crate) buffer: PageState,
-    /// Pause before each sample
-    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = units::parse_pause)]
-    pub(crate) settle: Duration,
+    /// Pause before each sample [default: 1, or 0 with -B and in ab]
+    #[arg(long, value_name = "SECONDS", value_parser = units::parse_pause)]
+    pub(crate) settle: Option<Duration>,
     /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::AsIs)]
     pub(crate) cache: CacheState,
@@ -177,13 +183,15 @@ pub(crate) struct SweepArgs {
     /// Buffer sizes: a range of powers of two, or a list
     #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
     pub(crate) block_sizes: Sizes,
-    /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms]
+    /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms. With
+    /// --cache cold: at most four readahead windows, and 50 ms]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
     /// Options of the workload.
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
-    /// Cache state to start each sample from
+    /// Cache state to start each sample from; O_DIRECT starts cold instead of warm, so that no sample
+    /// contains the invalidation of cached pages
     #[arg(long, value_enum, default_value_t = CacheState::Warm)]
     pub(crate) cache: CacheState,
     /// Stop sampling a point once the half-width of its 95 % interval is at most this fraction of the median
@@ -207,6 +215,15 @@ pub(crate) struct SweepArgs {
     /// One row per sample on standard output
     #[arg(long)]
     pub(crate) csv: bool,
+    /// Print the whole intervals, however wide the table gets
+    #[arg(long)]
+    pub(crate) wide: bool,
+    /// Print the knees of the curves that the cost models do not explain
+    #[arg(long)]
+    pub(crate) knees: bool,
+    /// Exit with code 3 if there is a warning
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Write the result to this file after each round
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -220,6 +237,9 @@ pub(crate) struct ComparisonArgs {
     /// Smallest relative difference in time that counts as slower or faster
     #[arg(long, value_name = "FRACTION", default_value = "3%", value_parser = units::parse_fraction)]
     pub(crate) threshold: f64,
+    /// Exit with code 3 if there is a warning
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// JSON on standard output
     #[arg(short = 'j', long)]
     pub(crate) json: bool,
@@ -242,18 +262,28 @@ pub(crate) struct CompareArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
-    /// The old result, from a sweep or from a run with -j -v
-    pub(crate) old: PathBuf,
-    /// The new result
-    pub(crate) new: PathBuf,
+    /// The old and the new result, from sweeps or from runs with -j -v; before a --, two or more old ones
+    #[arg(required = true, value_name = "RESULT")]
+    pub(crate) results: Vec<PathBuf>,
+    /// As many new ones or more: with several runs on each side, their scatter is part of the comparison
+    #[arg(last = true, value_name = "NEW")]
+    pub(crate) new: Vec<PathBuf>,
 }
 
 /// Arguments of `iobench ab`.
 #[derive(Debug, Args)]
 pub(crate) struct AbArgs {
-    /// Number of pairs
-    #[arg(short = 'n', value_name = "N", default_value = "20", value_parser = units::parse_count)]
-    pub(crate) pairs: u64,
+    /// Number of pairs [default: as many as --precision takes]
+    #[arg(short = 'n', value_name = "N", value_parser = units::parse_count)]
+    pub(crate) pairs: Option<u64>,
+    /// Stop once the half-width of the 95 % interval of the ratio is at most this fraction
+    #[arg(long, value_name = "FRACTION", default_value = "1%", conflicts_with = "pairs")]
+    #[arg(value_parser = units::parse_fraction)]
+    pub(crate) precision: f64,
+    /// Time after which no new pair starts
+    #[arg(long, value_name = "TIME", default_value = "20s", conflicts_with = "pairs")]
+    #[arg(value_parser = units::parse_time)]
+    pub(crate) budget: Duration,
     /// Seed of the order within each pair
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,

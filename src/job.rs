@@ -42,6 +42,8 @@ pub(crate) struct RunJob<S = String> {
     pub(crate) iterations: u64,
     /// `--create`.
     pub(crate) create_missing: bool,
+    /// `--file-size`: size of a file that `--create` makes; `None` for the total.
+    pub(crate) file_size_bytes: Option<u64>,
     /// `--allow-device-write`.
     pub(crate) allow_device_write: bool,
 }
@@ -62,7 +64,7 @@ impl<S> RunJob<S> {
     /// The same benchmark on another strategy.
     pub(crate) fn on<T>(self, strategy: T) -> RunJob<T> {
         let RunJob { mode, path, workload, preparation, usage, iterations, create_missing, .. } = self;
-        let allow_device_write = self.allow_device_write;
+        let (file_size_bytes, allow_device_write) = (self.file_size_bytes, self.allow_device_write);
         RunJob {
             strategy,
             mode,
@@ -72,6 +74,7 @@ impl<S> RunJob<S> {
             usage,
             iterations,
             create_missing,
+            file_size_bytes,
             allow_device_write,
         }
     }

@@ -65,7 +65,7 @@ impl ScratchFolder {
 }
 
 /// Temporary files and folders in `folder` that this user's earlier runs left because they were killed. Those
-/// of running programs are locked, except in the moment after their creation.
+/// of running programs are locked, soon after they are made.
 pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
@@ -87,8 +87,8 @@ fn is_leftover(path: &Path) -> bool {
 }
 
 /// Locks a file until it is closed. Returns false if another program holds the lock, or if the filesystem has
-/// no locks. The owner of a new file waits, because a program that looks for leftovers may hold the lock for a
-/// moment.
+/// no locks. The owner of a new file waits, because a program that looks for leftovers may hold the lock for
+/// a moment.
 fn lock(file: &File, operation: libc::c_int) -> bool {
     // SAFETY: flock takes a descriptor, and `file` keeps it open.
     unsafe { libc::flock(file.as_raw_fd(), operation) == 0 }

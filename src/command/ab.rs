@@ -3,22 +3,27 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use super::compare::exit_code;
 use super::context::Context;
 use super::prepared::{self, Prepared};
 use super::request::Request;
-use crate::cli::{self, AbArgs};
-use crate::engine::affinity;
+use crate::cli::{self, AbArgs, RunArgs};
+use crate::engine::affinity::{self, CpuChoice};
+use crate::engine::buffer::BufferPool;
+use crate::engine::cache::CacheState;
 use crate::engine::extents;
-use crate::engine::iteration;
+use crate::engine::interrupt::{self, Deadline};
+use crate::engine::iteration::{Iteration, Sample};
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
 use crate::engine::target::Target;
-use crate::error::Error;
+use crate::engine::workload::Workload;
+use crate::error::{Error, ErrorKind};
 use crate::random::Random;
-use crate::report::comparison::{Comparison, judged};
-use crate::report::document::Warning;
+use crate::report::comparison::{Comparison, PairRecord, judge_pairs};
+use crate::report::document::{BenchmarkConfiguration, SampleRecord, TargetRecord, Warning};
 use crate::stats;
 
 /// Runs both settings, and compares them.
@@ -32,42 +37,59 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Error> {
     let (first, second) = split(&args.settings)?;
     // Both settings are checked before a file is created.
-    let (first_request, second_request) = (request(first, context)?, request(second, context)?);
-    let (old, new) = (Side::new(first_request)?, Side::new(second_request)?);
+    let (first_request, second_request) = (Setting::new(first, context)?, Setting::new(second, context)?);
+    let (mut old, mut new) = (Side::new(first_request)?, Side::new(second_request)?);
+    fit_totals(&mut old, &mut new)?;
     let threshold = args.comparison.threshold;
-    let (old_name, new_name) = (words(first), words(second));
     let comparison = document.insert(Comparison {
-        warnings: [old.warnings(&old_name), new.warnings(&new_name)].concat(),
-        old: old_name,
-        new: new_name,
+        warnings: [old.warnings(), new.warnings()].concat(),
+        old: old.name.clone(),
+        new: new.name.clone(),
         threshold,
         seed: Some(args.seed),
         ..Comparison::default()
     });
     prepare::touch_program();
-    let outcome = pairs(&old, &new, args, &mut comparison.pairs_seconds_per_byte);
+    let outcome = pairs(&mut old, &mut new, args, &mut comparison.pairs);
     let outcome = outcome.and_then(|()| old.finish()).and_then(|()| new.finish());
     let resized = [&old, &new].into_iter().find_map(|side| prepared::resized_warning(&side.target));
     comparison.warnings.extend(resized);
-    if let Some(ratio) = stats::paired_ratio(&comparison.pairs_seconds_per_byte) {
-        let configuration = prepared::configuration(&new.prepared.request, Vec::new(), false);
-        comparison.points = judged(&[(&configuration, ratio)], &[], threshold);
-    }
+    comparison.warnings.extend([old.evidence(), new.evidence()].concat());
+    judge_pairs(comparison, &new.configuration);
     outcome?;
     Ok(exit_code(comparison))
 }
 
-/// Measures the pairs. On an error, `times` holds the pairs before it.
-fn pairs(old: &Side, new: &Side, args: &AbArgs, times: &mut Vec<(f64, f64)>) -> Result<(), Error> {
+/// Measures the pairs. On an error, `pairs` holds those before it.
+fn pairs(old: &mut Side, new: &mut Side, args: &AbArgs, pairs: &mut Vec<PairRecord>) -> Result<(), Error> {
     // The first sample of each setting does not count, because caches and branch predictors are cold.
-    old.seconds_per_byte()?;
-    new.seconds_per_byte()?;
+    old.sample()?;
+    new.sample()?;
+    let budget = if args.pairs.is_some() { NO_BUDGET } else { args.budget };
+    let (started, _deadline) = (Instant::now(), Deadline::after(budget));
     let mut random = Random::new(args.seed);
-    for _ in 0..args.pairs {
-        times.push(random.pair(|| old.seconds_per_byte(), || new.seconds_per_byte())?);
+    let mut next_look = stats::FIRST_LOOK;
+    let mut ratios = Vec::new();
+    while args.pairs.is_none_or(|most| (pairs.len() as u64) < most) && started.elapsed() < budget {
+        match random.pair(|| old.sample(), || new.sample()) {
+            Ok((old, new)) => pairs.push(PairRecord::new(&old, &new)),
+            Err(error) if error.kind() == ErrorKind::Interrupted && interrupt::is_time_up() => break,
+            Err(error) => return Err(error),
+        }
+        ratios.extend(pairs.last().filter(|pair| !pair.disturbed).map(PairRecord::ratio));
+        if args.pairs.is_some() || ratios.len() < next_look {
+            continue;
+        }
+        match stats::decide(&ratios, next_look, args.precision, usize::MAX) {
+            stats::Decision::Continue { until_n } => next_look = until_n,
+            stats::Decision::Precise | stats::Decision::LargestN => break,
+        }
     }
     Ok(())
 }
+
+/// A number of pairs may take any time: a year.
+const NO_BUDGET: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// The arguments before and after the second `--`.
 fn split(settings: &[OsString]) -> Result<(&[OsString], &[OsString]), Error> {
@@ -78,51 +100,140 @@ fn split(settings: &[OsString]) -> Result<(&[OsString], &[OsString]), Error> {
     }
 }
 
-fn words(side: &[OsString]) -> String {
-    side.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+/// The arguments of one setting.
+struct Setting {
+    name: String,
+    request: Request,
+    /// True if the arguments give the total.
+    total_is_given: bool,
 }
 
-/// The request of one setting.
-fn request(arguments: &[OsString], context: &Context) -> Result<Request, Error> {
-    let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
-    let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
-    let request = Request::new(&parsed, context.strategies)?;
-    if !matches!(request.mode, Mode::Read | Mode::Write) {
-        return Err(Error::usage("ab: give -r or -w in both settings"));
+impl Setting {
+    fn new(arguments: &[OsString], context: &Context) -> Result<Setting, Error> {
+        let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
+        let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
+        let without_pause = RunArgs { settle: Some(parsed.settle.unwrap_or_default()), ..parsed };
+        let mut request = Request::new(&without_pause, context.strategies)?;
+        if !matches!(request.mode, Mode::Read | Mode::Write) {
+            return Err(Error::usage("ab: give -r or -w in both settings"));
+        }
+        // A write with O_DIRECT would invalidate cached pages within its sample.
+        if request.workload.direct && request.preparation.cache == CacheState::AsIs {
+            request.preparation.cache = CacheState::Cold;
+        }
+        request.usage = true;
+        let name = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        Ok(Setting { name, request, total_is_given: without_pause.total_bytes.is_some() })
     }
-    Ok(request)
 }
 
-/// One of the two settings.
+/// One of the two settings, ready to be measured.
 struct Side {
+    name: String,
     prepared: Prepared,
     target: Target,
+    total_is_given: bool,
+    configuration: BenchmarkConfiguration,
+    /// Number of samples that did not start in the requested cache state.
+    cache_missed: u64,
+    samples: u64,
 }
 
+/// Maximum duration of a sample. Short samples are disturbed less often, and many of them are precise.
+const LONGEST_SAMPLE: Duration = Duration::from_millis(1);
+
+/// Number of I/Os of a trial that estimates the time per I/O.
+const TRIAL_IOS: u64 = 64;
+
 impl Side {
-    fn new(request: Request) -> Result<Side, Error> {
+    fn new(setting: Setting) -> Result<Side, Error> {
+        let Setting { name, request, total_is_given } = setting;
         let cpu = affinity::pin(request.workload.cpu)?;
         prepared::make_missing_file(&request)?;
         let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
         target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
-        Ok(Side { prepared: Prepared::new(request, &target, cpu)?, target })
+        let prepared = Prepared::new(request, &target, cpu)?;
+        let mut configuration = prepared::configuration(&prepared.request, Vec::new(), false);
+        configuration.target = Some(TargetRecord::from(&target));
+        Ok(Side { name, prepared, target, total_is_given, configuration, cache_missed: 0, samples: 0 })
     }
 
-    fn warnings(&self, name: &str) -> Vec<Warning> {
+    /// Bytes that a sample of [`LONGEST_SAMPLE`] moves: a power of two of blocks.
+    fn fitting_bytes(&mut self) -> Result<u64, Error> {
+        let Workload { block_bytes, total_bytes, .. } = self.prepared.request.workload;
+        self.set_total(total_bytes.min(TRIAL_IOS * block_bytes))?;
+        let seconds =
+            self.sample()?.time.min(self.sample()?.time) / self.prepared.plan.workload.blocks() as f64;
+        let ios = LONGEST_SAMPLE.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
+        let ios = (ios as u64).clamp(1, (total_bytes / block_bytes).max(1));
+        // A sample must fill the queue at least once.
+        let ios = ios.max(u64::from(self.prepared.plan.workload.depth()));
+        Ok((block_bytes << ios.ilog2()).min(total_bytes))
+    }
+
+    fn set_total(&mut self, total_bytes: u64) -> Result<(), Error> {
+        let workload = Workload { total_bytes, ..self.prepared.request.workload };
+        let request = Request { workload, ..self.prepared.request.clone() };
+        self.prepared = Prepared::new(request, &self.target, self.prepared.cpu)?;
+        let Workload { total_bytes, .. } = self.prepared.request.workload;
+        (self.configuration.totalsize, self.configuration.requested.total_bytes) = (total_bytes, total_bytes);
+        self.configuration.blockcount = workload.blocks();
+        Ok(())
+    }
+
+    /// Warnings that are known before the first sample.
+    fn warnings(&mut self) -> Vec<Warning> {
         let unstored = extents::unstored(&self.target, self.prepared.request.file_bytes());
-        let warnings = self.prepared.warnings(unstored).into_iter();
-        warnings
-            .map(|warning| Warning { message: format!("{name}: {}", warning.message), ..warning })
-            .collect()
+        prepared::describe_extents(&mut self.configuration, unstored);
+        self.named(self.prepared.warnings(&self.configuration))
+    }
+
+    /// Warnings that the samples gave cause for.
+    fn evidence(&self) -> Vec<Warning> {
+        let cache = self.prepared.request.preparation.cache;
+        let missed = prepared::cache_missed(cache, self.cache_missed, self.samples);
+        self.named([missed, self.configuration.direct_from_memory()].into_iter().flatten().collect())
+    }
+
+    fn named(&self, warnings: Vec<Warning>) -> Vec<Warning> {
+        let named =
+            |warning: Warning| Warning { message: format!("{}: {}", self.name, warning.message), ..warning };
+        warnings.into_iter().map(named).collect()
     }
 
     fn finish(&self) -> Result<(), Error> {
         self.prepared.plan.finish(&self.target)
     }
 
-    /// Measures one sample. The time is per byte, because the totals of the settings may differ.
-    fn seconds_per_byte(&self) -> Result<f64, Error> {
-        let sample = iteration::sample(self.prepared.request.strategy, &self.target, &self.prepared.plan)?;
-        Ok(sample.elapsed.total_ns.max(1) as f64 / 1e9 / sample.transferred_bytes.max(1) as f64)
+    /// Measures one sample on the CPU of this setting.
+    fn sample(&mut self) -> Result<SampleRecord, Error> {
+        affinity::pin(self.prepared.cpu.map_or(CpuChoice::None, CpuChoice::Number))?;
+        let Prepared { request, plan, .. } = &self.prepared;
+        let iteration = Iteration::open(request.strategy, &self.target, plan, &mut BufferPool::default())?;
+        let effective = iteration.effective();
+        self.configuration.granted.get_or_insert_with(|| self.prepared.granted(effective));
+        let sample: Sample = iteration.measure()?;
+        let record = SampleRecord::from(&sample);
+        self.configuration.add_evidence(&record);
+        self.samples += 1;
+        self.cache_missed += u64::from(record.cache_reached == Some(false));
+        Ok(record)
     }
+}
+
+/// Fits the totals that are not given to [`LONGEST_SAMPLE`]. Both settings move the same number of bytes,
+/// unless one of them waits for the device: then a sample is as long as its total. A cold sample must not be
+/// shorter, because it would end in the slow start of readahead.
+fn fit_totals(old: &mut Side, new: &mut Side) -> Result<(), Error> {
+    let is_fitted =
+        |side: &Side| !side.total_is_given && side.prepared.request.preparation.cache != CacheState::Cold;
+    if !is_fitted(old) || !is_fitted(new) {
+        return Ok(());
+    }
+    let block_bytes = [&*old, &*new].map(|side| side.prepared.request.workload.block_bytes);
+    let fitting = old.fitting_bytes()?.min(new.fitting_bytes()?);
+    let [one, other] = block_bytes;
+    let total_bytes = fitting.max(one).max(other);
+    old.set_total(total_bytes / one * one)?;
+    new.set_total(total_bytes / other * other)
 }

@@ -1,6 +1,6 @@
 //! `iobench compare`: compares two results point by point.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::context::Context;
@@ -15,7 +15,7 @@ const REGRESSION: u8 = 1;
 /// Exit code if the results cannot be compared.
 const NOT_COMPARABLE: u8 = 2;
 
-/// Compares two result files.
+/// Compares result files.
 ///
 /// # Errors
 /// An open error if a file cannot be read; an interruption after a signal.
@@ -28,10 +28,24 @@ pub(crate) fn run(
     let named = |path: &Path| {
         Ok::<_, Error>((path.display().to_string(), read(path, max_bytes, context.strategies)?))
     };
-    let (old, new) = (named(&args.old)?, named(&args.new)?);
+    let (old, new) = sides(args)?;
+    let all = |paths: &[PathBuf]| paths.iter().map(|path| named(path)).collect::<Result<Vec<_>, Error>>();
+    let (old, new) = (all(old)?, all(new)?);
     let (comparison, outcome) = compare(&old, &new, args.comparison.threshold, &interrupt::check);
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
+}
+
+/// The files of each side: one and one, or at least two and two.
+fn sides(args: &CompareArgs) -> Result<(&[PathBuf], &[PathBuf]), Error> {
+    match (args.results.as_slice(), args.new.as_slice()) {
+        ([old, new], []) => Ok((std::slice::from_ref(old), std::slice::from_ref(new))),
+        (old @ [_], new @ [_]) | (old @ [_, _, ..], new @ [_, _, ..]) => Ok((old, new)),
+        _ => Err(Error::usage(
+            "compare: give two results, or at least two on each side, as in: iobench compare A1.json \
+             A2.json -- B1.json B2.json",
+        )),
+    }
 }
 
 /// The exit code: 1 if a point is slower, 2 if the results cannot be compared, 0 otherwise.

@@ -22,11 +22,12 @@ mod trace;
 
 use std::process::ExitCode;
 
-use crate::cli::{self, Cli, Command, RunArgs};
+use crate::cli::{self, Cli, Command, ComparisonArgs, RunArgs};
 use crate::engine::interrupt;
 use crate::engine::strategy::Strategy;
 use crate::error::Error;
 use crate::report::document::Document;
+use crate::report::table::Table;
 use context::Context;
 use output::{Form, Output, exit};
 use request::Request;
@@ -45,21 +46,28 @@ pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strateg
         }
         Some(Command::Sweep(args)) => {
             let output = if args.csv { Output::new(Form::Csv) } else { Output::json_or_text(args.json) };
-            output.kept(args.output.is_some()).run(|document| sweep::run(args, context, document))
+            let output = output.kept(args.output.is_some()).strict(args.strict);
+            let table = Table { wide: args.wide, knees: args.knees, ..Table::for_terminal() };
+            output.table(table).run(|document| sweep::run(args, context, document))
         }
         Some(Command::Compare(args)) => {
-            Output::json_or_text(args.comparison.json).run(|document| compare::run(args, context, document))
+            of_comparison(&args.comparison).run(|document| compare::run(args, context, document))
         }
         Some(Command::Ab(args)) => {
-            Output::json_or_text(args.comparison.json).run(|document| ab::run(args, context, document))
+            of_comparison(&args.comparison).run(|document| ab::run(args, context, document))
         }
-        Some(Command::Rerun(args)) => Output::json_or_text(args.comparison.json)
+        Some(Command::Rerun(args)) => of_comparison(&args.comparison)
             .kept(args.output.is_some())
             .run(|document| rerun::run(args, context, document)),
         Some(Command::Plot(args)) => exit(plot::run(args, context)),
         Some(Command::Trace(args)) => trace::run(args, context),
         Some(Command::Job(args)) => job::run(args, context),
     }
+}
+
+/// Output of a command that compares.
+fn of_comparison(args: &ComparisonArgs) -> Output {
+    Output::json_or_text(args.json).strict(args.strict)
 }
 
 /// Handles a command line that clap does not turn into arguments: prints help or version on standard output,

@@ -15,6 +15,7 @@ use crate::report::comparison::Comparison;
 use crate::report::document::{Document, ErrorRecord, SampleRecord, Warning};
 use crate::report::strategies::Listing;
 use crate::report::sweep::SweepDocument;
+use crate::report::table::Table;
 use crate::report::{csv, explain, json, table, text};
 use crate::selftest::table::Marking;
 
@@ -43,7 +44,14 @@ pub(crate) struct Output {
     explains: bool,
     /// True if the command also writes its result to a file.
     kept: bool,
+    /// True if a warning gives the exit code 3.
+    strict: bool,
+    /// The parts of a sweep's table.
+    table: Table,
 }
+
+/// Exit code of `--strict` if there is a warning.
+const WARNED: u8 = 3;
 
 /// A document that a command prints.
 pub(crate) trait Report: Serialize {
@@ -52,6 +60,11 @@ pub(crate) trait Report: Serialize {
 
     /// True if the document holds values that took time to measure.
     fn holds_measurements(&self) -> bool;
+
+    /// Warnings about the measurement.
+    fn warnings(&self) -> &[Warning] {
+        &[]
+    }
 
     /// Adds and removes the parts that depend on the output settings.
     fn arrange(&mut self, _: &Output) {}
@@ -66,7 +79,15 @@ pub(crate) trait Report: Serialize {
 impl Output {
     /// Output in this form, printed at the end.
     pub(crate) fn new(form: Form) -> Output {
-        Output { form, verbose: false, streams: false, explains: false, kept: false }
+        Output {
+            form,
+            verbose: false,
+            streams: false,
+            explains: false,
+            kept: false,
+            strict: false,
+            table: Table::default(),
+        }
     }
 
     /// Output of a command with the flag `-j`.
@@ -81,7 +102,7 @@ impl Output {
             (false, true) => Form::Json,
             (false, false) => Form::Text,
         };
-        Output { form, verbose, streams: true, explains: args.explain, kept: false }
+        Output { verbose, streams: true, explains: args.explain, strict: args.strict, ..Output::new(form) }
     }
 
     /// The same, with all text printed at the end, because a later step adds to each sample.
@@ -94,6 +115,18 @@ impl Output {
     #[must_use]
     pub(crate) fn kept(self, kept: bool) -> Output {
         Output { kept, ..self }
+    }
+
+    /// The same, with the exit code 3 after a warning if `strict`.
+    #[must_use]
+    pub(crate) fn strict(self, strict: bool) -> Output {
+        Output { strict, ..self }
+    }
+
+    /// The same, with these parts of a sweep's table.
+    #[must_use]
+    pub(crate) fn table(self, table: Table) -> Output {
+        Output { table, ..self }
     }
 
     /// The same, with the configuration of a run printed.
@@ -164,6 +197,8 @@ impl Output {
         let stream_failed = outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Output);
         let printed = if stream_failed { Ok(()) } else { self.print(&document) };
         let is_lost = stream_failed || printed.is_err();
+        let warned = self.strict && !document.warnings().is_empty();
+        let outcome = outcome.map(|code| if warned { ExitCode::from(WARNED) } else { code });
         let outcome = outcome.and_then(|code| printed.map(|()| code));
         if is_lost && !self.kept && document.holds_measurements() {
             return exit(outcome.map_err(|error| error.with_consequence(rescue(&document))));
@@ -243,6 +278,10 @@ impl Report for Document {
         !self.benchmark_samples.is_empty()
     }
 
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     fn arrange(&mut self, output: &Output) {
         self.explanation = output.explains.then(|| explain::sentences(self));
         if !output.verbose && output.form == Form::Json {
@@ -270,8 +309,16 @@ impl Report for SweepDocument {
         self.runs.iter().any(|run| !run.benchmark_samples.is_empty())
     }
 
+    fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
     fn write(&self, output: &mut dyn Write, settings: &Output) -> io::Result<()> {
-        if settings.form == Form::Csv { csv::write(output, self) } else { table::write(output, self) }
+        if settings.form == Form::Csv {
+            csv::write(output, self)
+        } else {
+            table::write(output, self, settings.table)
+        }
     }
 }
 
@@ -286,6 +333,10 @@ macro_rules! report {
             fn holds_measurements(&self) -> bool {
                 let holds_measurements: fn(&$document) -> bool = $holds_measurements;
                 holds_measurements(self)
+            }
+
+            fn warnings(&self) -> &[Warning] {
+                &self.warnings
             }
 
             fn write(&self, output: &mut dyn Write, _: &Output) -> io::Result<()> {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::request::Request;
 use crate::engine::buffer::BufferPool;
+use crate::engine::cache::CacheState;
 use crate::engine::create;
 use crate::engine::extents::Unstored;
 use crate::engine::inode::folder_of;
@@ -45,15 +46,24 @@ impl Prepared {
 
     /// The granted settings, for a document.
     pub(crate) fn granted(&self, effective: Effective) -> Granted {
-        Granted { effective, cpu: self.cpu, alignment: self.limits.alignment }
+        Granted {
+            buffer_bytes: u64::from(effective.iodepth).saturating_mul(self.request.workload.block_bytes),
+            effective,
+            direct_served_bytes: None,
+            cpu: self.cpu,
+            alignment: self.limits.alignment,
+        }
     }
 
-    /// Warnings that are known before the first sample.
-    pub(crate) fn warnings(&self, unstored: Option<Unstored>) -> Vec<Warning> {
-        let mut configuration = configuration(&self.request, Vec::new(), false);
-        describe_extents(&mut configuration, unstored);
-        let holes = configuration.never_written();
-        [self.depth_warning(), buffered_writes_warning(&self.request), holes].into_iter().flatten().collect()
+    /// Warnings that are known before the first sample of the run with this configuration.
+    pub(crate) fn warnings(&self, configuration: &BenchmarkConfiguration) -> Vec<Warning> {
+        let warnings = [
+            self.depth_warning(),
+            buffered_writes_warning(&self.request),
+            configuration.never_written(),
+            configuration.lower_caches(),
+        ];
+        warnings.into_iter().flatten().collect()
     }
 
     fn depth_warning(&self) -> Option<Warning> {
@@ -68,7 +78,7 @@ impl Prepared {
 
 /// btrfs accepts O_DIRECT for writing, but copies into the page cache if the file has data checksums (seen on
 /// Linux 6.18). No system call reports this, so the warning depends on the filesystem.
-fn buffered_writes_warning(request: &Request) -> Option<Warning> {
+pub(crate) fn buffered_writes_warning(request: &Request) -> Option<Warning> {
     let Workload { direct, direction, .. } = request.workload;
     let on_btrfs = || host::filesystem(&request.path).is_some_and(|filesystem| filesystem.kind == "btrfs");
     let buffered = direct && direction == Direction::Write && on_btrfs();
@@ -89,6 +99,13 @@ pub(crate) fn resized_warning(target: &Target) -> Option<Warning> {
     let message =
         format!("{path}: another program changed the size from {before} to {now} bytes during the run");
     (before != now).then(|| Warning::new(WarningKind::FileResized, message))
+}
+
+/// The warning that samples did not start in the requested cache state, if there are any.
+pub(crate) fn cache_missed(requested: CacheState, missed: u64, samples: u64) -> Option<Warning> {
+    let state = if requested == CacheState::Cold { "cold" } else { "warm" };
+    let message = format!("{missed} of {samples} samples did not start {state}");
+    (missed > 0).then(|| Warning::new(WarningKind::CacheNotReached, message))
 }
 
 /// The configuration of a request, for a document. The granted settings are not known yet.
@@ -141,7 +158,7 @@ pub(crate) fn make_missing_file(request: &Request) -> Result<bool, Error> {
     if let Ok(unnamed) = Target::scratch(folder_of(&request.path)) {
         probe(request, &unnamed)?;
     }
-    create::if_missing(&request.path, request.workload.total_bytes)
+    create::if_missing(&request.path, request.file_size_bytes.unwrap_or(request.workload.total_bytes))
 }
 
 /// Checks that memory for one block is available, by mapping and unmapping it.

@@ -1,6 +1,7 @@
 //! The request of a run: arguments that passed all checks that need no file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::cli::{DEFAULT_STRATEGY, RunArgs, WorkloadArgs};
 use crate::engine::offsets::Access;
@@ -11,6 +12,12 @@ use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::job::RunJob;
 use crate::report::document::BenchmarkConfiguration;
+
+/// Default total, which is that of the lab.
+pub(crate) const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
+
+/// Pause of the lab before each sample.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// A run whose arguments are consistent.
 pub(crate) type Request = RunJob<&'static dyn Strategy>;
@@ -24,8 +31,10 @@ impl Request {
         let (mode, path) = mode_and_path(args)?;
         check_create_flags(args, mode)?;
         let bare = args.bare || mode == Mode::Create;
-        let settle_seconds = if bare { 0.0 } else { args.settle.as_secs_f64() };
-        let RunArgs { block_bytes, total_bytes, access, seed, buffer, cache, .. } = *args;
+        let settle = args.settle.unwrap_or(SETTLE).as_secs_f64();
+        let settle_seconds = if bare { 0.0 } else { settle };
+        let RunArgs { block_bytes, access, seed, buffer, cache, .. } = *args;
+        let total_bytes = args.total_bytes.unwrap_or(DEFAULT_TOTAL_BYTES);
         let workload = args.workload.apply_to(Workload::new(mode.direction(), block_bytes, total_bytes));
         let request = Request {
             mode,
@@ -36,6 +45,7 @@ impl Request {
             usage: args.usage || args.explain,
             iterations: args.iterations,
             create_missing: args.workload.create,
+            file_size_bytes: args.workload.file_size,
             allow_device_write: args.workload.allow_device_write,
         };
         request.checked()
@@ -68,6 +78,7 @@ impl Request {
             usage: *usage,
             iterations: configuration.iterations,
             create_missing: false,
+            file_size_bytes: None,
             allow_device_write: false,
         };
         Request::of_job(job, strategies)

@@ -43,7 +43,7 @@ pub(crate) fn run(
     let old = (args.result.display().to_string(), ResultFile::Sweep(old));
     let new = (name, ResultFile::Sweep(Box::new(new)));
     // A signal that ended the sweep does not end the comparison of the measured points.
-    let (comparison, _) = compare(&old, &new, args.comparison.threshold, &|| Ok(()));
+    let (comparison, _) = compare(&[old], &[new], args.comparison.threshold, &|| Ok(()));
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
 }

@@ -61,15 +61,15 @@ fn measure(
 
     let document = document.insert(Document::default());
     let unstored = if creates { None } else { extents::unstored(&target, prepared.request.file_bytes()) };
-    for warning in prepared.warnings(unstored) {
-        output.warn(&mut document.warnings, warning);
-    }
     let former_bytes = file.as_ref().and_then(|file| file.former_bytes());
     let created = created || (creates && former_bytes.is_none());
     let mut configuration = prepared::configuration(&prepared.request, argv, created);
     configuration.truncated_bytes = former_bytes;
     configuration.target = Some(TargetRecord::from(&target));
     prepared::describe_extents(&mut configuration, unstored);
+    for warning in prepared.warnings(&configuration) {
+        output.warn(&mut document.warnings, warning);
+    }
     document.host_configuration = Some(host::configuration(Some(target.path())));
     // Only -v prints the conditions. Without -v they are not read, because the lab's D script still counts
     // the calls after the closing bracket.
@@ -130,11 +130,19 @@ impl Benchmark<'_> {
     }
 
     fn report(&mut self, sample: &Sample) -> Result<(), Error> {
-        if sample.cache_reached == Some(false) {
-            let warning = cache_warning(self.prepared.plan.preparation.cache, sample);
+        let cache = self.prepared.plan.preparation.cache;
+        let record = SampleRecord::from(sample);
+        let is_first = self.document.benchmark_samples.is_empty();
+        if let Some(warning) = cache_warning(cache, &record, is_first) {
             self.output.warn(&mut self.document.warnings, warning);
         }
-        let record = SampleRecord::from(sample);
+        if let Some(configuration) = &mut self.document.benchmark_configuration {
+            let known = configuration.direct_from_memory().is_some();
+            configuration.add_evidence(&record);
+            if let Some(warning) = configuration.direct_from_memory().filter(|_| !known) {
+                self.output.warn(&mut self.document.warnings, warning);
+            }
+        }
         let printed = self.output.sample(&record);
         self.document.benchmark_samples.push(record);
         printed
@@ -151,10 +159,26 @@ impl Benchmark<'_> {
     }
 }
 
-fn cache_warning(requested: CacheState, sample: &Sample) -> Warning {
-    let state = if requested == CacheState::Cold { "cold" } else { "warm" };
-    let percent = sample.resident_fraction_before.unwrap_or(0.0) * 100.0;
-    let message =
-        format!("the sample did not start {state}: {percent:.1} % of the range was in the page cache");
-    Warning::new(WarningKind::CacheNotReached, message)
+/// The warning about a sample that did not start in the requested state. If the state cannot be checked, only
+/// the first sample has a warning.
+fn cache_warning(requested: CacheState, sample: &SampleRecord, is_first: bool) -> Option<Warning> {
+    let state = match requested {
+        CacheState::Cold => "cold",
+        CacheState::Warm => "warm",
+        CacheState::AsIs => return None,
+    };
+    let message = match (sample.cache_reached, sample.resident_fraction_before) {
+        (Some(true), _) => return None,
+        (_, None) if !is_first => return None,
+        (_, None) => format!("whether the samples started {state} could not be checked here"),
+        (_, Some(resident)) => format!(
+            "the sample did not start {state}: {:.1} % of the range was in the page cache{}",
+            100.0 * resident,
+            sample.device_read_bytes.map_or(String::new(), |bytes| format!(
+                ", and {bytes} of {} bytes came from a device",
+                sample.transferred_bytes
+            ))
+        ),
+    };
+    Some(Warning::new(WarningKind::CacheNotReached, message))
 }

@@ -1,6 +1,7 @@
 //! The CPU that a benchmark is pinned to.
 
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -38,15 +39,18 @@ impl FromStr for CpuChoice {
     }
 }
 
-/// Pins the process. Returns the CPU, or `None` if it was not pinned.
+/// Pins the process, or lets it run again wherever it was allowed to run at first. Returns the CPU, or `None`
+/// if it is not pinned.
 ///
 /// # Errors
 /// A usage error if the requested CPU is not allowed.
 pub fn pin(choice: CpuChoice) -> Result<Option<usize>, Error> {
+    let original = original()?;
     if choice == CpuChoice::None {
-        return Ok(None);
+        return sched_setaffinity(Pid::from_raw(0), original).map(|()| None).map_err(failed);
     }
-    let allowed = allowed_cpus()?;
+    let allowed: Vec<usize> =
+        (0..CpuSet::count()).filter(|cpu| original.is_set(*cpu).unwrap_or(false)).collect();
     let cpu = match choice {
         CpuChoice::Number(cpu) if allowed.contains(&cpu) => Some(cpu),
         CpuChoice::Number(cpu) => {
@@ -62,9 +66,17 @@ pub fn pin(choice: CpuChoice) -> Result<Option<usize>, Error> {
     Ok(Some(cpu))
 }
 
-fn allowed_cpus() -> Result<Vec<usize>, Error> {
-    let set = sched_getaffinity(Pid::from_raw(0)).map_err(failed)?;
-    Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
+/// The CPUs that the process was allowed to run on before the first call of [`pin`]: later ones must not look
+/// at what the first has left.
+fn original() -> Result<&'static CpuSet, Error> {
+    static ORIGINAL: OnceLock<CpuSet> = OnceLock::new();
+    match ORIGINAL.get() {
+        Some(set) => Ok(set),
+        None => {
+            let set = sched_getaffinity(Pid::from_raw(0)).map_err(failed)?;
+            Ok(ORIGINAL.get_or_init(|| set))
+        }
+    }
 }
 
 fn failed(errno: Errno) -> Error {

@@ -51,6 +51,12 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
     }
 }
 
+/// Nanoseconds between the two calls of an empty bracket.
+pub(super) fn empty_ns() -> u64 {
+    let opened_ns = raw_monotonic_ns();
+    raw_monotonic_ns().saturating_sub(opened_ns)
+}
+
 /// Calls [`Session::sync`], and again after each interruption by a signal.
 fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Failure> {
     while let Err(errno) = session.sync() {

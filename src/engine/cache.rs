@@ -20,7 +20,8 @@ use crate::error::{Error, Failure, errno_of};
 pub enum CacheState {
     /// All pages are cached. Missing pages are read before each sample.
     Warm,
-    /// No page is cached. Dirty pages are written out; then all pages are dropped with posix_fadvise(2).
+    /// No page is cached. Dirty pages are written out; then all pages of the file are dropped with
+    /// posix_fadvise(2).
     Cold,
     /// Not controlled.
     AsIs,
@@ -37,20 +38,25 @@ impl CacheState {
     /// An I/O error if reading or writing out fails; an interruption after a signal.
     pub fn establish(self, target: &Target, total_bytes: u64) -> Result<(), Error> {
         match self {
-            // A length of 0 means the whole file (posix_fadvise(2)).
             _ if total_bytes == 0 => Ok(()),
             CacheState::Warm => read_once(target, total_bytes),
-            CacheState::Cold => drop_pages(target, total_bytes),
+            CacheState::Cold => drop_pages(target),
             CacheState::AsIs => Ok(()),
         }
     }
 
-    /// True if a sample that started with the fraction `resident` of its range in the cache started in this
-    /// state. `None` if the fraction is unknown or no state was requested.
-    pub fn reached(self, resident: Option<f64>) -> Option<bool> {
+    /// True if a sample started in this state: the fraction `resident` of its range was in the cache, and the
+    /// fraction `from_device` of its bytes came from the device. Both must agree; a `from_device` of `None`
+    /// says nothing. The result is `None` if `resident` is unknown or no state was requested.
+    pub fn reached(self, resident: Option<f64>, from_device: Option<f64>) -> Option<bool> {
+        let (nearly_none, nearly_all) = (TOLERATED_FRACTION, 1.0 - TOLERATED_FRACTION);
         match self {
-            CacheState::Warm => resident.map(|fraction| fraction >= 1.0 - TOLERATED_FRACTION),
-            CacheState::Cold => resident.map(|fraction| fraction <= TOLERATED_FRACTION),
+            CacheState::Warm => resident.map(|fraction| {
+                fraction >= nearly_all && from_device.is_none_or(|fraction| fraction <= nearly_none)
+            }),
+            CacheState::Cold => resident.map(|fraction| {
+                fraction <= nearly_none && from_device.is_none_or(|fraction| fraction >= nearly_all)
+            }),
             CacheState::AsIs => None,
         }
     }
@@ -77,14 +83,15 @@ fn read_once(target: &Target, total_bytes: u64) -> Result<(), Error> {
     Ok(())
 }
 
-fn drop_pages(target: &Target, total_bytes: u64) -> Result<(), Error> {
+/// Drops all pages, because a large folio that lies only partly within a range would stay.
+fn drop_pages(target: &Target) -> Result<(), Error> {
     let descriptor = target.control();
     // Only clean pages can be dropped.
     // SAFETY: fdatasync takes a descriptor, and the target keeps it open.
     Errno::result(unsafe { libc::fdatasync(descriptor.as_raw_fd()) })
         .map_err(|errno| failed(target, "fdatasync for --cache cold", errno))?;
-    let length = i64::try_from(total_bytes).unwrap_or(0);
-    nix::fcntl::posix_fadvise(descriptor, 0, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
+    // A length of 0 means the whole file (posix_fadvise(2)).
+    nix::fcntl::posix_fadvise(descriptor, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)
         .map_err(|errno| failed(target, "posix_fadvise for --cache cold", errno))
 }
 
@@ -97,12 +104,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_reached_only_when_the_cache_says_so() {
-        assert_eq!(CacheState::Cold.reached(Some(0.0)), Some(true));
-        assert_eq!(CacheState::Cold.reached(Some(0.5)), Some(false));
-        assert_eq!(CacheState::Warm.reached(Some(1.0)), Some(true));
-        assert_eq!(CacheState::Warm.reached(Some(0.5)), Some(false));
-        assert_eq!(CacheState::Cold.reached(None), None);
-        assert_eq!(CacheState::AsIs.reached(Some(0.5)), None);
+    fn a_state_is_reached_only_when_residency_and_byte_counter_say_so() {
+        use CacheState::{AsIs, Cold, Warm};
+        for (state, resident, from_device, reached) in [
+            (Cold, Some(0.0), None, Some(true)),
+            (Cold, Some(0.0), Some(1.0), Some(true)),
+            (Cold, Some(0.0), Some(0.0), Some(false)),
+            (Cold, Some(0.5), Some(1.0), Some(false)),
+            (Warm, Some(1.0), None, Some(true)),
+            (Warm, Some(1.0), Some(0.0), Some(true)),
+            (Warm, Some(1.0), Some(1.0), Some(false)),
+            (Warm, Some(0.5), Some(0.0), Some(false)),
+            (Cold, None, Some(1.0), None),
+            (AsIs, Some(0.5), None, None),
+        ] {
+            assert_eq!(
+                state.reached(resident, from_device),
+                reached,
+                "{state:?} {resident:?} {from_device:?}"
+            );
+        }
     }
 }

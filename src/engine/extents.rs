@@ -22,7 +22,7 @@ pub fn unstored(target: &Target, total_bytes: u64) -> Option<Unstored> {
     }
     let hole_bytes = hole_bytes(target, i64::try_from(total_bytes).ok()?)?;
     // This check comes first. Pages that are written out in between would make a later one wrong.
-    let settled = residency::unwritten_pages(target, total_bytes).unwrap_or(0) == 0;
+    let settled = residency::unwritten_pages(target, total_bytes).is_none_or(|pages| pages == 0);
     let unwritten_bytes = settled.then(|| fiemap::unwritten_bytes(target, total_bytes)).flatten();
     Some(Unstored { hole_bytes, unwritten_bytes })
 }

@@ -4,6 +4,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use super::bracket;
+
 /// Repetitions of each measurement. The smallest counts, because every disturbance only adds time.
 const REPETITIONS: usize = 5;
 const CALLS: u32 = 20_000;
@@ -96,10 +98,83 @@ impl Default for ReferenceWork {
 /// A loop of dependent arithmetic, which uses other units, took about the same time in both cases.
 pub fn processor_ns() -> f64 {
     let start = Instant::now();
-    for turn in 0..CONTROL_TURNS {
-        black_box(turn);
-    }
+    jumps::repeat(CONTROL_TURNS);
     start.elapsed().as_nanos() as f64
+}
+
+/// Nanoseconds of [`processor_ns`] at the nominal frequency of the processor: a turn takes one cycle. `None`
+/// if that frequency is unknown.
+///
+/// An invariant time stamp counter ticks at the nominal frequency (Intel SDM volume 3, "Time-Stamp Counter";
+/// AMD64 APM volume 2, "Time-Stamp Counter"). A processor that is slower than that is shared with another
+/// hardware thread, or its clock is lowered.
+pub fn nominal_processor_ns() -> Option<f64> {
+    jumps::nominal_ns_per_turn().map(|ns| ns * f64::from(CONTROL_TURNS))
+}
+
+/// The smallest time of an empty bracket, in nanoseconds: the part of the two clock calls that lies between
+/// them. It belongs to every sample.
+pub fn bracket_ns() -> f64 {
+    const BRACKETS: usize = 1000;
+    (0..BRACKETS).map(|_| bracket::empty_ns()).min().unwrap_or(0) as f64
+}
+
+#[cfg(target_arch = "x86_64")]
+mod jumps {
+    use std::arch::x86_64::{__cpuid, _rdtsc};
+    use std::time::{Duration, Instant};
+
+    /// Jumps `turns` times, one cycle each, however the compiler optimises.
+    pub(super) fn repeat(turns: u32) {
+        // SAFETY: the loop changes one register and the flags, and ends after `turns` turns.
+        unsafe {
+            std::arch::asm!(
+                "2:",
+                "dec {turns:e}",
+                "jnz 2b",
+                turns = inout(reg) turns => _,
+                options(nomem, nostack),
+            );
+        }
+    }
+
+    /// Nanoseconds per tick of an invariant time stamp counter, measured against the clock.
+    pub(super) fn nominal_ns_per_turn() -> Option<f64> {
+        const TIME: Duration = Duration::from_millis(5);
+        is_invariant().then(|| {
+            let (start, first) = (Instant::now(), ticks());
+            while start.elapsed() < TIME {}
+            let last = ticks();
+            start.elapsed().as_nanos() as f64 / last.wrapping_sub(first) as f64
+        })
+    }
+
+    fn ticks() -> u64 {
+        // SAFETY: the instruction changes only registers; Linux and FreeBSD allow it in user mode.
+        unsafe { _rdtsc() }
+    }
+
+    /// CPUID leaf 8000_0007h, EDX bit 8.
+    #[allow(unused_unsafe, reason = "__cpuid became safe after the oldest supported Rust")]
+    fn is_invariant() -> bool {
+        // SAFETY: every x86-64 processor has CPUID, and it changes only registers.
+        let (largest, power) = unsafe { (__cpuid(0x8000_0000).eax, __cpuid(0x8000_0007).edx) };
+        largest >= 0x8000_0007 && power & (1 << 8) != 0
+    }
+}
+
+/// Without a counter at the nominal frequency, only the best reading is a reference.
+#[cfg(not(target_arch = "x86_64"))]
+mod jumps {
+    pub(super) fn repeat(turns: u32) {
+        for turn in 0..turns {
+            std::hint::black_box(turn);
+        }
+    }
+
+    pub(super) fn nominal_ns_per_turn() -> Option<f64> {
+        None
+    }
 }
 
 /// Calls getppid(2) `calls` times. No library caches its answer.

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::bracket::{Elapsed, Enclosed, enclose};
 use super::buffer::{Buffer, BufferPool};
+use super::cache::CacheState;
 use super::interrupt;
 use super::offsets::Offsets;
-use super::operation::Tally;
+use super::operation::{Direction, Tally};
 use super::prepare::Preparation;
 use super::residency;
 use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
@@ -26,7 +27,7 @@ pub struct Plan {
     pub workload: Workload,
     /// Preparation before the bracket.
     pub preparation: Preparation,
-    /// True if getrusage(2) is called around the bracket (`-g`).
+    /// True if the resources of each pass are reported (`-g`).
     pub usage: bool,
     offsets: Arc<Offsets>,
     memory_align_bytes: u64,
@@ -49,6 +50,12 @@ impl Plan {
         }
     }
 
+    /// True if getrusage(2) is called around the bracket. Only its counters prove that the bytes came from
+    /// the device.
+    fn counts(&self) -> bool {
+        self.usage || self.workload.direct || self.preparation.cache != CacheState::AsIs
+    }
+
     /// Ends a run after its last iteration.
     ///
     /// # Errors
@@ -69,6 +76,9 @@ pub struct Sample {
     pub transferred_bytes: u64,
     /// With `-g`: resources that the process used.
     pub usage: Option<Usage>,
+    /// Bytes that the process read from devices, as getrusage(2) counts them; `None` if they were not
+    /// counted, and for writes.
+    pub device_read_bytes: Option<u64>,
     /// Fraction of the range in the page cache before the bracket, 0 to 1.
     pub resident_fraction_before: Option<f64>,
     /// The same after it.
@@ -127,9 +137,10 @@ impl<'a> Iteration<'a> {
         let mut pass = Pass { direction, offsets, buffer: &self.buffer, tally: Tally::default() };
         let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
         usdt::sample_start(number, info.name, block_bytes);
-        let usage_before = usage.then(Usage::now);
+        let usage_before = self.plan.counts().then(|| Usage::before_pass(*usage));
         let Enclosed { elapsed, outcome } = enclose(self.session.as_mut(), &mut pass, workload.sync);
-        let usage = usage_before.map(|before| Usage::now().since(before));
+        let used =
+            usage_before.map(|before| Usage::after_pass(*usage).since(before).within(elapsed.total_ns));
         usdt::sample_end(number, elapsed.total_ns);
         let tally = pass.tally;
         outcome.and_then(|()| verify(workload, tally)).map_err(|failure| match failure.fault {
@@ -137,14 +148,21 @@ impl<'a> Iteration<'a> {
             _ => Error::io(target.path(), failure),
         })?;
         target.check_after_pass(file_bytes, block_bytes)?;
+        let reads = direction == Direction::Read && info.properties.performs_io;
+        let device_read_bytes = used.filter(|_| reads).map(|used| used.device_read_bytes());
+        // O_DIRECT reads from the device in any cache state.
+        let expected = preparation.cache == CacheState::Cold || !workload.direct;
+        let from_device =
+            device_read_bytes.filter(|_| expected).map(|bytes| bytes as f64 / file_bytes as f64);
         Ok(Sample {
             elapsed,
             tally,
             transferred_bytes: tally.io_count * block_bytes,
-            usage,
+            usage: used.filter(|_| *usage),
+            device_read_bytes,
             resident_fraction_before,
             resident_fraction_after: residency::fraction(target, file_bytes),
-            cache_reached: preparation.cache.reached(resident_fraction_before),
+            cache_reached: preparation.cache.reached(resident_fraction_before, from_device),
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 #[cfg(target_os = "linux")]
@@ -10,6 +11,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use super::inode::Inode;
 use super::operation::Direction;
+use super::residency::Source;
 use crate::error::{Error, errno_of};
 use crate::host;
 
@@ -35,6 +37,8 @@ pub struct Target {
     control: File,
     metadata: Metadata,
     size_bytes: Option<u64>,
+    /// Found by a trial at its first use.
+    residency_source: OnceLock<Option<Source>>,
     /// Exclusive claim on a block device that is written to. It prevents mounts.
     _claim: Option<File>,
 }
@@ -62,7 +66,15 @@ impl Target {
             Kind::Block => host::device_size_bytes(&control),
             Kind::Character => None,
         };
-        Ok(Target { path: path.to_owned(), kind, control, metadata, size_bytes, _claim: claim })
+        Ok(Target {
+            path: path.to_owned(),
+            kind,
+            control,
+            metadata,
+            size_bytes,
+            residency_source: OnceLock::new(),
+            _claim: claim,
+        })
     }
 
     /// An unnamed file in `folder`, for testing the abilities of its filesystem.
@@ -79,6 +91,7 @@ impl Target {
             control,
             metadata,
             size_bytes: Some(0),
+            residency_source: OnceLock::new(),
             _claim: None,
         })
     }
@@ -106,6 +119,15 @@ impl Target {
     /// Metadata from the time when the target was opened.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// The source of residency information that works on this target; `None` if none does, or while the file
+    /// is empty.
+    pub(super) fn residency_source(&self) -> Option<Source> {
+        if self.size_bytes_now() == Some(0) {
+            return None;
+        }
+        *self.residency_source.get_or_init(|| Source::of(self))
     }
 
     /// Size in bytes; `None` for a character device.

@@ -12,7 +12,7 @@ use super::operation::Direction;
 use super::support::Limits;
 
 /// Default number of operations in flight.
-const DEFAULT_IODEPTH: u32 = 32;
+pub(crate) const DEFAULT_IODEPTH: u32 = 32;
 
 /// State of the buffer's pages when the bracket opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -228,6 +228,11 @@ pub(super) fn file_uses(_: &Metadata) -> FileUses {
     FileUses::default()
 }
 
+/// md(4) devices are not looked up.
+pub(super) fn lower_caches(_: &Path) -> Vec<String> {
+    Vec::new()
+}
+
 pub(super) fn device_users(device: &Metadata) -> Vec<String> {
     let Some(device) = device_name(device) else {
         return Vec::new();

@@ -50,6 +50,26 @@ pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
     Mounts::read().holding(path).map(|mount| mount.filesystem.clone())
 }
 
+pub(super) fn lower_caches(path: &Path) -> Vec<String> {
+    let filesystem = filesystem(path);
+    let device = path.metadata().ok().and_then(|metadata| carrier(&metadata, filesystem.as_ref()));
+    let below = device.into_iter().flat_map(|device| device.buffered_loops());
+    filesystem.as_ref().and_then(filesystem_below).into_iter().chain(below).collect()
+}
+
+/// The storage behind a filesystem that keeps no data on a device of its own.
+fn filesystem_below(filesystem: &Filesystem) -> Option<String> {
+    let place = filesystem.mount_point.display();
+    match filesystem.kind.as_str() {
+        "overlay" => Some(format!("the layers of the overlay at {place}")),
+        kind if kind.starts_with("fuse") => Some(format!("the server of {place} ({kind})")),
+        kind @ ("9p" | "virtiofs" | "nfs" | "nfs4" | "cifs" | "smb3" | "ceph") => {
+            Some(format!("the server of {place} ({kind})"))
+        }
+        _ => None,
+    }
+}
+
 pub(super) fn is_disk(node: &Metadata) -> bool {
     node.file_type().is_block_device()
 }

@@ -67,6 +67,13 @@ pub fn file_uses(file: &Metadata) -> FileUses {
     system::file_uses(file)
 }
 
+/// Caches below the page cache of `path` that may hold its data: the page cache below a loop device, the
+/// server of a FUSE or network filesystem, the layers of an overlay. The host of a virtual machine is not
+/// among them; [`Confinement::virtualization`] names it.
+pub fn lower_caches(path: &Path) -> Vec<String> {
+    system::lower_caches(path)
+}
+
 /// True if this is the device node of a disk or of a part of one. FreeBSD has no block devices: its disks are
 /// the character devices that the GEOM tree names.
 pub fn is_disk(node: &Metadata) -> bool {

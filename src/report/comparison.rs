@@ -30,10 +30,12 @@ const ALPHA: f64 = 0.05;
 pub struct Comparison {
     /// Version of the document format.
     pub schema_version: SchemaVersion,
-    /// Name of the first result: its file, or its arguments.
+    /// Name of the first result: its files, or its arguments.
     pub old: String,
     /// Name of the second result.
     pub new: String,
+    /// Number of runs on each side. Several runs are compared as runs: their samples are not pooled.
+    pub runs: (u64, u64),
     /// Differences between the environments of the results.
     pub environment: Vec<Difference>,
     /// Reasons why the results cannot be compared; empty if they can.
@@ -45,15 +47,52 @@ pub struct Comparison {
     pub machine: Vec<MachineChange>,
     /// Points that are in both results.
     pub points: Vec<ComparedPoint>,
-    /// Seconds per byte of each pair (first setting, second setting) in the order of measurement; empty
-    /// except for `ab`.
-    pub pairs_seconds_per_byte: Vec<(f64, f64)>,
+    /// The pairs in the order of measurement; empty except for `ab`.
+    pub pairs: Vec<PairRecord>,
+    /// Median bandwidths of both settings, in MiB/s; null except for `ab`.
+    pub medians_mib_per_second: Option<(f64, f64)>,
     /// Seed of the order within each pair; null except for `ab`.
     pub seed: Option<u64>,
     /// Warnings about the results, each with the name of its result.
     pub warnings: Vec<Warning>,
     /// Error that ended the comparison early; null if there was none.
     pub error: Option<ErrorRecord>,
+}
+
+/// A pair of samples (first setting, second setting).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PairRecord {
+    /// Seconds per byte.
+    pub seconds_per_byte: (f64, f64),
+    /// Run queue waits, in nanoseconds; null if unknown.
+    pub run_queue_wait_ns: (Option<u64>, Option<u64>),
+    /// Bytes read from devices; null for writes.
+    pub device_read_bytes: (Option<u64>, Option<u64>),
+    /// True if one of the samples lost more than 5 % of its time to other threads on its CPU. The pair then
+    /// does not count, unless fewer than six others are left.
+    pub disturbed: bool,
+}
+
+impl PairRecord {
+    /// The pair of these samples.
+    pub fn new(old: &SampleRecord, new: &SampleRecord) -> PairRecord {
+        // The time is per byte, because the totals of the settings may differ.
+        let per_byte = |sample: &SampleRecord| {
+            sample.time.max(CLOCK_UNIT_SECONDS) / sample.transferred_bytes.max(1) as f64
+        };
+        PairRecord {
+            seconds_per_byte: (per_byte(old), per_byte(new)),
+            run_queue_wait_ns: (old.run_queue_wait_ns, new.run_queue_wait_ns),
+            device_read_bytes: (old.device_read_bytes, new.device_read_bytes),
+            disturbed: old.was_preempted() || new.was_preempted(),
+        }
+    }
+
+    /// The ratio of the times per byte, new/old.
+    pub fn ratio(&self) -> f64 {
+        self.seconds_per_byte.1 / self.seconds_per_byte.0
+    }
 }
 
 /// A value of the environment that differs.
@@ -99,6 +138,15 @@ pub struct ComparedPoint {
     pub p_value: f64,
     /// Verdict after Holm's correction over all points.
     pub verdict: Verdict,
+    /// Smallest slowdown, as a fraction of the time, that could have been called slower with these samples;
+    /// null without an interval.
+    pub smallest_detectable_fraction: Option<f64>,
+    /// Median fraction of the time in which the thread was ready to run but off the CPU, in the old and in
+    /// the new result; null if unknown.
+    pub off_cpu_fraction: (Option<f64>, Option<f64>),
+    /// Median fraction of the bytes that came from a device, in the old and in the new result; null if
+    /// unknown.
+    pub device_fraction: (Option<f64>, Option<f64>),
 }
 
 /// The part of a result that a comparison needs.
@@ -120,6 +168,10 @@ struct SampledPoint {
     seconds_per_byte: Vec<f64>,
     /// The same without run queue waits, during which other threads run on the CPU.
     running_seconds_per_byte: Vec<f64>,
+    /// True if no disturbed sample counts.
+    quiet: bool,
+    off_cpu_fraction: Option<f64>,
+    device_fraction: Option<f64>,
 }
 
 impl Side {
@@ -133,11 +185,18 @@ impl Side {
         // Only the readings at samples that count describe the machine.
         let controls = result.sweep().into_iter().flat_map(|sweep| &sweep.controls);
         let controls = controls.filter(|control| counted.contains(&control.order_index));
+        let disturbed = |configuration: &BenchmarkConfiguration| {
+            let runs = result.sweep().into_iter().flat_map(|sweep| &sweep.runs);
+            let mut unquiet = runs.filter(|run| run.summary.as_ref().is_some_and(|summary| !summary.quiet));
+            unquiet.any(|run| std::ptr::eq(&raw const run.benchmark_configuration, configuration))
+        };
         Side {
             name: name.clone(),
             host: result.host().cloned(),
             points: points
-                .map(|(configuration, samples)| SampledPoint::new(configuration, samples))
+                .map(|(configuration, samples)| {
+                    SampledPoint::new(configuration, samples, !disturbed(configuration))
+                })
                 .collect(),
             controls: controls.copied().collect(),
             fitted: result.sweep().is_some_and(|sweep| sweep.sweep_configuration.total_bytes.is_none()),
@@ -147,7 +206,7 @@ impl Side {
 }
 
 impl SampledPoint {
-    fn new(configuration: &BenchmarkConfiguration, samples: &[SampleRecord]) -> SampledPoint {
+    fn new(configuration: &BenchmarkConfiguration, samples: &[SampleRecord], quiet: bool) -> SampledPoint {
         let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
         let per_byte = |seconds: fn(&SampleRecord) -> f64| {
             let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
@@ -157,8 +216,12 @@ impl SampledPoint {
             configuration: configuration.clone(),
             seconds_per_byte: per_byte(|sample| sample.time),
             running_seconds_per_byte: per_byte(|sample| {
-                // The wait is read slightly outside of the brackets, so it can exceed the time.
-                (sample.time - sample.run_queue_wait_ns.unwrap_or(0) as f64 / 1e9).max(CLOCK_UNIT_SECONDS)
+                (sample.time - sample.off_cpu_seconds().unwrap_or(0.0)).max(CLOCK_UNIT_SECONDS)
+            }),
+            quiet,
+            off_cpu_fraction: median_of(&measured, |sample| Some(sample.off_cpu_seconds()? / sample.time)),
+            device_fraction: median_of(&measured, |sample| {
+                Some(sample.device_read_bytes? as f64 / sample.transferred_bytes as f64)
             }),
         }
     }
@@ -169,6 +232,12 @@ impl SampledPoint {
 }
 
 const CLOCK_UNIT_SECONDS: f64 = 1e-9;
+
+/// The median of a value of the samples that have it.
+fn median_of(samples: &[&SampleRecord], value: impl Fn(&SampleRecord) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = samples.iter().filter_map(|sample| value(sample)).collect();
+    stats::median(&values).filter(|median| median.is_finite())
+}
 
 /// The ratio of the times of two points. Its interval encloses the intervals with and without run queue
 /// waits.
@@ -193,43 +262,63 @@ fn ratio_of_series(old: &[f64], new: &[f64]) -> Option<Ratio> {
     Some(Ratio { ratio: stats::median(new)? / stats::median(old)?, ..batched })
 }
 
-/// Compares two named results point by point. `check` is called before each point. If it returns an error,
-/// the comparison ends with the points that were compared before.
+/// Compares named results point by point: one on each side, or at least two on each. `check` is called before
+/// each point. If it returns an error, the comparison ends with the points that were compared before.
 pub fn compare(
-    old: &(String, ResultFile),
-    new: &(String, ResultFile),
+    old: &[(String, ResultFile)],
+    new: &[(String, ResultFile)],
     threshold: f64,
     check: &dyn Fn() -> Result<(), Error>,
 ) -> (Comparison, Result<(), Error>) {
-    let (old, new) = (Side::new(old), Side::new(new));
+    let sides = |results: &[(String, ResultFile)]| results.iter().map(Side::new).collect::<Vec<Side>>();
+    let (old, new) = (sides(old), sides(new));
+    let names = |sides: &[Side]| sides.iter().map(|side| side.name.as_str()).collect::<Vec<_>>().join(", ");
     let mut comparison = Comparison {
-        old: old.name.clone(),
-        new: new.name.clone(),
+        old: names(&old),
+        new: names(&new),
+        runs: (old.len() as u64, new.len() as u64),
         threshold,
-        environment: environment(old.host.as_ref(), new.host.as_ref()),
         ..Comparison::default()
     };
-    for side in [&old, &new] {
+    let Some((first, others)) = old.split_first() else { return (comparison, Ok(())) };
+    for side in old.iter().chain(&new) {
         comparison.warnings.extend(side.warnings.iter().map(|warning| Warning {
             kind: warning.kind,
             message: format!("{}: {}", side.name, warning.message),
         }));
     }
-    comparison.warnings.extend(other_file(&old, &new));
-    let pairs = paired(&old, &new);
-    comparison.obstacles = obstacles(&old, &new, &pairs);
-    let machine = machine(&old.controls, &new.controls);
+    for side in others.iter().chain(&new) {
+        for difference in environment(first.host.as_ref(), side.host.as_ref()) {
+            if !comparison.environment.contains(&difference) {
+                comparison.environment.push(difference);
+            }
+        }
+        comparison.warnings.extend(other_file(first, side));
+        for obstacle in obstacles(first, side) {
+            if !comparison.obstacles.contains(&obstacle) {
+                comparison.obstacles.push(obstacle);
+            }
+        }
+    }
+    let machine = match (others, new.as_slice()) {
+        ([], [only]) => machine(&first.controls, &only.controls),
+        // Several runs show how much the machine changes between them.
+        _ => Vec::new(),
+    };
     let mut compared = Vec::new();
     let mut outcome = Ok(());
-    for (old, new) in pairs.iter().filter(|_| comparison.obstacles.is_empty()) {
+    for point in first.points.iter().filter(|_| comparison.obstacles.is_empty()) {
         outcome = check();
         if outcome.is_err() {
             break;
         }
-        compared.extend(ratio(old, new).map(|ratio| (&new.configuration, ratio)));
+        let of = |sides: &'_ [Side]| -> Vec<SampledPoint> {
+            let same = |side: &Side| side.points.iter().find(|other| other.key() == point.key()).cloned();
+            sides.iter().filter_map(same).collect()
+        };
+        compared.extend(Pairing::new(&of(&old), &of(&new), &machine));
     }
-    let controls: Vec<Ratio> = machine.iter().map(|(_, ratio)| *ratio).collect();
-    comparison.points = judged(&compared, &controls, threshold);
+    comparison.points = judged(&compared, threshold);
     let change =
         |(control, Ratio { ratio: time_ratio, interval: time_ratio_interval, .. }): (&str, Ratio)| {
             MachineChange { control: control.to_owned(), time_ratio, time_ratio_interval }
@@ -237,6 +326,51 @@ pub fn compare(
     comparison.machine = machine.into_iter().map(change).collect();
     (comparison, outcome)
 }
+
+/// A point of both sides, with its ratio.
+struct Pairing {
+    strategy: String,
+    block_bytes: u64,
+    ratio: Ratio,
+    /// Range of ratios that a change of the machine explains.
+    allowance: (f64, f64),
+    /// False if disturbed samples count on a side: then the point is not judged.
+    quiet: bool,
+    off_cpu_fraction: (Option<f64>, Option<f64>),
+    device_fraction: (Option<f64>, Option<f64>),
+}
+
+impl Pairing {
+    /// The ratio of one run to another, or of several to several.
+    fn new(old: &[SampledPoint], new: &[SampledPoint], machine: &[(&str, Ratio)]) -> Option<Pairing> {
+        let medians = |points: &[SampledPoint]| {
+            points.iter().filter_map(|point| stats::median(&point.seconds_per_byte)).collect::<Vec<f64>>()
+        };
+        let ratio = match (old, new) {
+            ([old], [new]) => ratio(old, new)?,
+            _ => stats::ratio_of_runs(&medians(old), &medians(new))?,
+        };
+        let (first, last) = (old.first()?, new.first()?);
+        let block_bytes = first.configuration.buffersize;
+        // Copies matter only where there is something to copy.
+        let concerns = |name: &str| name != MEMORY_COPY || block_bytes >= COPY_MATTERS_BYTES;
+        let controls = machine.iter().filter(|(name, _)| concerns(name)).map(|(_, ratio)| *ratio);
+        Some(Pairing {
+            strategy: first.configuration.strategy.clone(),
+            block_bytes,
+            ratio,
+            allowance: stats::allowance(controls),
+            quiet: old.iter().chain(new).all(|point| point.quiet),
+            off_cpu_fraction: (first.off_cpu_fraction, last.off_cpu_fraction),
+            device_fraction: (first.device_fraction, last.device_fraction),
+        })
+    }
+}
+
+/// Name of the control that copies memory.
+const MEMORY_COPY: &str = "memory copy";
+/// Block size from which a change in the speed of copies may explain a change of a point: a page.
+const COPY_MATTERS_BYTES: u64 = 4096;
 
 /// A warning if the results are about different files, or about files that had the same name one after the
 /// other.
@@ -259,32 +393,73 @@ fn machine(old: &[Control], new: &[Control]) -> Vec<(&'static str, Ratio)> {
     let controls: [(&'static str, Read); 3] = [
         ("processor", Control::processor_ns),
         ("system call", |control| control.system_call_ns),
-        ("memory copy", |control| control.memory_copy_ns),
+        (MEMORY_COPY, |control| control.memory_copy_ns),
     ];
     let times = |controls: &[Control], read: Read| controls.iter().map(read).collect::<Vec<f64>>();
     let ratio = |read| ratio_of_series(&times(old, read), &times(new, read));
     controls.into_iter().filter_map(|(name, read)| Some((name, ratio(read)?))).collect()
 }
 
-/// Judges the time ratios (new/old) of all points together. `machine` holds the ratios of the controls.
-pub fn judged(
-    ratios: &[(&BenchmarkConfiguration, Ratio)],
-    machine: &[Ratio],
-    threshold: f64,
-) -> Vec<ComparedPoint> {
-    let only: Vec<Ratio> = ratios.iter().map(|(_, ratio)| *ratio).collect();
-    let verdicts = stats::verdicts(&only, machine, threshold, ALPHA);
-    let point =
-        |((configuration, ratio), verdict): (&(&BenchmarkConfiguration, Ratio), Verdict)| ComparedPoint {
-            strategy: configuration.strategy.clone(),
-            block_bytes: configuration.buffersize,
-            time_ratio: ratio.ratio,
-            time_ratio_interval: ratio.interval,
-            p_value: ratio.p_value,
-            verdict,
-        };
-    ratios.iter().zip(verdicts).map(point).collect()
+/// Judges the time ratios (new/old) of all points together.
+fn judged(pairings: &[Pairing], threshold: f64) -> Vec<ComparedPoint> {
+    let ratios: Vec<Ratio> = pairings.iter().map(|pairing| pairing.ratio).collect();
+    let allowances: Vec<(f64, f64)> = pairings.iter().map(|pairing| pairing.allowance).collect();
+    let verdicts = stats::verdicts(&ratios, &allowances, threshold, ALPHA);
+    let point = |(pairing, verdict): (&Pairing, Verdict)| ComparedPoint {
+        strategy: pairing.strategy.clone(),
+        block_bytes: pairing.block_bytes,
+        time_ratio: pairing.ratio.ratio,
+        time_ratio_interval: pairing.ratio.interval,
+        p_value: pairing.ratio.p_value,
+        verdict: if pairing.quiet { verdict } else { Verdict::Inconclusive },
+        smallest_detectable_fraction: pairing.ratio.smallest_detectable(pairing.allowance, threshold),
+        off_cpu_fraction: pairing.off_cpu_fraction,
+        device_fraction: pairing.device_fraction,
+    };
+    pairings.iter().zip(verdicts).map(point).collect()
 }
+
+/// Judges the pairs of a comparison of two settings, of which `configuration` is the second. Disturbed pairs
+/// do not count, unless too few others are left.
+pub fn judge_pairs(comparison: &mut Comparison, configuration: &BenchmarkConfiguration) {
+    let times = |counts: &dyn Fn(&PairRecord) -> bool| -> Vec<(f64, f64)> {
+        let counted = comparison.pairs.iter().filter(|pair| counts(pair));
+        counted.map(|pair| pair.seconds_per_byte).collect()
+    };
+    let quiet_times = times(&|pair| !pair.disturbed);
+    let quiet = quiet_times.len() >= MIN_QUIET_PAIRS || quiet_times.len() == comparison.pairs.len();
+    let counted = if quiet { quiet_times } else { times(&|_| true) };
+    let mib_per_second = |side: fn(&(f64, f64)) -> f64| {
+        stats::median(&counted.iter().map(side).collect::<Vec<f64>>()).map(|seconds| 1.0 / seconds / MIB)
+    };
+    comparison.runs = (1, 1);
+    comparison.medians_mib_per_second = mib_per_second(|pair| pair.0).zip(mib_per_second(|pair| pair.1));
+    if !quiet {
+        let disturbed = comparison.pairs.iter().filter(|pair| pair.disturbed).count();
+        let message = format!(
+            "other threads ran on the CPU during {disturbed} of {} pairs; these count, because too few \
+             others are left",
+            comparison.pairs.len()
+        );
+        comparison.warnings.push(Warning::new(WarningKind::NotQuiet, message));
+    }
+    let Some(ratio) = stats::paired_ratio(&counted) else { return };
+    let pairing = Pairing {
+        strategy: configuration.strategy.clone(),
+        block_bytes: configuration.buffersize,
+        ratio,
+        allowance: (1.0, 1.0),
+        quiet,
+        off_cpu_fraction: (None, None),
+        device_fraction: (None, None),
+    };
+    comparison.points = judged(&[pairing], comparison.threshold);
+}
+
+/// Minimum number of quiet pairs with which the disturbed ones do not count: as many as an interval needs.
+const MIN_QUIET_PAIRS: usize = 6;
+/// Bytes per MiB.
+const MIB: f64 = 1_048_576.0;
 
 /// The points that are in both results, with the same strategy and buffer size.
 fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a SampledPoint)> {
@@ -293,7 +468,9 @@ fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a Sample
     new.points.iter().filter_map(partner).collect()
 }
 
-fn obstacles(old: &Side, new: &Side, pairs: &[(&SampledPoint, &SampledPoint)]) -> Vec<String> {
+/// Reasons why two results cannot be compared.
+fn obstacles(old: &Side, new: &Side) -> Vec<String> {
+    let pairs = paired(old, new);
     let mut found = Vec::new();
     if old.points.is_empty() || new.points.is_empty() {
         found.push("a result has no configuration; measure with -j -v, or with sweep".to_owned());
@@ -321,6 +498,10 @@ fn obstacles(old: &Side, new: &Side, pairs: &[(&SampledPoint, &SampledPoint)]) -
         old.preparation.cache != new.preparation.cache
     }));
     found.extend(differing("sync", &|old, new| old.requested.sync != new.requested.sync));
+    found.extend(differing("granted O_NOATIME", &|old, new| {
+        let granted = |side: &BenchmarkConfiguration| side.granted.as_ref().map(|it| it.effective.noatime);
+        granted(old).zip(granted(new)).is_some_and(|(old, new)| old != new)
+    }));
     // Two sweeps can fit different totals to the same point; the times per byte are still comparable.
     let allowed = if old.fitted && new.fitted { FITTED_FACTOR } else { 1 };
     found.extend(differing("total", &|old, new| {
@@ -373,10 +554,14 @@ impl Comparison {
             let interval = interval_text(*time_ratio_interval);
             writeln!(output, "reference work ({control}), time ratio new/old: {time_ratio:.3} {interval}")?;
         }
+        if let Some((old, new)) = self.medians_mib_per_second {
+            let count = units::counted(self.pairs.len() as u64, "pair");
+            writeln!(output, "Medians of {count}: A {old:.1} MiB/s, B {new:.1} MiB/s")?;
+        }
         if !self.points.is_empty() {
             let (subject, bytes) = if self.is_of_pairs() { ("settings", "") } else { ("strategy", "bytes") };
             let ratio = format!("time ratio {new}/{old}");
-            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>28}  verdict")?;
+            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>24} {:>9}  verdict", "finds")?;
         }
         for point in &self.points {
             let ratio = format!("{:.3} {}", point.time_ratio, interval_text(point.time_ratio_interval));
@@ -387,7 +572,9 @@ impl Comparison {
             } else {
                 (line(&point.strategy), units::size(point.block_bytes as f64))
             };
-            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>28}  {verdict}")?;
+            let finds = point.smallest_detectable_fraction;
+            let finds = finds.map_or("-".to_owned(), |fraction| format!("+{:.1} %", 100.0 * fraction));
+            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>24} {finds:>9}  {verdict}")?;
         }
         if self.obstacles.is_empty() {
             self.summary(output)?;
@@ -410,6 +597,18 @@ impl Comparison {
             count(Verdict::Same),
             self.threshold * 100.0,
             count(Verdict::Inconclusive)
-        )
+        )?;
+        let finds: Vec<f64> =
+            self.points.iter().filter_map(|point| point.smallest_detectable_fraction).collect();
+        match stats::quantile(&finds, 0.0).zip(stats::quantile(&finds, 1.0)) {
+            Some((least, most)) if finds.len() > 1 => writeln!(
+                output,
+                "A slowdown of less than {:.1} to {:.1} %, depending on the point (column finds), would not \
+                 have been called slower.",
+                100.0 * least,
+                100.0 * most
+            ),
+            _ => Ok(()),
+        }
     }
 }

@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::cache::CacheState;
 use crate::engine::iteration::Sample;
 use crate::engine::operation::Mode;
 use crate::engine::prepare::Preparation;
@@ -110,8 +111,12 @@ pub enum WarningKind {
     BufferedDirectWrites,
     /// Part of the range that is read was never written.
     NeverWritten,
-    /// The requested cache state was not reached.
+    /// The requested cache state was not reached, or could not be checked.
     CacheNotReached,
+    /// Reads with O_DIRECT were served from memory.
+    DirectFromMemory,
+    /// A cache below the page cache may hold the data.
+    LowerCache,
     /// The file became longer or shorter during the run.
     FileResized,
     /// A run that was killed left a temporary file.
@@ -120,8 +125,10 @@ pub enum WarningKind {
     OtherFile,
     /// The analysis ended early.
     AnalysisIncomplete,
-    /// The processor was slowed during the run.
+    /// Many samples do not count, because something else slowed the processor or ran on its CPU.
     SlowedProcessor,
+    /// Some points could only be measured while something else slowed the processor or ran on its CPU.
+    NotQuiet,
     /// The speed of the machine changed during the run.
     Drift,
     /// The harness takes a large part of the measured time.
@@ -180,6 +187,10 @@ pub struct TargetRecord {
     pub inode: u64,
     /// Size when the run started, in bytes; null for a character device.
     pub size_bytes: Option<u64>,
+    /// Caches below the page cache that may serve what misses it: the file behind a loop device, the server
+    /// of a filesystem, the layers of an overlay. The host of a virtual machine is not listed.
+    #[serde(default)]
+    pub lower_caches: Vec<String>,
 }
 
 impl From<&Target> for TargetRecord {
@@ -191,6 +202,7 @@ impl From<&Target> for TargetRecord {
             device: target.inode().device,
             inode: target.inode().number,
             size_bytes: target.size_bytes(),
+            lower_caches: host::lower_caches(path),
         }
     }
 }
@@ -252,16 +264,55 @@ impl BenchmarkConfiguration {
         !self.properties.performs_io
     }
 
-    /// A warning if the run reads bytes that were never written.
+    /// A warning if the run reads bytes that were never written, or writes where nothing is allocated.
     pub fn never_written(&self) -> Option<Warning> {
         let empty_bytes = self.hole_bytes?.max(self.unwritten_bytes.unwrap_or(0));
+        let effect = match self.operation {
+            Mode::Write => "so writing them includes their allocation",
+            _ => "so reading them does not reach the device",
+        };
         let message = format!(
-            "{}: {empty_bytes} of {} bytes were never written, so reading them does not reach the device; \
-             create the file with -c",
+            "{}: {empty_bytes} of {} bytes were never written, {effect}; create the file with -c",
             self.path, self.totalsize
         );
-        let reads_holes = empty_bytes > 0 && self.operation != Mode::Write;
-        reads_holes.then(|| Warning::new(WarningKind::NeverWritten, message))
+        (empty_bytes > 0).then(|| Warning::new(WarningKind::NeverWritten, message))
+    }
+
+    /// Counts the bytes of a sample that O_DIRECT moved. O_DIRECT is not granted if they did not come from
+    /// the device.
+    pub fn add_evidence(&mut self, sample: &SampleRecord) {
+        let requested = self.requested.direct;
+        let Some(granted) = self.granted.as_mut().filter(|_| requested) else { return };
+        let Some(bytes) = sample.device_read_bytes else { return };
+        let served = granted.direct_served_bytes.map_or(bytes, |before| before.min(bytes));
+        granted.direct_served_bytes = Some(served);
+        granted.effective.direct &= served as f64 >= SERVED_FRACTION * sample.transferred_bytes as f64;
+    }
+
+    /// A warning if reads with O_DIRECT came from memory.
+    pub fn direct_from_memory(&self) -> Option<Warning> {
+        let granted = self.granted.as_ref().filter(|granted| !granted.effective.direct)?;
+        let bytes = granted.direct_served_bytes?;
+        let message = format!(
+            "{}: O_DIRECT was accepted, but only {bytes} of {} bytes came from the device; the rest came \
+             from memory",
+            self.path, self.totalsize
+        );
+        Some(Warning::new(WarningKind::DirectFromMemory, message))
+    }
+
+    /// A warning if reads that miss the page cache may be served by another cache.
+    pub fn lower_caches(&self) -> Option<Warning> {
+        let caches = &self.target.as_ref()?.lower_caches;
+        let misses = self.preparation.cache == CacheState::Cold || self.requested.direct;
+        let reads = self.operation == Mode::Read && !self.is_floor();
+        let message = format!(
+            "{}: what misses the page cache may come from another cache: {}",
+            self.path,
+            caches.join("; ")
+        );
+        let warns = misses && reads && !caches.is_empty();
+        warns.then(|| Warning::new(WarningKind::LowerCache, message))
     }
 }
 
@@ -272,6 +323,13 @@ pub struct Granted {
     /// Settings that the strategy was granted when it opened the file.
     #[serde(flatten)]
     pub effective: Effective,
+    /// Smallest number of bytes that a sample with O_DIRECT read from the device; null without O_DIRECT, and
+    /// for writes, which no counter tells apart. If it is less than the total, `direct` is false.
+    #[serde(default)]
+    pub direct_served_bytes: Option<u64>,
+    /// Memory of all buffers of the queue: depth times block size, in bytes.
+    #[serde(default)]
+    pub buffer_bytes: u64,
     /// CPU that the process was pinned to; null if it was not pinned.
     pub cpu: Option<usize>,
     /// Alignment that O_DIRECT requires on this target; null if O_DIRECT was not used.
@@ -302,6 +360,9 @@ pub struct SampleRecord {
     /// Run queue wait within the measured time, in nanoseconds: the thread was ready to run, but other
     /// threads ran on its CPU. Null without -g, or if unknown.
     pub run_queue_wait_ns: Option<u64>,
+    /// Bytes that the process read from devices (getrusage, in units of 512 bytes). Null for writes, and
+    /// without -g, -d and --cache.
+    pub device_read_bytes: Option<u64>,
     /// Time until the last block was moved, in nanoseconds; null without -s.
     pub transfer_time_ns: Option<u64>,
     /// Time of the sync, in nanoseconds; null without -s.
@@ -330,7 +391,8 @@ pub struct SampleRecord {
 pub enum Role {
     /// Does not count: measured while the point was still warming up.
     Warmup,
-    /// Does not count: measured while the processor was slowed, according to the control readings.
+    /// Does not count: other threads ran on its CPU, or the processor was slowed according to the control
+    /// readings.
     Disturbed,
     /// Counts.
     Measured,
@@ -374,7 +436,30 @@ impl SampleRecord {
     pub fn counts(&self) -> bool {
         matches!(self.role, None | Some(Role::Measured))
     }
+
+    /// Time in which the thread was ready to run but another one ran on its CPU, in seconds. Results of
+    /// earlier versions may hold a wait that began before the sample; it is at most the time in which the
+    /// process did not run.
+    pub fn off_cpu_seconds(&self) -> Option<f64> {
+        let wait = self.run_queue_wait_ns? as f64 / 1e9;
+        let usage = self.usage.as_ref()?;
+        Some(wait.min((self.time - usage.utime - usage.stime).max(0.0)))
+    }
+
+    /// True if the sample lost more than 5 % of its time to other threads on its CPU. A sample that also
+    /// slept is not judged: it may have waited for its own device.
+    pub fn was_preempted(&self) -> bool {
+        let never_slept = self.usage.as_ref().is_some_and(|usage| usage.nvcsw == 0);
+        never_slept && self.off_cpu_seconds().is_some_and(|seconds| seconds > OFF_CPU_LIMIT * self.time)
+    }
 }
+
+/// Fraction of the bytes that must come from the device. Some filesystems store a little less than they
+/// return.
+const SERVED_FRACTION: f64 = 0.99;
+
+/// Fraction of its time that a sample may spend ready to run but off the CPU.
+const OFF_CPU_LIMIT: f64 = 0.05;
 
 /// Bandwidths of the samples that count, in KiB/s.
 pub fn measured_bandwidths(samples: &[SampleRecord]) -> Vec<f64> {
@@ -395,6 +480,7 @@ impl From<&Sample> for SampleRecord {
             minor_faults: sample.usage.map(|usage| usage.minor_faults),
             major_faults: sample.usage.map(|usage| usage.major_faults),
             run_queue_wait_ns: sample.usage.and_then(|usage| usage.run_queue_wait_ns),
+            device_read_bytes: sample.device_read_bytes,
             transfer_time_ns,
             sync_time_ns: transfer_time_ns
                 .map(|transfer_ns| sample.elapsed.total_ns.saturating_sub(transfer_ns)),

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod comparison;
+mod conclusions;
 pub mod csv;
 pub mod document;
 pub mod explain;
@@ -12,3 +13,4 @@ pub mod strategies;
 pub mod sweep;
 pub mod table;
 pub mod text;
+pub(crate) mod winner;

@@ -37,6 +37,9 @@ pub struct SweepDocument {
     pub models: Vec<CostModel>,
     /// Knees of the curves.
     pub knees: Vec<Knee>,
+    /// Conclusions in sentences that the intervals support.
+    #[serde(default)]
+    pub conclusions: Vec<String>,
     /// Warnings about the sweep: holes, a cache state that was not reached, a slowed processor, drift, cost
     /// of the harness.
     pub warnings: Vec<Warning>,
@@ -127,6 +130,14 @@ pub struct Summary {
     /// True if at least ten samples count and the half-width of the interval is within the requested
     /// precision. It does not depend on the stop reason.
     pub converged: bool,
+    /// True if no disturbed sample counts. Disturbed samples count only if fewer than six others are left.
+    #[serde(default = "yes")]
+    pub quiet: bool,
+}
+
+/// Results of earlier versions never counted disturbed samples.
+fn yes() -> bool {
+    true
 }
 
 /// Five-number summary of bandwidths, with the interval of the median, in KiB per second.
@@ -140,8 +151,8 @@ pub struct FiveNumbers {
     pub q1_kib_per_second: f64,
     /// Median, in KiB/s.
     pub median_kib_per_second: f64,
-    /// Order-statistic interval of the median with at least 95 % confidence, in KiB/s; null with fewer than
-    /// six bandwidths.
+    /// Order-statistic interval of the median with at least 95 % confidence, in KiB/s, widened if consecutive
+    /// bandwidths are correlated; null with fewer than six bandwidths, or if too few of them are independent.
     pub interval_kib_per_second: Option<(f64, f64)>,
     /// Third quartile, in KiB/s.
     pub q3_kib_per_second: f64,
@@ -150,14 +161,14 @@ pub struct FiveNumbers {
 }
 
 impl FiveNumbers {
-    /// The summary of these bandwidths, in KiB/s; `None` if there are none.
+    /// The summary of these bandwidths, in KiB/s and in the order of measurement; `None` if there are none.
     pub fn of(kib_per_second: &[f64]) -> Option<FiveNumbers> {
         Some(FiveNumbers {
             n: kib_per_second.len() as u64,
             min_kib_per_second: stats::quantile(kib_per_second, 0.0)?,
             q1_kib_per_second: stats::quantile(kib_per_second, 0.25)?,
             median_kib_per_second: stats::median(kib_per_second)?,
-            interval_kib_per_second: stats::median_interval(kib_per_second),
+            interval_kib_per_second: stats::series_interval(kib_per_second),
             q3_kib_per_second: stats::quantile(kib_per_second, 0.75)?,
             max_kib_per_second: stats::quantile(kib_per_second, 1.0)?,
         })
@@ -189,6 +200,13 @@ pub struct Floors {
     /// could not run.
     #[serde(default)]
     pub harness_call_ns: Option<f64>,
+    /// Time of an empty bracket, which every sample includes.
+    #[serde(default)]
+    pub bracket_ns: Option<f64>,
+    /// Time of the loop of [`Control::processor_before_ns`] at the nominal frequency of the processor; null
+    /// if that is unknown.
+    #[serde(default)]
+    pub nominal_processor_ns: Option<f64>,
     /// Time of a minimal system call, getppid(2).
     pub system_call_ns: Option<f64>,
     /// Time of a copy in memory, for each buffer size of the sweep: (bytes, nanoseconds).
@@ -207,6 +225,8 @@ impl Floors {
         Floors {
             memory_copy_ns: copies.collect(),
             harness_call_ns: min(self.harness_call_ns, other.harness_call_ns),
+            bracket_ns: min(self.bracket_ns, other.bracket_ns),
+            nominal_processor_ns: min(self.nominal_processor_ns, other.nominal_processor_ns),
             system_call_ns: min(self.system_call_ns, other.system_call_ns),
         }
     }
@@ -246,9 +266,17 @@ pub struct CostModel {
     pub per_call_ns: Estimate,
     /// Cost per byte, in nanoseconds.
     pub per_byte_ns: Estimate,
+    /// Relative error of the model, averaged over the points; null in results of earlier versions.
+    #[serde(default)]
+    pub misfit_mean_fraction: Option<f64>,
+    /// Relative error at the point that the model fits worst. Above 0.1, nothing should be derived from the
+    /// model.
+    #[serde(default)]
+    pub misfit_worst_fraction: Option<f64>,
 }
 
-/// Knee of a curve: a change of the slope of log bandwidth over log buffer size.
+/// Knee of a curve: a change of the slope of log bandwidth over log buffer size that the cost model does not
+/// explain.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Knee {
@@ -261,8 +289,8 @@ pub struct Knee {
     pub slope_before: f64,
     /// Slope above the knee.
     pub slope_after: f64,
-    /// Constants of this host within the interval of the buffer size. Each is a possible cause, not a proven
-    /// one.
+    /// The constant of this host that is nearest to the knee, if it lies within the interval and that is
+    /// narrower than a factor of 4. It is a possible cause, not a proven one.
     pub candidates: Vec<HostConstant>,
 }
 
@@ -315,6 +343,7 @@ mod tests {
             harness_call_ns,
             system_call_ns,
             memory_copy_ns: copies.to_vec(),
+            ..Floors::default()
         };
         let first = floors(None, Some(200.0), &[(1, 3.0), (2, 9.0), (4, 5.0)]);
         let second = floors(Some(0.5), Some(170.0), &[(1, 4.0), (2, 3.5)]);

@@ -2,72 +2,186 @@
 
 use std::io::{self, Write};
 
-use super::analysis;
 use super::figure::caption;
-use super::sweep::{Summary, SweepDocument, SweepRun};
+use super::sweep::{CostModel, Floors, Summary, SweepDocument, SweepRun};
+use super::winner::{RAMP_WINDOWS, Winner, winner};
 use crate::error::ErrorKind;
 use crate::printable::line;
-use crate::stats::{self, Estimate};
+use crate::stats;
 use crate::units;
 
-/// Width of the column of a strategy, enough for `12345.6 [12345.6, 12345.6]*`.
-const COLUMN: usize = 28;
-/// Width of the column of buffer sizes.
-const LABEL: usize = 8;
+/// The parts of the table, and its width.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// Number of columns of the terminal.
+    pub columns: usize,
+    /// True for whole intervals, which need more columns than most terminals have.
+    pub wide: bool,
+    /// True if the knees are listed.
+    pub knees: bool,
+}
+
+impl Table {
+    /// The table for this terminal, or for 80 columns if standard output is not a terminal.
+    pub fn for_terminal() -> Table {
+        // SAFETY: all zeroes is a valid winsize.
+        let mut size: libc::winsize = unsafe { std::mem::zeroed() };
+        // SAFETY: TIOCGWINSZ writes one winsize.
+        let status = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) };
+        let columns = usize::from(size.ws_col);
+        if status == 0 && columns > 0 { Table { columns, ..Table::default() } } else { Table::default() }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table { columns: 80, wide: false, knees: false }
+    }
+}
+
+/// Width of the column of a strategy with the half-width of its interval, enough for `12346±12%*`.
+const COLUMN: usize = 10;
+/// Width of a column with the whole interval, enough for `~12345.6 [12345.6, 12345.6]`.
+const WIDE_COLUMN: usize = 28;
+/// Width of the columns of buffer sizes and totals.
+const LABEL: usize = 5;
 /// KiB per MiB, the unit of the table.
 const KIB_PER_MIB: f64 = 1024.0;
 
-/// Writes medians with their intervals in MiB/s (in ns per call for the floor), and the results of the
-/// analysis.
+/// Writes medians with their intervals in MiB/s (in ns per call for the floor), the conclusions, and the
+/// results of the analysis.
 ///
 /// # Errors
 /// The errors of `output`.
-pub fn write(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
+pub fn write(output: &mut dyn Write, document: &SweepDocument, table: Table) -> io::Result<()> {
+    let mut notes = Notes { output, columns: table.columns };
     let configuration = &document.sweep_configuration;
-    writeln!(
-        output,
-        "Median bandwidth in MiB/s with its 95 % interval; * = fastest in its row; its interval overlaps no \
-         other. {} in {:.1} s, {}{}.",
+    notes.write(&format!(
+        "Median bandwidth in MiB/s with {}; * = fastest in its row: its interval overlaps no other{}. {} in \
+         {:.1} s, {}.",
+        if table.wide { "its 95 % interval" } else { "the half-width of its 95 % interval" },
+        if document.runs.iter().any(is_unquiet) { "; ~ = not measured under quiet conditions" } else { "" },
         units::counted(configuration.rounds, "round"),
         configuration.elapsed_seconds,
-        caption::cache(configuration.cache),
-        analysis::cache_missed(document).map_or(String::new(), |missed| format!(" (requested; {missed})"))
-    )?;
-    write!(output, "{:>LABEL$}", "bytes")?;
-    for strategy in &configuration.strategies {
-        let unit = if document.is_floor(strategy) { " (ns per call)" } else { "" };
-        write!(output, " {:>COLUMN$}", format!("{}{unit}", line(strategy)))?;
+        caption::cache_of_sweep(document)
+    ))?;
+    let column = if table.wide { WIDE_COLUMN } else { COLUMN };
+    let fitting = (table.columns.saturating_sub(2 * LABEL + 1) / (column + 1)).max(1);
+    let per_block = if table.wide { usize::MAX } else { fitting };
+    let strategies: Vec<&String> = configuration.strategies.iter().collect();
+    for strategies in strategies.chunks(per_block.min(strategies.len().max(1))) {
+        block(notes.output, document, strategies, table)?;
+    }
+    for sentence in &document.conclusions {
+        notes.write(&line(sentence))?;
+    }
+    self::notes(&mut notes, document, table)?;
+    notes.output.flush()
+}
+
+/// Text below the table, in lines of at most so many columns.
+struct Notes<'a> {
+    output: &'a mut dyn Write,
+    columns: usize,
+}
+
+impl Notes<'_> {
+    /// Writes a paragraph. A word that is too long gets a line of its own.
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let mut used = 0;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            let gap = match used {
+                0 => "",
+                used if used + 1 + length > self.columns => {
+                    writeln!(self.output)?;
+                    ""
+                }
+                _ => " ",
+            };
+            used = if gap.is_empty() { length } else { used + 1 + length };
+            write!(self.output, "{gap}{word}")?;
+        }
+        writeln!(self.output)
+    }
+}
+
+fn is_unquiet(run: &SweepRun) -> bool {
+    run.summary.as_ref().is_some_and(|summary| !summary.quiet)
+}
+
+/// Writes the rows of some of the strategies.
+fn block(
+    output: &mut dyn Write,
+    document: &SweepDocument,
+    strategies: &[&String],
+    table: Table,
+) -> io::Result<()> {
+    let column = if table.wide { WIDE_COLUMN } else { COLUMN };
+    write!(output, "{:>LABEL$} {:>LABEL$}", "bytes", "total")?;
+    for strategy in strategies {
+        let name = line(strategy);
+        let unit = if document.is_floor(strategy) { " ns" } else { "" };
+        write!(output, " {:>column$}", format!("{name}{unit}"))?;
     }
     writeln!(output)?;
-    for block_bytes in &configuration.block_sizes_bytes {
-        row(output, document, *block_bytes)?;
+    for block_bytes in &document.sweep_configuration.block_sizes_bytes {
+        let of_size: Vec<&SweepRun> = document
+            .runs
+            .iter()
+            .filter(|run| run.benchmark_configuration.buffersize == *block_bytes)
+            .collect();
+        let total = common_total(&of_size).map_or("-".to_owned(), label);
+        write!(output, "{:>LABEL$} {total:>LABEL$}", label(*block_bytes))?;
+        let fastest = winner(&of_size, document);
+        for strategy in strategies {
+            let run = of_size.iter().find(|run| run.benchmark_configuration.strategy == **strategy);
+            let mark = if fastest == Winner::Is(strategy) { "*" } else { "" };
+            write!(output, " {:>column$}", run.map_or(String::new(), |run| cell(run, table) + mark))?;
+        }
+        writeln!(output)?;
     }
-    notes(output, document)?;
-    output.flush()
+    Ok(())
 }
 
-fn row(output: &mut dyn Write, document: &SweepDocument, block_bytes: u64) -> io::Result<()> {
-    write!(output, "{:>LABEL$}", units::size(block_bytes as f64))?;
-    let of_size: Vec<&SweepRun> =
-        document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == block_bytes).collect();
-    let fastest = fastest(&of_size);
-    for strategy in &document.sweep_configuration.strategies {
-        let run = of_size.iter().find(|run| run.benchmark_configuration.strategy == *strategy);
-        let mark = if fastest == Some(strategy) { "*" } else { "" };
-        write!(output, " {:>COLUMN$}", run.map_or(String::new(), |run| cell(run) + mark))?;
-    }
-    writeln!(output)
+fn size(bytes: u64) -> String {
+    units::size(bytes as f64)
 }
 
-fn cell(run: &SweepRun) -> String {
+/// A size for a narrow column, such as 64K.
+fn label(bytes: u64) -> String {
+    size(bytes).replace("iB", "").replace([' ', 'B'], "")
+}
+
+/// The total that most paths of a row have: all that are served from the page cache have the same.
+fn common_total(runs: &[&SweepRun]) -> Option<u64> {
+    let totals = || {
+        let measured = runs.iter().filter(|run| run.summary.is_some());
+        measured.map(|run| &run.benchmark_configuration).filter(|it| !it.is_floor()).map(|it| it.totalsize)
+    };
+    totals().max_by_key(|total| (totals().filter(|other| other == total).count(), *total))
+}
+
+fn cell(run: &SweepRun, table: Table) -> String {
     let Some(summary) = &run.summary else { return "-".to_owned() };
-    let median = digits(in_unit_of_column(run, summary.numbers.median_kib_per_second));
+    let mark = if summary.quiet { "" } else { "~" };
+    let value = in_unit_of_column(run, summary.numbers.median_kib_per_second);
+    let median = digits(value);
     match summary.numbers.interval_kib_per_second {
         Some((low, high)) => {
             let (one, other) = (in_unit_of_column(run, low), in_unit_of_column(run, high));
-            format!("{median} [{}, {}]", digits(one.min(other)), digits(one.max(other)))
+            if table.wide {
+                return format!("{mark}{median} [{}, {}]", digits(one.min(other)), digits(one.max(other)));
+            }
+            let percent = (100.0 * (one - other).abs() / 2.0 / value).ceil().max(1.0);
+            if percent < 100.0 {
+                format!("{mark}{median}±{percent:.0}%")
+            } else {
+                format!("{mark}{median}±>99%")
+            }
         }
-        None => format!("{median} (n={})", summary.numbers.n),
+        None if table.wide => format!("{mark}{median} (n={})", summary.numbers.n),
+        None => format!("{mark}{median}±?"),
     }
 }
 
@@ -91,80 +205,143 @@ fn digits(value: f64) -> String {
     }
 }
 
-/// The strategy whose interval lies above all others, if there is one.
-fn fastest<'a>(runs: &[&'a SweepRun]) -> Option<&'a String> {
-    let interval = |run: &&'a SweepRun| {
-        let (low, high) = run.summary.as_ref()?.numbers.interval_kib_per_second?;
-        let configuration = &run.benchmark_configuration;
-        // The floor has no bandwidth, so it is not compared.
-        (!configuration.is_floor()).then_some((&configuration.strategy, low, high))
-    };
-    let intervals: Vec<(&String, f64, f64)> = runs.iter().filter_map(interval).collect();
-    let best = intervals.iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let alone = intervals.iter().all(|other| other.0 == best.0 || other.2 < best.1);
-    (alone && intervals.len() > 1).then_some(best.0)
-}
-
-fn notes(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
+fn notes(notes: &mut Notes, document: &SweepDocument, table: Table) -> io::Result<()> {
     let summaries: Vec<&Summary> = document.runs.iter().filter_map(|run| run.summary.as_ref()).collect();
     if summaries.is_empty() {
-        writeln!(output, "No point could be measured.")?;
+        notes.write("No point could be measured.")?;
     } else {
-        writeln!(
-            output,
+        notes.write(&format!(
             "{} of {} converged (half-width of the interval at most {} % of the median).",
             summaries.iter().filter(|summary| summary.converged).count(),
             units::counted(summaries.len() as u64, "point"),
             (1e6 * document.sweep_configuration.precision).round() / 1e4
-        )?;
+        ))?;
+    }
+    for sentence in like_with_like(document) {
+        notes.write(&line(&sentence))?;
     }
     if let Some(call_ns) = document.floors.system_call_ns {
-        writeln!(output, "A minimal system call (getppid) takes {call_ns:.0} ns.")?;
+        notes.write(&format!("A minimal system call (getppid) takes {call_ns:.0} ns."))?;
     }
-    if let Some(call_ns) = document.floors.harness_call_ns {
-        writeln!(output, "The harness itself takes {call_ns:.2} ns per call.")?;
+    let Floors { harness_call_ns, bracket_ns, .. } = document.floors;
+    if let Some(call_ns) = harness_call_ns {
+        let bracket = bracket_ns.map_or(String::new(), |ns| format!(", and {ns:.0} ns per sample"));
+        notes.write(&format!("The harness itself takes {call_ns:.2} ns per call{bracket}."))?;
     }
     for strategy in &document.sweep_configuration.strategies {
-        sync(output, document, strategy)?;
+        sync(notes, document, strategy)?;
     }
     for model in &document.models {
-        writeln!(output, "{}: {}.", line(&model.strategy), costs(model.per_call_ns, model.per_byte_ns))?;
+        notes.write(&format!("{}: {}", line(&model.strategy), costs(model)))?;
+    }
+    if table.knees {
+        knees(notes, document)?;
+    }
+    for warning in &document.warnings {
+        notes.write(&format!("Warning: {}", line(&warning.message)))?;
+    }
+    not_run(notes, document)
+}
+
+/// Sentences about what differs between the paths of a row: totals, and buffers that exceed a cache.
+fn like_with_like(document: &SweepDocument) -> Vec<String> {
+    let configuration = &document.sweep_configuration;
+    let all = &configuration.block_sizes_bytes;
+    let of_size = |bytes: u64| -> Vec<&SweepRun> {
+        document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == bytes).collect()
+    };
+    let ramp: Vec<u64> =
+        all.iter().copied().filter(|bytes| winner(&of_size(*bytes), document) == Winner::OnRamp).collect();
+    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
+    let ramp = (!ramp.is_empty()).then(|| {
+        format!(
+            "No winner is marked at {}: the file or the total is smaller than {} readahead windows of {}, so \
+             cold samples mostly measure the start of readahead.",
+            size_list(&ramp, all),
+            RAMP_WINDOWS,
+            size(window_bytes)
+        )
+    });
+    let mut sentences: Vec<String> = ramp.into_iter().collect();
+    for strategy in &configuration.strategies {
+        let runs = || document.runs_of(strategy).filter(|run| run.summary.is_some());
+        let other: Vec<String> = runs()
+            .map(|run| &run.benchmark_configuration)
+            .filter(|it| !it.is_floor() && common_total(&of_size(it.buffersize)) != Some(it.totalsize))
+            .map(|it| format!("{} at {}", size(it.totalsize), size(it.buffersize)))
+            .collect();
+        if !other.is_empty() {
+            sentences.push(format!("{strategy} has other totals: {}.", other.join(", ")));
+        }
+        sentences.extend(footprint(document, strategy));
+    }
+    sentences
+}
+
+/// A sentence about the sizes at which the buffers of a queue exceed the level-2 cache.
+fn footprint(document: &SweepDocument, strategy: &str) -> Option<String> {
+    let l2_bytes = document.host_configuration.processor.cpu_cache_l2_bytes?;
+    let queued = |run: &&SweepRun| {
+        let granted = run.benchmark_configuration.granted.as_ref();
+        granted.is_some_and(|granted| granted.effective.iodepth > 1 && granted.buffer_bytes > l2_bytes)
+    };
+    let runs: Vec<&SweepRun> = document.runs_of(strategy).filter(queued).collect();
+    let largest =
+        runs.iter().filter_map(|run| run.benchmark_configuration.granted.as_ref()).map(|it| it.buffer_bytes);
+    let largest = size(largest.max()?);
+    let sizes: Vec<u64> = runs.iter().map(|run| run.benchmark_configuration.buffersize).collect();
+    Some(format!(
+        "{strategy} at {}: the buffers of its queue (up to {largest}) exceed the L2 cache ({}).",
+        size_list(&sizes, &document.sweep_configuration.block_sizes_bytes),
+        size(l2_bytes)
+    ))
+}
+
+fn knees(notes: &mut Notes, document: &SweepDocument) -> io::Result<()> {
+    if document.knees.is_empty() {
+        notes.write("Knees: none that the cost models do not explain.")?;
     }
     for knee in &document.knees {
-        let names: Vec<String> = knee
-            .candidates
-            .iter()
-            .map(|constant| format!("{} ({})", constant.name, units::size(constant.bytes as f64)))
-            .collect();
-        let causes = if names.is_empty() {
-            "no known size of this host (cache, page, pipe) lies in this interval".to_owned()
-        } else {
-            format!("possible cause: {}", names.join(" or "))
+        let cause = match knee.candidates.first() {
+            Some(constant) => {
+                format!("possible cause: {} ({})", constant.name, units::size(constant.bytes as f64))
+            }
+            None => "no size of this host (cache, page, pipe) is close enough to be named".to_owned(),
         };
         let at = knee.block_bytes;
-        writeln!(
-            output,
-            "{}: knee at {} [{}, {}], where the slope changes from {:.2} to {:.2}; {causes}.",
+        notes.write(&format!(
+            "{}: knee at {} [{}, {}], where the slope changes from {:.2} to {:.2}; {cause}.",
             line(&knee.strategy),
             units::size(at.value),
             units::size(at.low),
             units::size(at.high),
             knee.slope_before,
             knee.slope_after
-        )?;
+        ))?;
     }
-    for warning in &document.warnings {
-        writeln!(output, "Warning: {}", line(&warning.message))?;
-    }
-    not_run(output, document)
+    Ok(())
 }
 
-/// The costs of a model, as a clause. A cost that would be printed as zero was not measured.
-fn costs(call: Estimate, byte: Estimate) -> String {
+/// Misfit above which nothing is derived from a cost model.
+const MISFIT_LIMIT: f64 = 0.1;
+
+/// The costs of a model with its misfit, as a sentence. A cost that would be printed as zero was not
+/// measured.
+fn costs(model: &CostModel) -> String {
+    let (call, byte) = (model.per_call_ns, model.per_byte_ns);
+    let misfit = |fraction: Option<f64>| 100.0 * fraction.unwrap_or(0.0);
+    let off = format!(
+        "off by {:.0} % on average and {:.0} % at worst",
+        misfit(model.misfit_mean_fraction),
+        misfit(model.misfit_worst_fraction)
+    );
+    if model.misfit_worst_fraction.is_some_and(|worst| worst > MISFIT_LIMIT) {
+        return format!("calls and bytes do not explain the times (a model of both is {off}).");
+    }
     let per_call =
         format!("{} ns per call [{}, {}]", digits(call.value), digits(call.low), digits(call.high));
     let per_byte = format!("{:.4} ns per byte [{:.4}, {:.4}]", byte.value, byte.low, byte.high);
-    match (call.value >= 0.0005, byte.value >= 0.000_05) {
+    let costs = match (call.value >= 0.0005, byte.value >= 0.000_05) {
         (true, true) => {
             let equal_at = units::size(call.value / byte.value);
             format!("{per_call}, {per_byte}; per-call and per-byte cost are equal at {equal_at}")
@@ -172,11 +349,12 @@ fn costs(call: Estimate, byte: Estimate) -> String {
         (false, true) => format!("{per_byte}; no per-call cost could be measured"),
         (true, false) => format!("{per_call}; no per-byte cost could be measured"),
         (false, false) => "neither a per-call nor a per-byte cost could be measured".to_owned(),
-    }
+    };
+    format!("{costs} ({off}).")
 }
 
 /// Writes the range, over all buffer sizes, of the part of the time that the sync takes.
-fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io::Result<()> {
+fn sync(notes: &mut Notes, document: &SweepDocument, strategy: &str) -> io::Result<()> {
     let share = |run: &SweepRun| {
         let shares =
             run.measured().filter_map(|sample| Some(sample.sync_time_ns? as f64 / 1e9 / sample.time));
@@ -185,18 +363,18 @@ fn sync(output: &mut dyn Write, document: &SweepDocument, strategy: &str) -> io:
     let percents: Vec<f64> =
         document.runs_of(strategy).filter_map(share).map(|share| 100.0 * share).collect();
     match stats::quantile(&percents, 0.0).zip(stats::quantile(&percents, 1.0)) {
-        Some((least, most)) => writeln!(
-            output,
-            "{strategy}: the sync took {least:.0} to {most:.0} % of the time, depending on the buffer size; \
-             JSON and CSV give the times of transfer and sync separately."
-        ),
+        Some((least, most)) => notes.write(&format!(
+            "{}: the sync took {least:.0} to {most:.0} % of the time, depending on the buffer size; JSON and \
+             CSV give the times of transfer and sync separately.",
+            line(strategy)
+        )),
         None => Ok(()),
     }
 }
 
 /// Writes the points that did not run or failed. Points with the same strategy and kind of error share a
 /// line, which gives the message of the first.
-fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
+fn not_run(notes: &mut Notes, document: &SweepDocument) -> io::Result<()> {
     type Group<'a> = ((&'a str, &'a str, ErrorKind), &'a str, Vec<u64>);
     let mut groups: Vec<Group> = Vec::new();
     for run in &document.runs {
@@ -216,7 +394,7 @@ fn not_run(output: &mut dyn Write, document: &SweepDocument) -> io::Result<()> {
             _ => String::new(),
         };
         let sizes = size_list(&sizes, &document.sweep_configuration.block_sizes_bytes);
-        writeln!(output, "{state}: {}.", line(&format!("{strategy} at {sizes}{example}: {message}")))?;
+        notes.write(&format!("{state}: {}.", line(&format!("{strategy} at {sizes}{example}: {message}"))))?;
     }
     Ok(())
 }

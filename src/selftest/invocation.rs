@@ -73,6 +73,7 @@ impl Invocation<'_> {
             usage: sync,
             iterations: self.iterations as u64,
             create_missing: false,
+            file_size_bytes: None,
             allow_device_write: false,
         })
     }

@@ -10,8 +10,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::autocorrelation::series_interval;
 use super::bootstrap::{MIN_SAMPLES, Resampling, all_positive, bootstrap_interval};
-use super::median::{median, median_interval};
+use super::correlation::{student_p, student_quantile};
+use super::median::median;
 use super::multiple::holm;
 use super::rank_tests::{mann_whitney_p, signed_rank_p};
 
@@ -49,10 +51,10 @@ pub fn ratio_of_medians(old: &[f64], new: &[f64], resampling: &Resampling) -> Op
 /// The median of the ratios of pairs (old, new) whose two samples were taken one after the other.
 ///
 /// A disturbance of both samples of a pair cancels out. The interval is the order-statistic interval of a
-/// median, with at least 95 % confidence: for one set of values it is exact, whereas the bootstrap of ten
-/// values covers only 93 %. The p-value is that of Wilcoxon's signed-rank test of the logarithms. They are
-/// symmetric around 0 if exchanging the two samples changes nothing, so the order within each pair must be
-/// random. Returns `None` without pairs, or if a value is not positive and finite.
+/// median, which allows for correlated neighbours: for one set of values it is exact, whereas the bootstrap
+/// of ten values covers only 93 %. The p-value is that of Wilcoxon's signed-rank test of the logarithms. They
+/// are symmetric around 0 if exchanging the two samples changes nothing, so the order within each pair must
+/// be random. Returns `None` without pairs, or if a value is not positive and finite.
 pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
     let ratios: Vec<f64> = pairs.iter().map(|(old, new)| new / old).collect();
     if !pairs.iter().all(|&(old, new)| all_positive(&[old, new])) {
@@ -60,7 +62,7 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Ratio> {
     }
     let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
     let p_value = signed_rank_p(&logarithms)?;
-    Some(Ratio { ratio: median(&ratios)?, interval: median_interval(&ratios), p_value })
+    Some(Ratio { ratio: median(&ratios)?, interval: series_interval(&ratios), p_value })
 }
 
 /// Result of a comparison of times.
@@ -85,28 +87,79 @@ pub enum Verdict {
 /// probability that any point is called slower or faster is therefore at most `alpha`. *Same* requires an
 /// interval within the threshold. Everything else is *inconclusive*.
 ///
-/// `machine` holds the ratios of controls: times of other work, taken beside each set of samples. A change of
-/// the machine that their intervals allow is not attributed to a point: *slower* and *faster* require an
-/// interval beyond the threshold and this change together.
+/// `allowances[i]` is the range of ratios, around 1, that a change of the machine itself explains for ratio
+/// i. It is not attributed to a point: *slower* and *faster* require an interval beyond the threshold and
+/// this range together.
 ///
 /// Holm's guarantee holds if both sets of samples have the same distribution. A rank test also finds a change
 /// of spread between equal medians; the interval and the threshold suppress most of these false alarms, but
 /// not all.
-pub fn verdicts(time_ratios: &[Ratio], machine: &[Ratio], threshold: f64, alpha: f64) -> Vec<Verdict> {
+pub fn verdicts(
+    time_ratios: &[Ratio],
+    allowances: &[(f64, f64)],
+    threshold: f64,
+    alpha: f64,
+) -> Vec<Verdict> {
     let p_values: Vec<f64> = time_ratios.iter().map(|ratio| ratio.p_value).collect();
-    // The range of ratios that a change of the machine may explain; it contains 1.
-    let (machine_low, machine_high) = machine
-        .iter()
-        .filter_map(|control| control.interval)
-        .fold((1.0, 1.0), |range: (f64, f64), (low, high)| (range.0.min(low), range.1.max(high)));
     let (least, most) = (1.0 / (1.0 + threshold), 1.0 + threshold);
-    let verdict = |(time_ratio, adjusted_p): (&Ratio, f64)| match time_ratio.interval {
-        Some((low, high)) if least <= low && high <= most => Verdict::Same,
-        Some((low, _)) if adjusted_p <= alpha && low > most * machine_high => Verdict::Slower,
-        Some((_, high)) if adjusted_p <= alpha && high < least * machine_low => Verdict::Faster,
-        _ => Verdict::Inconclusive,
+    let verdict = |((time_ratio, allowance), adjusted_p): ((&Ratio, &(f64, f64)), f64)| {
+        let (machine_low, machine_high) = *allowance;
+        match time_ratio.interval {
+            Some((low, high)) if least <= low && high <= most => Verdict::Same,
+            Some((low, _)) if adjusted_p <= alpha && low > most * machine_high => Verdict::Slower,
+            Some((_, high)) if adjusted_p <= alpha && high < least * machine_low => Verdict::Faster,
+            _ => Verdict::Inconclusive,
+        }
     };
-    time_ratios.iter().zip(holm(&p_values)).map(verdict).collect()
+    time_ratios.iter().zip(allowances).zip(holm(&p_values)).map(verdict).collect()
+}
+
+/// The range of ratios, around 1, that a change of the machine explains if these controls (times of other
+/// work, taken beside each set of samples) changed by these ratios.
+pub fn allowance(controls: impl Iterator<Item = Ratio>) -> (f64, f64) {
+    let intervals = controls.filter_map(|control| control.interval);
+    intervals.fold((1.0, 1.0), |range: (f64, f64), (low, high)| (range.0.min(low), range.1.max(high)))
+}
+
+impl Ratio {
+    /// The smallest slowdown, as a fraction, that could have been called slower with this width of the
+    /// interval. `None` without an interval.
+    pub fn smallest_detectable(&self, allowance: (f64, f64), threshold: f64) -> Option<f64> {
+        let (low, _) = self.interval.filter(|(low, _)| *low > 0.0)?;
+        Some((1.0 + threshold) * allowance.1 * self.ratio / low - 1.0)
+    }
+}
+
+/// The ratio of two settings of which each was measured in several runs, from the median of each run.
+///
+/// Runs differ from each other by more than their samples show (Kalibera & Jones, "Rigorous benchmarking in
+/// reasonable time", ISMM 2013), so a run is one value, and its samples are not pooled with those of others.
+/// The interval and the p-value are those of Welch's t-test of the logarithms (Biometrika 34, 1947), with the
+/// degrees of freedom rounded down. Returns `None` with fewer than two runs on a side, or if a value is not
+/// positive and finite.
+pub fn ratio_of_runs(old: &[f64], new: &[f64]) -> Option<Ratio> {
+    if old.len() < 2 || new.len() < 2 || !all_positive(old) || !all_positive(new) {
+        return None;
+    }
+    let moments = |values: &[f64]| {
+        let (n, logarithms) = (values.len() as f64, values.iter().map(|value| value.ln()));
+        let mean = logarithms.clone().sum::<f64>() / n;
+        let variance = logarithms.map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        (mean, variance / n, n)
+    };
+    let ((old_mean, old_square, old_n), (new_mean, new_square, new_n)) = (moments(old), moments(new));
+    let (difference, square) = (new_mean - old_mean, old_square + new_square);
+    let ratio = difference.exp();
+    if square == 0.0 {
+        let p_value = if difference == 0.0 { 1.0 } else { 0.0 };
+        return Some(Ratio { ratio, interval: Some((ratio, ratio)), p_value });
+    }
+    let freedom = square.powi(2) / (old_square.powi(2) / (old_n - 1.0) + new_square.powi(2) / (new_n - 1.0));
+    let freedom = (freedom as usize).max(1);
+    let half_width = student_quantile(freedom) * square.sqrt();
+    let p_value = student_p(difference.abs() / square.sqrt(), freedom);
+    let interval = Some(((difference - half_width).exp(), (difference + half_width).exp()));
+    Some(Ratio { ratio, interval, p_value })
 }
 
 #[cfg(test)]
@@ -116,6 +169,9 @@ mod tests {
 
     const OLD: [f64; 10] = [10.1, 10.4, 9.9, 10.0, 10.6, 10.2, 12.9, 10.3, 10.05, 10.15];
     const NEW: [f64; 10] = [11.2, 11.5, 10.9, 11.1, 11.4, 11.9, 11.3, 11.0, 14.0, 11.25];
+
+    /// The allowance of a machine that did not change.
+    const NONE: (f64, f64) = (1.0, 1.0);
 
     /// Few resamples, for tests that make many comparisons.
     const QUICK: Resampling = Resampling { resamples: 200, seed: 1, confidence: 0.95 };
@@ -157,8 +213,9 @@ mod tests {
 
     #[test]
     fn a_verdict_depends_on_interval_threshold_and_significance() {
-        let judge =
-            |ratio, interval, p_value| verdicts(&[Ratio { ratio, interval, p_value }], &[], 0.03, 0.05)[0];
+        let judge = |ratio, interval, p_value| {
+            verdicts(&[Ratio { ratio, interval, p_value }], &[NONE], 0.03, 0.05)[0]
+        };
         assert_eq!(judge(1.10, Some((1.05, 1.15)), 0.01), Verdict::Slower);
         assert_eq!(judge(0.90, Some((0.85, 0.95)), 0.01), Verdict::Faster);
         assert_eq!(judge(1.01, Some((1.005, 1.02)), 0.01), Verdict::Same);
@@ -175,7 +232,14 @@ mod tests {
         let slower = Ratio { ratio: 1.1, interval: Some((1.08, 1.12)), p_value: 0.001 };
         let control = |low, high| Ratio { ratio: 1.0, interval: Some((low, high)), p_value: 0.5 };
         let faster = Ratio { ratio: 1.0 / 1.1, interval: Some((1.0 / 1.12, 1.0 / 1.08)), p_value: 0.001 };
-        let judge = |point: Ratio, machine: &[Ratio]| verdicts(&[point], machine, 0.03, 0.05)[0];
+        let judge = |point: Ratio, machine: &[Ratio]| {
+            let allowance = allowance(machine.iter().copied());
+            let detectable = point.smallest_detectable(allowance, 0.03).unwrap();
+            // The smallest change that can be called slower leads to a lower end just at the limit.
+            let least = point.interval.unwrap().0 * (1.0 + detectable) / point.ratio;
+            assert!((least / (1.03 * allowance.1) - 1.0).abs() < 1e-12);
+            verdicts(&[point], &[allowance], 0.03, 0.05)[0]
+        };
         assert_eq!(judge(slower, &[control(0.99, 1.01), control(0.8, 0.9)]), Verdict::Slower);
         assert_eq!(judge(slower, &[control(0.99, 1.01), control(1.02, 1.06)]), Verdict::Inconclusive);
         assert_eq!(judge(faster, &[control(0.9, 1.1)]), Verdict::Inconclusive);
@@ -183,13 +247,25 @@ mod tests {
         assert_eq!(judge(slower, &[Ratio { interval: None, ..slower }]), Verdict::Slower);
     }
 
+    /// By hand: the variances of the logarithms are equal, so there are exactly four degrees of freedom.
+    /// Their 97.5 % quantile is 2.776445, and the p-value is 1 - sin a (1 + cos^2 a / 2) with tan a = t / 2.
+    #[test]
+    fn ratio_of_runs_matches_welch() {
+        let got = ratio_of_runs(&[100.0, 102.0, 104.0], &[110.0, 112.2, 114.4]).unwrap();
+        assert_ratio(got, 1.1, (1.052169, 1.150006), 0.003997461899945);
+        assert_eq!(ratio_of_runs(&[1.0], &[1.0, 2.0]), None);
+        assert_eq!(ratio_of_runs(&[1.0, -1.0], &[1.0, 2.0]), None);
+        let constant = ratio_of_runs(&[2.0, 2.0], &[3.0, 3.0]).unwrap();
+        assert!((constant.ratio - 1.5).abs() < 1e-12 && constant.p_value == 0.0, "{constant:?}");
+    }
+
     #[test]
     fn one_small_p_value_among_many_points_is_not_significant() {
         let clear = Ratio { ratio: 1.1, interval: Some((1.05, 1.15)), p_value: 0.01 };
         let same = Ratio { ratio: 1.0, interval: Some((0.9, 1.1)), p_value: 0.8 };
         let points = [clear, same, same, same, same, same];
-        assert_eq!(verdicts(&points, &[], 0.03, 0.05)[0], Verdict::Inconclusive);
-        assert_eq!(verdicts(&points[..1], &[], 0.03, 0.05)[0], Verdict::Slower);
+        assert_eq!(verdicts(&points, &[NONE; 6], 0.03, 0.05)[0], Verdict::Inconclusive);
+        assert_eq!(verdicts(&points[..1], &[NONE], 0.03, 0.05)[0], Verdict::Slower);
     }
 
     /// Compares two sweeps of 25 points with ten skewed samples each; the second takes `factor` times as
@@ -199,7 +275,7 @@ mod tests {
             let (old, new) = (random.lognormal(10, 1.0, sigma), random.lognormal(10, factor, sigma));
             ratio_of_medians(&old, &new, &QUICK).unwrap()
         };
-        verdicts(&(0..25).map(|_| point()).collect::<Vec<_>>(), &[], 0.03, 0.05)
+        verdicts(&(0..25).map(|_| point()).collect::<Vec<_>>(), &[NONE; 25], 0.03, 0.05)
     }
 
     /// A/A: 40 comparisons of 25 points with 8 % noise. At most one in twenty should find a difference

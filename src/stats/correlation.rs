@@ -5,11 +5,22 @@ use super::ranks::doubled_midranks;
 
 /// The correlation of two sequences.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Correlation {
+struct Correlation {
     /// Coefficient, from -1 (one sequence falls as the other rises) to 1.
-    pub rho: f64,
+    rho: f64,
     /// Two-sided p-value: the probability of a rho at least this far from 0 if the order is random.
+    p_value: f64,
+}
+
+/// The drift of samples during a sweep.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Drift {
+    /// Rank correlation of the samples with their order.
+    pub rho: f64,
+    /// Its two-sided p-value.
     pub p_value: f64,
+    /// Change from the first to the last third of the samples, as a fraction.
+    pub change: f64,
 }
 
 /// Spearman's rank correlation of `x` and `y`; the values at each index form a pair.
@@ -43,7 +54,7 @@ fn spearman(x: &[f64], y: &[f64]) -> Option<Correlation> {
 /// index is correlated with the relative residual, value / median of its point - 1, so that points of any
 /// magnitude can be combined. Returns `None` for fewer than three samples, if all residuals are equal, or if
 /// a median is 0.
-pub fn drift(points: &[&[(u64, f64)]]) -> Option<Correlation> {
+pub fn drift(points: &[&[(u64, f64)]]) -> Option<Drift> {
     let (mut order, mut residuals) = (Vec::new(), Vec::new());
     for point in points.iter().filter(|point| !point.is_empty()) {
         let values: Vec<f64> = point.iter().map(|&(_, value)| value).collect();
@@ -51,7 +62,17 @@ pub fn drift(points: &[&[(u64, f64)]]) -> Option<Correlation> {
         order.extend(point.iter().map(|&(index, _)| index as f64));
         residuals.extend(values.iter().map(|value| value / centre - 1.0));
     }
-    spearman(&order, &residuals)
+    let Correlation { rho, p_value } = spearman(&order, &residuals)?;
+    Some(Drift { rho, p_value, change: change(&order, &residuals)? })
+}
+
+/// The difference of the medians of the last and the first third in this order.
+fn change(order: &[f64], residuals: &[f64]) -> Option<f64> {
+    let mut sorted: Vec<(f64, f64)> = order.iter().copied().zip(residuals.iter().copied()).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let residuals: Vec<f64> = sorted.into_iter().map(|(_, residual)| residual).collect();
+    let third = residuals.len() / 3;
+    Some(median(&residuals[residuals.len() - third..])? - median(&residuals[..third])?)
 }
 
 /// The probability that Student's t with a whole number of degrees of `freedom` lies beyond `t` or -`t`.
@@ -59,7 +80,7 @@ pub fn drift(points: &[&[(u64, f64)]]) -> Option<Correlation> {
 /// Abramowitz & Stegun, "Handbook of Mathematical Functions", 26.7.3 and 26.7.4: for whole degrees of freedom
 /// the probability is a finite sum, so no incomplete beta function is needed. The absolute error is about
 /// 1e-14.
-fn student_p(t: f64, freedom: usize) -> f64 {
+pub(super) fn student_p(t: f64, freedom: usize) -> f64 {
     let angle = (t / (freedom as f64).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();
     let odd = freedom % 2;
@@ -71,6 +92,17 @@ fn student_p(t: f64, freedom: usize) -> f64 {
     }
     let within = if odd == 1 { (angle + sine * sum) * std::f64::consts::FRAC_2_PI } else { sine * sum };
     (1.0 - within).clamp(0.0, 1.0)
+}
+
+/// The distance that Student's t exceeds, on either side, with a probability of 5 %.
+pub(super) fn student_quantile(freedom: usize) -> f64 {
+    // That of one degree of freedom is 12.7, and it falls with their number.
+    let (mut low, mut high) = (0.0_f64, 13.0_f64);
+    while high - low > 1e-12 {
+        let middle = (low + high) / 2.0;
+        if student_p(middle, freedom) > 0.05 { low = middle } else { high = middle }
+    }
+    high
 }
 
 #[cfg(test)]
@@ -111,6 +143,19 @@ mod tests {
         }
     }
 
+    /// `scipy.stats.t.ppf(0.975, freedom)` (SciPy 1.17.1).
+    #[test]
+    fn quantiles_match_scipy() {
+        for (freedom, quantile) in [
+            (1, 12.706_204_736_432_095),
+            (2, 4.302_652_729_696_142),
+            (4, 2.776_445_105_197_793_3),
+            (30, 2.042_272_456_301_237_3),
+        ] {
+            assert!((student_quantile(freedom) - quantile).abs() < 1e-9, "{}", student_quantile(freedom));
+        }
+    }
+
     #[test]
     fn invalid_sequences_have_no_correlation() {
         assert_eq!(spearman(&[1.0, 2.0], &[1.0, 2.0]), None);
@@ -121,7 +166,7 @@ mod tests {
 
     /// Points whose magnitudes differ a thousandfold, ten rounds with 1 % noise; the last round is slower by
     /// `slope`.
-    fn sweep(random: &mut Random, slope: f64) -> Option<Correlation> {
+    fn sweep(random: &mut Random, slope: f64) -> Option<Drift> {
         let sample = |point: u64, round: u64, noise: f64| {
             let slower = 1.0 + slope * round as f64 / 9.0;
             (round * 20 + point, 1.5_f64.powi(point as i32) * slower * noise)
@@ -136,7 +181,8 @@ mod tests {
     #[test]
     fn a_drift_of_two_percent_is_detected_and_noise_is_not() {
         let mut random = Random::new(5);
-        assert!(sweep(&mut random, 0.02).unwrap().p_value < 1e-6);
+        let slower = sweep(&mut random, 0.02).unwrap();
+        assert!(slower.p_value < 1e-6 && (0.008..0.018).contains(&slower.change), "{slower:?}");
         assert!(sweep(&mut random, -0.02).unwrap().rho < -0.3);
         let alarms = (0..200).filter(|_| sweep(&mut random, 0.0).unwrap().p_value < 0.05).count();
         assert!((2..=20).contains(&alarms), "{alarms} of 200");

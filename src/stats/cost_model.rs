@@ -23,7 +23,16 @@ pub struct FittedCostModel {
     pub per_byte_seconds: Estimate,
     /// Relative error of the model at the median of a point, averaged over the points. The intervals are
     /// valid only if the model is; a large error shows that it is not.
-    pub relative_error: f64,
+    pub mean_error: f64,
+    /// The largest of these errors.
+    pub worst_error: f64,
+}
+
+impl FittedCostModel {
+    /// Seconds that the model expects for so many calls and bytes.
+    pub fn seconds(&self, calls: u64, bytes: u64) -> f64 {
+        calls as f64 * self.per_call_seconds.value + bytes as f64 * self.per_byte_seconds.value
+    }
 }
 
 /// Fits the model to the medians of `points`: the non-negative costs with the smallest sum of absolute
@@ -57,13 +66,19 @@ pub fn fit_cost_model(
             stop,
         )
     };
-    let (per_call, per_byte, relative_error) = fit(medians(&samples)?)?;
+    let centres = medians(&samples)?;
+    let (per_call, per_byte, mean_error) = fit(centres.clone())?;
+    let error = |(point, seconds): (&&CostPoint, f64)| {
+        (1.0 - (point.calls as f64 * per_call + point.bytes as f64 * per_byte) / seconds).abs()
+    };
+    let worst_error = points.iter().zip(centres).map(error).fold(0.0, f64::max);
     let fits = replicates(&samples, |drawn| fit(medians(drawn)?), resampling);
     let estimate = |value, replicates: Vec<f64>| Estimate::new(value, &replicates, resampling.confidence);
     Some(FittedCostModel {
         per_call_seconds: estimate(per_call, fits.iter().map(|fit| fit.0).collect())?,
         per_byte_seconds: estimate(per_byte, fits.iter().map(|fit| fit.1).collect())?,
-        relative_error,
+        mean_error,
+        worst_error,
     })
 }
 
@@ -137,7 +152,7 @@ mod tests {
         let model = Sweep::new(&mut Random::new(1), PER_CALL, PER_BYTE, 0.0).fit().unwrap();
         assert_near(model.per_call_seconds, PER_CALL, 1e-9);
         assert_near(model.per_byte_seconds, PER_BYTE, 1e-9);
-        assert!(model.relative_error < 1e-9);
+        assert!(model.mean_error < 1e-9);
         let expected = 1e3 * model.per_call_seconds.value + 1_048_576.0 * model.per_byte_seconds.value;
         assert!((expected / 0.000_214_991_616 - 1.0).abs() < 1e-9);
     }
@@ -147,7 +162,7 @@ mod tests {
         let model = Sweep::new(&mut Random::new(2), PER_CALL, PER_BYTE, 0.05).fit().unwrap();
         assert_near(model.per_call_seconds, PER_CALL, 0.03);
         assert_near(model.per_byte_seconds, PER_BYTE, 0.03);
-        assert!((0.002..0.05).contains(&model.relative_error), "{model:?}");
+        assert!((0.002..0.05).contains(&model.mean_error), "{model:?}");
     }
 
     /// The four largest blocks take three times as long, as they do beyond the last cache.

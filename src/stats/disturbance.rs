@@ -11,16 +11,21 @@ const QUIET_SHARE: f64 = 0.05;
 /// core makes it longer by half or more.
 const EXCESS: f64 = 1.1;
 
+/// A reading this many times as long as at the nominal frequency is not noise of the clock.
+const NOMINAL_EXCESS: f64 = 1.03;
+
 /// For each of `readings`, true if the processor was slowed during it. Readings are times of the same work in
-/// any unit.
+/// any unit, and `nominal` is its time at the nominal frequency of the processor, if that is known.
 ///
 /// The fastest twentieth of the readings shows the undisturbed speed of the processor; a reading that takes a
-/// tenth longer is disturbed. A reading times reference work, which is separate from the sample. Samples are
-/// therefore classified by a covariate, and never by their own value. If the disturbance does not depend on
-/// what is measured, the median of the other samples is that of an undisturbed processor: see
-/// [`self_inflicted`].
-pub fn disturbed(readings: &[f64]) -> Vec<bool> {
+/// tenth longer is disturbed. A processor that is slowed all the time looks undisturbed by that rule, so a
+/// reading that takes longer than at the nominal frequency is also disturbed. A reading times reference work,
+/// which is separate from the sample. Samples are therefore classified by a covariate, and never by their own
+/// value. If the disturbance does not depend on what is measured, the median of the other samples is that of
+/// an undisturbed processor: see [`self_inflicted`].
+pub fn disturbed(readings: &[f64], nominal: Option<f64>) -> Vec<bool> {
     let limit = quantile(readings, QUIET_SHARE).map_or(f64::INFINITY, |quiet| EXCESS * quiet);
+    let limit = nominal.map_or(limit, |nominal| limit.min(NOMINAL_EXCESS * nominal));
     readings.iter().map(|&reading| reading > limit).collect()
 }
 
@@ -53,16 +58,26 @@ mod tests {
     #[test]
     fn a_reading_a_tenth_longer_than_the_fastest_is_disturbed() {
         let readings = [10.0, 10.1, 20.0, 10.05, 10.9, 11.2, 19.0, 10.0];
-        assert_eq!(disturbed(&readings), [false, false, true, false, false, true, true, false]);
-        assert_eq!(disturbed(&[]), [false; 0]);
-        assert_eq!(disturbed(&[7.0]), [false]);
+        assert_eq!(disturbed(&readings, None), [false, false, true, false, false, true, true, false]);
+        assert_eq!(disturbed(&[], None), [false; 0]);
+        assert_eq!(disturbed(&[7.0], None), [false]);
+    }
+
+    /// The loop of 40,000 turns takes 15.38 us at 2.6 GHz, 10.87 us alone and 16.3 us beside a busy hardware
+    /// thread.
+    #[test]
+    fn a_processor_that_is_slowed_all_the_time_is_slower_than_its_nominal_frequency() {
+        assert_eq!(disturbed(&[16.3; 30], None), [false; 30]);
+        assert_eq!(disturbed(&[16.3; 30], Some(15.38)), [true; 30]);
+        assert_eq!(disturbed(&[15.4; 30], Some(15.38)), [false; 30]);
+        assert_eq!(disturbed(&[10.87, 12.5], Some(15.38)), [false, true], "the stricter rule counts");
     }
 
     #[test]
     fn few_undisturbed_readings_classify_no_reading_as_disturbed() {
         let mut readings = vec![20.0; 97];
         readings.extend([10.0; 3]);
-        assert!(disturbed(&readings).iter().all(|disturbed| !disturbed));
+        assert!(disturbed(&readings, None).iter().all(|disturbed| !disturbed));
         assert!(hardly_left_alone(&readings));
         readings.extend([10.0; 7]);
         assert!(!hardly_left_alone(&readings));
@@ -96,7 +111,7 @@ mod tests {
                     .collect()
             };
             let (samples, readings) = (times(1.0, 1.4, 0.02), times(10.9, 1.6, 0.03));
-            let labels = disturbed(&readings);
+            let labels = disturbed(&readings, None);
             let quiet: Vec<f64> = samples
                 .iter()
                 .zip(labels)
@@ -114,7 +129,7 @@ mod tests {
         let mut readings = vec![100.0; 30];
         readings[7] = 109.0;
         readings[8] = 111.0;
-        let slowed: Vec<usize> = (0..30).filter(|index| disturbed(&readings)[*index]).collect();
+        let slowed: Vec<usize> = (0..30).filter(|index| disturbed(&readings, None)[*index]).collect();
         assert_eq!(slowed, [8]);
         // One reading in a hundred is undisturbed.
         let alone = |others: f64| hardly_left_alone(&[&[100.0][..], &[others; 99]].concat());

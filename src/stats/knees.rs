@@ -21,6 +21,12 @@ const NEGLIGIBLE: f64 = 0.014_355_292_977_070_055;
 /// Smallest step by which a knee is shifted, as a fraction of the mean distance between points.
 const FINEST_STEP: f64 = 1.0 / 64.0;
 
+/// Fraction of the resamples that must agree on a knee.
+const AGREEING: f64 = 0.8;
+
+/// Distance of two knees, as log2 of the factor between their sizes, that still counts as the same place.
+const NEAR: f64 = 1.0;
+
 /// A point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CurvePoint<'a> {
@@ -52,7 +58,8 @@ pub struct FittedKnee {
 /// It counts three unknowns per knee (Kim & Kim, J. Statistical Planning and Inference 170, 2016); with two,
 /// as Schwarz proposed, too many knees are found. Deviations below 1 % are left unexplained. The intervals
 /// are percentile bootstrap intervals for that number of knees; the samples are resampled within every point.
-/// The intervals are valid only if the curve really consists of straight segments.
+/// The intervals are valid only if the curve really consists of straight segments. A knee counts only if at
+/// least four of five resamples also have it, within a factor of 2 of its place.
 ///
 /// The cost model ([`super::fit_cost_model`]) bends gently over many sizes. That bend is not a knee, but a
 /// fit of straight segments places knees in it. To find only the knees that the model does not explain, pass
@@ -85,18 +92,45 @@ pub fn find_knees(
     let starts = placements(&x, chosen.knees.len());
     let refit = |drawn: &[Vec<f64>]| {
         let y = log_medians(drawn).filter(|_| !stop())?;
-        Some(best_fit(&x, &y, &starts, stop)?.knees)
+        let fit = best_fit(&x, &y, &starts, stop)?;
+        let supported = (0..fit.knees.len()).map(|index| is_supported(&x, &y, &fit, index, stop)).collect();
+        Some((fit.knees, supported))
     };
-    let replicates = replicates(&samples, refit, resampling);
-    if stop() { None } else { chosen.with_intervals(&replicates, resampling.confidence) }
+    let (knees, supported): (Vec<Vec<f64>>, Vec<Vec<bool>>) =
+        replicates(&samples, refit, resampling).into_iter().unzip();
+    if stop() {
+        return None;
+    }
+    let agrees = |index: usize| {
+        let is_near = |knees: &Vec<f64>| (knees[index] - chosen.knees[index]).abs() <= NEAR;
+        let agreeing = knees.iter().zip(&supported).filter(|(knees, it)| it[index] && is_near(knees)).count();
+        agreeing as f64 >= AGREEING * knees.len() as f64
+    };
+    let found = chosen.with_intervals(&knees, resampling.confidence)?;
+    Some(found.into_iter().enumerate().filter(|(index, _)| agrees(*index)).map(|(_, knee)| knee).collect())
 }
 
-/// The constants (name, bytes) within the interval of a knee, both ends included. They suggest a cause of the
-/// knee and prove nothing.
-pub fn candidates<'a, N>(block_bytes: &Estimate, constants: &'a [(N, u64)]) -> Vec<&'a (N, u64)> {
-    let within = |bytes: u64| (block_bytes.low..=block_bytes.high).contains(&(bytes as f64));
-    constants.iter().filter(|constant| within(constant.1)).collect()
+/// True if the fit is worse without this knee, by the same criterion that chose the number of knees.
+fn is_supported(x: &[f64], y: &[f64], fit: &Fit, index: usize, stop: &dyn Fn() -> bool) -> bool {
+    let mut others = fit.knees.clone();
+    others.remove(index);
+    let without = best_fit(x, y, &[others], stop);
+    without
+        .is_none_or(|without| information_criterion(fit, x.len()) < information_criterion(&without, x.len()))
 }
+
+/// The constant (name, bytes) within the interval of a knee, both ends included, that is nearest to the knee.
+/// It suggests a cause and proves nothing. In an interval of a factor of 4 or more lies some constant of
+/// every host, so none is named.
+pub fn candidate<'a, N>(block_bytes: &Estimate, constants: &'a [(N, u64)]) -> Option<&'a (N, u64)> {
+    let Estimate { value, low, high } = *block_bytes;
+    let distance = |bytes: u64| (bytes as f64 / value).ln().abs();
+    let within = constants.iter().filter(|constant| (low..=high).contains(&(constant.1 as f64)));
+    within.filter(|_| high < MAX_NAMED * low).min_by(|a, b| distance(a.1).total_cmp(&distance(b.1)))
+}
+
+/// Width of an interval, as a factor, from which no constant is named.
+const MAX_NAMED: f64 = 4.0;
 
 fn log_medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
     groups.iter().map(|group| median(group.as_ref()).map(f64::log2)).collect()
@@ -368,11 +402,13 @@ mod tests {
     }
 
     #[test]
-    fn candidates_are_the_constants_within_the_interval() {
-        let constants = [("page size", 4096), ("pipe", 65536), ("L2", 1 << 20)];
-        let knee = |low, high| Estimate { value: 50_000.0, low, high };
-        assert_eq!(candidates(&knee(4096.0, 65536.0), &constants), [&constants[0], &constants[1]]);
-        assert!(candidates(&knee(4097.0, 65535.0), &constants).is_empty());
+    fn the_nearest_constant_is_named_if_the_interval_is_narrow() {
+        let constants = [("page size", 4096), ("L1d", 32768), ("pipe", 65536), ("L2", 1 << 20)];
+        let named = |value, low, high| candidate(&Estimate { value, low, high }, &constants).map(|it| it.0);
+        assert_eq!(named(50_000.0, 32768.0, 65536.0), Some("pipe"));
+        assert_eq!(named(40_000.0, 32768.0, 65536.0), Some("L1d"));
+        assert_eq!(named(50_000.0, 32769.0, 65535.0), None, "none lies within");
+        assert_eq!(named(50_000.0, 30_000.0, 120_000.0), None, "the interval spans a factor of four");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub fn median_interval(values: &[f64]) -> Option<(f64, f64)> {
 /// The number of values below the median is binomial (n, 1/2). The l-th smallest and the l-th largest of n
 /// values therefore enclose the median with the probability that this number lies in l ..= n - l. David &
 /// Nagaraja, "Order Statistics", 3rd edition, 2003, section 7.1.
-fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
+pub(super) fn median_interval_ranks(n: usize) -> Option<(usize, usize)> {
     let total: f64 = symmetric_weights(n).map(|(_, weight)| weight).sum();
     let mut covered = 0.0;
     symmetric_weights(n).take_while(|&(successes, _)| successes > 0).find_map(|(successes, weight)| {
@@ -64,7 +64,8 @@ fn symmetric_weights(n: usize) -> impl Iterator<Item = (usize, f64)> {
     .map(move |(k, weight)| (k, if 2 * k == n { weight } else { 2.0 * weight }))
 }
 
-fn sorted(values: &[f64]) -> Vec<f64> {
+/// The values in ascending order.
+pub(super) fn sorted(values: &[f64]) -> Vec<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted

@@ -1,5 +1,6 @@
 //! Statistics of samples: pure functions on slices, each citing its source.
 
+mod autocorrelation;
 mod batches;
 mod bootstrap;
 mod budget;
@@ -15,14 +16,15 @@ mod ranks;
 mod stopping;
 mod warmup;
 
+pub use autocorrelation::series_interval;
 pub use batches::batch_medians;
 pub use bootstrap::{Estimate, Resampling};
 pub use budget::affordable;
-pub use comparison::{Ratio, Verdict, paired_ratio, ratio_of_medians, verdicts};
+pub use comparison::{Ratio, Verdict, allowance, paired_ratio, ratio_of_medians, ratio_of_runs, verdicts};
 pub use correlation::drift;
-pub use cost_model::{CostPoint, fit_cost_model};
+pub use cost_model::{CostPoint, FittedCostModel, fit_cost_model};
 pub use disturbance::{disturbed, hardly_left_alone, self_inflicted};
-pub use knees::{CurvePoint, FittedKnee, candidates, find_knees};
+pub use knees::{CurvePoint, FittedKnee, candidate, find_knees};
 pub use median::{median, median_interval, quantile};
 pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
 pub use warmup::warmup_length;

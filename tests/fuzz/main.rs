@@ -85,6 +85,12 @@ impl Options {
 
 fn main() -> ExitCode {
     let Some(options) = Options::parse() else { return ExitCode::SUCCESS };
+    // A shell starts its background jobs with some signals ignored, and the program under test would respect
+    // that.
+    for signal in signals::SIGNALS {
+        // SAFETY: the default action replaces no handler of this program.
+        unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) }.unwrap();
+    }
     println!("seed {}", options.seed);
     let mut findings = Vec::new();
     if options.only.is_none() {

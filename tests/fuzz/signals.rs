@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::Worker;
 use crate::program::{Ended, run, shown};
 
-const SIGNALS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
+pub(crate) const SIGNALS: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
 /// Each runs for seconds.
 const COMMANDS: [&str; 13] = [

@@ -47,13 +47,14 @@ const DATUM_USAGE: [&str; 6] = [
 /// Keys of a sample in JSON: the lab's, its getrusage keys (with `-g`), and those of iobench.
 const SAMPLE_KEYS: [&str; 2] = ["bandwidth", "time"];
 const USAGE_KEYS: [&str; 7] = ["utime", "stime", "nvcsw", "nivcsw", "inblock", "oublock", "outblock"];
-const ADDED_KEYS: [&str; 11] = [
+const ADDED_KEYS: [&str; 12] = [
     "io_count",
     "transferred_bytes",
     "interrupted_calls",
     "minor_faults",
     "major_faults",
     "run_queue_wait_ns",
+    "device_read_bytes",
     "transfer_time_ns",
     "sync_time_ns",
     "resident_fraction_before",

@@ -100,7 +100,7 @@ proptest! {
     #[test]
     fn warm_up_is_at_most_a_third(samples in times(0..60)) {
         prop_assert!(stats::warmup_length(&samples) <= samples.len() / 3);
-        prop_assert_eq!(stats::disturbed(&samples).len(), samples.len());
+        prop_assert_eq!(stats::disturbed(&samples, None).len(), samples.len());
     }
 
     #[test]

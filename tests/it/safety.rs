@@ -444,7 +444,7 @@ fn a_slow_non_blocking_reader_gets_the_whole_document() {
 /// Seconds that a sweep takes, and its document.
 fn timed_sweep(folder: &Path, args: &[&str]) -> (f64, Value) {
     let started = std::time::Instant::now();
-    let ended = finish(iobench().args(["sweep", "-j"]).args(args).arg("iofile").current_dir(folder)).ok();
+    let ended = finish(iobench().args(["sweep", "-j"]).args(args).arg("iofile").current_dir(folder));
     (started.elapsed().as_secs_f64(), ended.json())
 }
 
@@ -464,7 +464,10 @@ fn a_budget_holds_for_large_buffers_long_samples_and_many_sizes() {
         // Four times the limit, because the tests share the machine: without it, these took 20 s and more.
         assert!(seconds < 8.8, "{args:.30?} took {seconds} s");
         assert_eq!(document["runs"].as_array().unwrap().len(), points, "{args:.30?}");
-        assert_eq!(document["error"], Value::Null, "{args:.30?}");
+        // A budget that is too short for six samples of each point is an error that names a longer one.
+        let error = &document["error"];
+        let short = error["message"].as_str().is_some_and(|message| message.starts_with("--budget: 2 s are"));
+        assert!(error.is_null() || (short && error["exit_code"] == 64), "{args:.30?}: {error}");
     }
 }
 

@@ -98,12 +98,13 @@ fn a_point_that_cannot_run_is_a_record_with_its_reason() {
         document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind)).collect();
     assert_eq!(kinds, [Some(ErrorKind::Usage), None, Some(ErrorKind::ShortFile)]);
     assert!(document.runs[0].error.as_ref().unwrap().message.contains("512"));
-    let table = run("sweep -b 256,4k --strategy direct --precision 90% --budget 20s", &[&file]).ok().stdout;
+    let table = |words: &str| run(words, &[&file]).ok().stdout.replace('\n', " ");
+    let text = table("sweep -b 256,4k --strategy direct --precision 90% --budget 20s");
     let reason = "O_DIRECT requires multiples of 512 bytes here, but -b is";
-    assert!(table.contains(&format!("Not run: direct at 256 B: {reason} 256; use -b 512.")), "{table}");
-    let table = run("sweep -b 64..256 --strategy direct --budget 20s", &[&file]).ok().stdout;
-    assert!(table.contains("No point could be measured."), "{table}");
-    assert!(table.contains(&format!("Not run: direct at 64 B to 256 B; at 64 B: {reason} 64;")), "{table}");
+    assert!(text.contains(&format!("Not run: direct at 256 B: {reason} 256; use -b 512.")), "{text}");
+    let text = table("sweep -b 64..256 --strategy direct --budget 20s");
+    assert!(text.contains("No point could be measured."), "{text}");
+    assert!(text.contains(&format!("Not run: direct at 64 B to 256 B; at 64 B: {reason} 64;")), "{text}");
 }
 
 /// Otherwise its samples would be too short to be more than the two readings of the clock.
@@ -124,8 +125,9 @@ fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
     let single = |strategy: &str| run(&format!("-r -B -t 1G -b 1M --strategy {strategy}"), &[&file]);
     assert_eq!(single("null").code, Some(0));
     assert_eq!(single("pread").code, Some(74));
-    let table = run("sweep -b 1M --strategy null,pread --precision 90%", &[&file]).ok().stdout;
-    assert!(table.contains(" null (ns per call) "), "{table}");
+    let table =
+        run("sweep -b 1M --strategy null,pread --precision 90%", &[&file]).ok().stdout.replace('\n', " ");
+    assert!(table.contains(" null ns "), "{table}");
     assert!(table.contains(" page cache warm."), "{table}");
     assert!(table.contains("2 of 2 points converged (half-width of the interval at most 90 % of"), "{table}");
 }
@@ -223,13 +225,19 @@ fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
     assert_eq!(controls, (0..samples as u64).collect::<Vec<_>>());
     assert!(document.controls.iter().all(|control| control.system_call_ns > 0.0));
     let readings: Vec<f64> = document.controls.iter().map(Control::processor_ns).collect();
-    let slowed = iobench::stats::disturbed(&readings);
+    let slowed = iobench::stats::disturbed(&readings, document.floors.nominal_processor_ns);
     for run in &document.runs {
         let own: Vec<bool> =
             run.benchmark_samples.iter().map(|sample| slowed[sample.order_index.unwrap() as usize]).collect();
         let itself = iobench::stats::self_inflicted(&own, &slowed);
-        let labelled = run.benchmark_samples.iter().map(|sample| sample.role == Some(Role::Disturbed));
-        assert!(labelled.eq(own.iter().map(|slowed| *slowed && !itself)), "{run:?}");
+        let samples = || run.benchmark_samples.iter();
+        let disturbed: Vec<bool> = samples()
+            .zip(&own)
+            .map(|(sample, slowed)| sample.was_preempted() || (*slowed && !itself))
+            .collect();
+        let quiet = disturbed.iter().filter(|disturbed| !**disturbed).count();
+        let labelled = samples().map(|sample| sample.role == Some(Role::Disturbed));
+        assert!(labelled.eq(disturbed.iter().map(|disturbed| *disturbed && quiet >= 6)), "{run:?}");
     }
 }
 
@@ -441,7 +449,7 @@ fn compare_reads_plain_documents_and_refuses_what_is_none() {
 fn ab_interleaves_two_settings() {
     let (_scratch, file) = scratch();
     let file = file.display();
-    let words = format!("ab -j -n 8 -- -r -B -b 1k -t 1M {file} -- -r -B -b 64k -t 1M {file}");
+    let words = format!("ab -j -n 40 -- -r -B -b 1k -t 1M {file} -- -r -B -b 64k -t 1M {file}");
     let outcome = run(&words, &[]);
     assert!([Some(0), Some(1)].contains(&outcome.code), "{outcome:?}");
     assert_valid(&schema::<Comparison>().to_value(), &outcome.json());

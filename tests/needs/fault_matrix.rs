@@ -1,9 +1,10 @@
 //! The fault matrix of docs/reliability.md: strace makes every kind of system call of a run fail, on every
 //! path and in both directions, and the outcome of each fault is classified.
 //!
-//! Which calls a run makes depends on the moment: extents, for example, are requested only if no page waits to be
-//! written. So the short form, which reaches fewer calls, checks its outcomes against the table but does not
-//! write it. `IOBENCH_FAULTS=all` injects more errors at more calls, and with `IOBENCH_BLESS=1` it writes the table.
+//! Which calls a run makes depends on the moment: extents, for example, are requested only if no page waits
+//! to be written. So the short form, which reaches fewer calls, checks its outcomes against the table but
+//! does not write it. `IOBENCH_FAULTS=all` injects more errors at more calls, and with `IOBENCH_BLESS=1` it
+//! writes the table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -325,7 +326,8 @@ fn differences(
     };
     let places: BTreeSet<_> = written.keys().chain(seen.keys()).collect();
     let differing = places.into_iter().filter(|place| {
-        !matches!((seen.get(place), written.get(place)), (Some(seen), Some(written)) if is_within(seen, written))
+        let both = seen.get(place).zip(written.get(place));
+        !both.is_some_and(|(seen, written)| is_within(seen, written))
     });
     differing
         .map(|place| format!("{place:?}: written {:?}, seen {:?}", written.get(place), seen.get(place)))

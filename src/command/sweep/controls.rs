@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::plan::DEFAULT_TOTAL_BYTES;
+use super::super::request::DEFAULT_TOTAL_BYTES;
 use super::point::{SweepPoint, seconds_per_io};
 use crate::engine::floors;
 use crate::engine::interrupt;
@@ -72,6 +72,8 @@ pub(crate) fn measure_floors(
     };
     Floors {
         harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
+        bracket_ns: Some(floors::bracket_ns()),
+        nominal_processor_ns: floors::nominal_processor_ns(),
         system_call_ns: Some(floors::system_call_ns()),
         memory_copy_ns: sizes.into_iter().filter(fits).map(copy).collect(),
     }

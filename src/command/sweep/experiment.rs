@@ -11,10 +11,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::super::file::{self, OutputFile};
 use super::super::prepared;
-use super::super::request::Request;
+use super::super::request::{DEFAULT_TOTAL_BYTES, Request};
 use super::controls::{Controls, measure_floors};
-use super::plan::{DEFAULT_TOTAL_BYTES, Settings, SweepPlan, Totals};
-use super::point::{RefusedPoint, SweepPoint};
+use super::plan::{Settings, SweepPlan, Totals};
+use super::point::{Machine, RefusedPoint, SweepPoint};
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
@@ -31,12 +31,22 @@ use crate::random::Random;
 use crate::report::analysis;
 use crate::report::document::{ErrorRecord, SchemaVersion, TargetRecord, Warning};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
+use crate::report::winner::RAMP_WINDOWS;
 use crate::stats;
 
 /// Number of visits per round to the points that the budget can complete. All other open points get one
 /// visit, so they take less of the time. Compared with one visit for every point, the share of points that
 /// converge is 8 percentage points higher, and the widest intervals are a third wider (docs/performance.md).
 const VISITS: usize = 5;
+
+/// Minimum number of samples of a point: as many as an interval needs.
+const MIN_SAMPLES: u64 = 6;
+
+/// Usual time of a sample with its preparation, if none has been measured yet.
+const USUAL_SAMPLE_SECONDS: f64 = 0.01;
+
+/// The budget that an error names is this much longer than the one that would just have been enough.
+const SAFETY_FACTOR: f64 = 1.5;
 
 /// A running sweep.
 pub(crate) struct Experiment {
@@ -89,7 +99,8 @@ impl SweepPlan {
         let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)
             .map_err(|error| error.with_remedy_if_missing("add --create"))?;
         if self.totals == Totals::Fitted {
-            self.cover_file(&target);
+            let storage = host::configuration(Some(target.path())).storage;
+            self.cover_file(&target, storage.device_read_ahead_bytes.unwrap_or(0));
         }
         prepare::touch_program();
 
@@ -106,9 +117,17 @@ impl SweepPlan {
     }
 
     /// Sets the totals to the default total, or to the size of the file if that is smaller, in whole blocks.
-    fn cover_file(&mut self, target: &Target) {
-        let most_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES));
-        for Request { workload, .. } in &mut self.requests {
+    ///
+    /// A read from a cold cache starts slowly: the readahead window grows until it has its full size. Four
+    /// full windows make that start a small part of a sample.
+    fn cover_file(&mut self, target: &Target, readahead_bytes: u64) {
+        let file_bytes = target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES);
+        for Request { workload, preparation, .. } in &mut self.requests {
+            let ramp_bytes = match preparation.cache {
+                CacheState::Cold if !workload.direct => RAMP_WINDOWS.saturating_mul(readahead_bytes),
+                _ => 0,
+            };
+            let most_bytes = DEFAULT_TOTAL_BYTES.max(ramp_bytes).min(file_bytes);
             let whole_blocks = most_bytes / workload.block_bytes * workload.block_bytes;
             workload.total_bytes = whole_blocks.max(workload.block_bytes);
         }
@@ -167,7 +186,27 @@ impl Experiment {
                 }
             }
         }
+        if totals == Totals::Fitted {
+            experiment.equalise_totals(target);
+        }
+        let buffered = experiment
+            .points
+            .iter()
+            .find_map(|point| prepared::buffered_writes_warning(&point.prepared.request));
+        experiment.warnings.extend(buffered);
         experiment
+    }
+
+    /// Gives all points of a row that are served from the page cache the smallest of their totals.
+    fn equalise_totals(&mut self, target: &Target) {
+        for block_bytes in self.block_sizes_bytes.clone() {
+            let row = self.points.iter_mut().filter(|point| point.is_served_from_cache(block_bytes));
+            let row: Vec<&mut SweepPoint> = row.collect();
+            let total_bytes = row.iter().map(|point| point.prepared.request.workload.total_bytes).min();
+            for point in row {
+                point.set_total(total_bytes.unwrap_or(block_bytes), target);
+            }
+        }
     }
 
     /// The reason why no further point is prepared, if there is one.
@@ -196,14 +235,49 @@ impl Experiment {
         // Also labels the samples of a round that the budget or a signal ended.
         self.review();
         self.warnings.extend(prepared::resized_warning(target));
+        let outcome = outcome.and_then(|()| self.check_budget(None));
         let outcome = outcome.and(self.failure.take().map_or(Ok(()), Err));
         let plan = self.points.first().map(|point| &point.prepared.plan);
         outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(target)))
     }
 
+    /// Checks that every point that can run has enough samples for an interval, or will have them after the
+    /// rounds that the `rest` of the budget allows.
+    ///
+    /// # Errors
+    /// A usage error that names a sufficient budget.
+    fn check_budget(&self, rest: Option<Duration>) -> Result<(), Error> {
+        let unprepared = self.refused.iter().filter(|refused| refused.is_late).count();
+        let wanted = MIN_SAMPLES.min(self.settings.largest_n);
+        let spent: Vec<f64> = self.points.iter().filter_map(SweepPoint::seconds_per_sample).collect();
+        let usual = stats::median(&spent).unwrap_or(USUAL_SAMPLE_SECONDS);
+        let missing_seconds = |point: &SweepPoint| {
+            let missing = wanted.saturating_sub(point.samples.len() as u64) as f64;
+            missing * point.seconds_per_sample().unwrap_or(usual)
+        };
+        let open = self.points.iter().filter(|point| point.stop.is_none());
+        let (budget, elapsed) = (self.settings.budget.as_secs_f64(), self.started.elapsed().as_secs_f64());
+        let preparing = elapsed / (self.points.len() + self.refused.len() - unprepared).max(1) as f64;
+        let later = unprepared as f64 * (preparing + wanted as f64 * usual);
+        let needed = open.map(missing_seconds).sum::<f64>() + later;
+        let by_signal = interrupt::requested() && !interrupt::is_time_up();
+        let rest = rest.unwrap_or_default().as_secs_f64();
+        if by_signal || (needed <= rest && unprepared == 0) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "--budget: {budget} s are too short for {wanted} samples of each of {} points; use {:.0}s or \
+             more, or fewer points",
+            self.points.len() + unprepared,
+            (SAFETY_FACTOR * (elapsed + needed).max(budget)).max(1.0).ceil()
+        )))
+    }
+
     /// Records a point that cannot run. Only an I/O that failed in its trial makes the sweep fail.
     fn refuse(&mut self, request: Request, error: Error) {
-        self.refused.push(RefusedPoint { request, error: ErrorRecord::from(&error) });
+        let is_late =
+            interrupt::is_time_up() || self.started.elapsed() >= measuring_time(self.settings.budget);
+        self.refused.push(RefusedPoint { request, error: ErrorRecord::from(&error), is_late });
         if error.kind() == ErrorKind::Io {
             self.failure.get_or_insert(error);
         }
@@ -221,7 +295,9 @@ impl Experiment {
         match outcome {
             Err(error) if error.kind() == ErrorKind::Interrupted && interrupt::is_time_up() => Ok(()),
             Err(error) => {
-                self.unfinished = StopReason::Interrupted;
+                if error.kind() == ErrorKind::Interrupted {
+                    self.unfinished = StopReason::Interrupted;
+                }
                 Err(error)
             }
             Ok(_) => Ok(()),
@@ -256,6 +332,7 @@ impl Experiment {
         }
         self.rounds += 1;
         self.review();
+        self.check_budget(Some(self.time_left()))?;
         if let Some(output) = output.filter(|output| output.is_replaced()) {
             save(output, &self.document(false))?;
         }
@@ -282,9 +359,12 @@ impl Experiment {
     /// Labels the samples using all readings so far, and closes the points that are done.
     fn review(&mut self) {
         let readings: Vec<f64> = self.controls.readings.iter().map(Control::processor_ns).collect();
-        let slowed = stats::disturbed(&readings);
+        let machine = Machine {
+            slowed: stats::disturbed(&readings, self.floors.nominal_processor_ns),
+            hardly_left_alone: stats::hardly_left_alone(&readings),
+        };
         for point in &mut self.points {
-            point.review(&slowed, self.settings.precision, self.settings.largest_n as usize);
+            point.review(&machine, self.settings.precision, self.settings.largest_n as usize);
         }
     }
 
@@ -359,6 +439,7 @@ impl Experiment {
             controls: self.controls.readings.clone(),
             models: Vec::new(),
             knees: Vec::new(),
+            conclusions: Vec::new(),
             warnings: self.warnings.clone(),
             error: None,
         };

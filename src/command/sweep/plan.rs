@@ -7,15 +7,17 @@ use std::time::{Duration, SystemTime};
 use super::super::context::Context;
 use super::super::request::{self, Request, find_strategy};
 use crate::cli::SweepArgs;
+use crate::engine::cache::CacheState;
 use crate::engine::operation::{Direction, Mode};
 use crate::engine::prepare::Preparation;
 use crate::engine::strategy::Strategy;
-use crate::engine::workload::Workload;
+use crate::engine::workload::{DEFAULT_IODEPTH, Workload};
 use crate::error::Error;
+use crate::host;
 use crate::report::sweep::Order;
 
-/// Default total, which is that of the lab. It applies without `-t` and if the file is large enough.
-pub(crate) const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
+/// Default size of the level-2 cache, if the machine does not tell.
+const L2_BYTES: u64 = 256 << 10;
 
 /// Choice of the totals of the samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub(crate) enum Totals {
     /// The total of each request.
     Given,
     /// The default total or the size of the file; less if a sample would take too long, more for the null
-    /// strategy.
+    /// strategy. In a row all paths that are served from the page cache have the same.
     Fitted,
 }
 
@@ -95,12 +97,31 @@ fn requests(args: &SweepArgs, strategies: &[&'static dyn Strategy]) -> Result<Ve
         }
     };
     let mut requests = Vec::new();
+    let l2_bytes = host::configuration(None).processor.cpu_cache_l2_bytes.unwrap_or(L2_BYTES);
     for strategy in chosen {
         for block_bytes in &args.block_sizes.0 {
-            requests.push(request(args, strategy, *block_bytes).settled()?);
+            requests.push(like_the_others(request(args, strategy, *block_bytes).settled()?, l2_bytes));
         }
     }
     Ok(requests)
+}
+
+/// The same request, comparable with those of the other strategies.
+///
+/// O_DIRECT starts from a cold cache, because a write would invalidate cached pages within its sample. On a
+/// warm cache a default depth is bounded, so that the buffers of every strategy fit into half of the level-2
+/// cache; otherwise a queue of 32 buffers would be compared with one buffer.
+fn like_the_others(mut request: Request, l2_bytes: u64) -> Request {
+    let Workload { direct, iodepth, block_bytes, .. } = request.workload;
+    if direct && request.preparation.cache == CacheState::Warm {
+        request.preparation.cache = CacheState::Cold;
+    }
+    let is_queued = request.strategy.info().max_iodepth > 1;
+    if is_queued && iodepth.is_none() && request.preparation.cache == CacheState::Warm {
+        let fitting = u32::try_from(l2_bytes / 2 / block_bytes).unwrap_or(u32::MAX);
+        request.workload.iodepth = Some(fitting.clamp(1, DEFAULT_IODEPTH));
+    }
+    request
 }
 
 /// The request of a point. It omits the preparation of the lab and calls getrusage(2) around each sample.
@@ -123,6 +144,7 @@ fn request(args: &SweepArgs, strategy: &'static dyn Strategy, block_bytes: u64) 
         usage: true,
         iterations: 1,
         create_missing: args.workload.create,
+        file_size_bytes: args.workload.file_size,
         allow_device_write: args.workload.allow_device_write,
     }
 }

@@ -6,6 +6,7 @@ use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
 use super::plan::Totals;
 use crate::engine::buffer::BufferPool;
+use crate::engine::cache::CacheState;
 use crate::engine::extents::{self, Unstored};
 use crate::engine::iteration::{self, Iteration, Sample};
 use crate::engine::strategy::Effective;
@@ -19,6 +20,10 @@ use crate::stats;
 /// Approximate maximum duration of a sample. Short samples allow for many of them, and the state of the
 /// machine changes less during each.
 const LONGEST_SAMPLE: Duration = Duration::from_millis(5);
+/// The same for buffered I/O from a cold cache, which must not end in the slow start of readahead.
+const LONGEST_COLD_SAMPLE: Duration = Duration::from_millis(50);
+/// Maximum number of pairs of trials from a cold cache.
+const COLD_TRIALS: u32 = 4;
 /// Number of I/Os of each of the two trials that estimate the time per I/O.
 const TRIAL_IOS: u64 = 64;
 /// Fraction of [`LONGEST_SAMPLE`] that the total is fitted to, because the estimate of a trial is rough.
@@ -39,12 +44,25 @@ pub(crate) struct SweepPoint {
     /// Bytes of the range that are not stored in the file.
     unstored: Option<Unstored>,
     error: Option<ErrorRecord>,
+    /// False if disturbed samples count, because too few others are left.
+    quiet: bool,
+}
+
+/// Speed of the processor during the sweep.
+pub(crate) struct Machine {
+    /// For each sample of the sweep, true if the processor was slowed at that time.
+    pub(crate) slowed: Vec<bool>,
+    /// True if the processor was slowed for most of the sweep, so that slow and fast samples cannot be told
+    /// apart.
+    pub(crate) hardly_left_alone: bool,
 }
 
 /// A point that cannot run, with the reason.
 pub(crate) struct RefusedPoint {
     pub(crate) request: Request,
     pub(crate) error: ErrorRecord,
+    /// True if only the budget prevented it.
+    pub(crate) is_late: bool,
 }
 
 impl RefusedPoint {
@@ -80,8 +98,26 @@ impl SweepPoint {
                 effective: None,
                 spent: Duration::ZERO,
                 error: None,
+                quiet: true,
             }),
             Err(error) => Err(Box::new((request, error))),
+        }
+    }
+
+    /// True if this is a point of this size whose bytes come from the page cache.
+    pub(crate) fn is_served_from_cache(&self, block_bytes: u64) -> bool {
+        let Request { workload, preparation, strategy, .. } = &self.prepared.request;
+        let waits_for_device = workload.direct || preparation.cache == CacheState::Cold;
+        workload.block_bytes == block_bytes && strategy.info().properties.performs_io && !waits_for_device
+    }
+
+    /// Changes the total before the first sample. It stays as it is if the strategy refuses the new one,
+    /// which is the total of another strategy and within the file.
+    pub(crate) fn set_total(&mut self, total_bytes: u64, target: &Target) {
+        let Request { workload, .. } = self.prepared.request;
+        if let Ok(prepared) = with_ios(&self.prepared, total_bytes / workload.block_bytes, target) {
+            self.unstored = extents::unstored(target, prepared.request.file_bytes());
+            self.prepared = prepared;
         }
     }
 
@@ -104,19 +140,21 @@ impl SweepPoint {
         Ok(())
     }
 
-    /// Labels the samples, and decides whether the point is done. `slowed` holds, for each sample of the
-    /// sweep, whether the processor was slowed at that time.
+    /// Labels the samples, and decides whether the point is done.
     ///
-    /// A closed point is opened again if later readings show that some of its samples do not count.
-    pub(crate) fn review(&mut self, slowed: &[bool], precision: f64, largest_n: usize) {
-        label(&mut self.samples, slowed);
+    /// A closed point is opened again if later readings show that some of its samples do not count. A point
+    /// without quiet samples stays open until the budget or the maximum number of samples ends it.
+    pub(crate) fn review(&mut self, machine: &Machine, precision: f64, largest_n: usize) {
+        self.quiet = label(&mut self.samples, &machine.slowed) && !machine.hardly_left_alone;
         let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
             Some(StopReason::Failed) => return,
-            Some(StopReason::Precision) if stats::precise(&bandwidths, precision) => return,
+            Some(StopReason::Precision) if self.quiet && stats::precise(&bandwidths, precision) => return,
             Some(StopReason::LargestN) if bandwidths.len() >= largest_n => return,
             _ => self.stop = None,
         }
+        // No interval reaches a precision that is not a number.
+        let precision = if self.quiet { precision } else { f64::NAN };
         match stats::decide(&bandwidths, self.next_look, precision, largest_n) {
             stats::Decision::Continue { until_n } => self.next_look = until_n,
             stats::Decision::Precise => self.stop = Some(StopReason::Precision),
@@ -131,6 +169,12 @@ impl SweepPoint {
         let end = stats::foreseen_look(&bandwidths, self.next_look, precision, largest_n)?;
         let more = end.checked_sub(bandwidths.len()).filter(|more| *more > 0)?;
         Some(self.spent.as_secs_f64() * more as f64 / bandwidths.len() as f64)
+    }
+
+    /// Mean time of a sample, with its preparation and control readings, in seconds; `None` without samples.
+    pub(crate) fn seconds_per_sample(&self) -> Option<f64> {
+        let count = self.samples.len();
+        (count > 0).then(|| self.spent.as_secs_f64() / count as f64)
     }
 
     /// Closes the point after an error of its strategy.
@@ -151,39 +195,59 @@ impl SweepPoint {
         configuration.iterations = self.samples.len() as u64;
         configuration.granted = self.effective.clone().map(|effective| self.prepared.granted(effective));
         prepared::describe_extents(&mut configuration, self.unstored);
+        for sample in &self.samples {
+            configuration.add_evidence(sample);
+        }
         SweepRun {
             benchmark_configuration: configuration,
-            summary: summary(&measured_bandwidths(&self.samples), self.stop.unwrap_or(unfinished), precision),
+            summary: summary(
+                &measured_bandwidths(&self.samples),
+                self.stop.unwrap_or(unfinished),
+                precision,
+                self.quiet,
+            ),
             benchmark_samples: self.samples.clone(),
             error: self.error.clone(),
         }
     }
 }
 
-/// Labels the samples of a point. A sample is disturbed if the processor was slowed, unless the point itself
-/// slows the processor. Slow samples at the start of the others are warm-up.
-fn label(samples: &mut [SampleRecord], slowed: &[bool]) {
+/// Minimum number of quiet samples with which the disturbed ones do not count: as many as an interval needs.
+const MIN_QUIET: usize = 6;
+
+/// Labels the samples of a point, and returns true if no disturbed sample counts.
+///
+/// A sample is disturbed if other threads ran on its CPU, or if the processor was slowed, unless the point
+/// itself slows the processor. Slow samples at the start of the others are warm-up. If too few samples are
+/// quiet, the disturbed ones count, because a point needs a value.
+fn label(samples: &mut [SampleRecord], slowed: &[bool]) -> bool {
     let is_slowed = |sample: &SampleRecord| {
         let reading = sample.order_index.and_then(|index| slowed.get(index as usize));
         reading.is_some_and(|slowed| *slowed)
     };
     let own: Vec<bool> = samples.iter().map(is_slowed).collect();
     let disturbs_itself = stats::self_inflicted(&own, slowed);
-    let (disturbed, mut quiet): (Vec<_>, Vec<_>) =
-        samples.iter_mut().partition(|sample| is_slowed(sample) && !disturbs_itself);
-    let times: Vec<f64> = quiet.iter().map(|sample| sample.time).collect();
-    let (warmup, measured) = quiet.split_at_mut(stats::warmup_length(&times));
+    let is_disturbed =
+        |sample: &SampleRecord| sample.was_preempted() || (is_slowed(sample) && !disturbs_itself);
+    let disturbed_count = samples.iter().filter(|sample| is_disturbed(sample)).count();
+    let sets_aside = samples.len() - disturbed_count >= MIN_QUIET;
+    let (disturbed, mut others): (Vec<_>, Vec<_>) =
+        samples.iter_mut().partition(|sample| sets_aside && is_disturbed(sample));
+    let times: Vec<f64> = others.iter().map(|sample| sample.time).collect();
+    let (warmup, measured) = others.split_at_mut(stats::warmup_length(&times));
     disturbed.into_iter().for_each(|sample| sample.role = Some(Role::Disturbed));
     warmup.iter_mut().for_each(|sample| sample.role = Some(Role::Warmup));
     measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
+    sets_aside || disturbed_count == 0
 }
 
 /// Statistics of bandwidths in KiB/s; `None` if there are none.
-fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64) -> Option<Summary> {
+fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64, quiet: bool) -> Option<Summary> {
     Some(Summary {
         numbers: FiveNumbers::of(bandwidths)?,
         stop_reason,
-        converged: stats::precise(bandwidths, precision),
+        converged: quiet && stats::precise(bandwidths, precision),
+        quiet,
     })
 }
 
@@ -192,20 +256,34 @@ fn prepare(request: Request, target: &Target, cpu: Option<usize>, totals: Totals
     request.check_sizes()?;
     target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
     let prepared = Prepared::new(request, target, cpu)?;
-    if totals == Totals::Fitted { fit_total(prepared, target) } else { Ok(prepared) }
+    if totals == Totals::Fitted { fit_total(&prepared, target) } else { Ok(prepared) }
 }
 
 /// Fits the total to the maximum duration of a sample. The faster of two short trials gives the time per I/O.
-fn fit_total(prepared: Prepared, target: &Target) -> Result<Prepared, Error> {
+///
+/// Short trials from a cold cache only see the slow start of readahead, so longer ones follow while the total
+/// still grows.
+fn fit_total(prepared: &Prepared, target: &Target) -> Result<Prepared, Error> {
+    let is_cold = prepared.request.preparation.cache == CacheState::Cold && !prepared.request.workload.direct;
+    let (longest, trials) = if is_cold { (LONGEST_COLD_SAMPLE, COLD_TRIALS) } else { (LONGEST_SAMPLE, 1) };
     let max_ios = max_ios(&prepared.request);
-    let trial = with_ios(prepared, max_ios.min(TRIAL_IOS), target)?;
-    let run = || iteration::sample(trial.request.strategy, target, &trial.plan);
-    let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
-    let fitting = (LONGEST_SAMPLE.as_secs_f64() * TARGET_FRACTION / seconds.max(f64::MIN_POSITIVE)) as u64;
-    let ios = if fitting >= max_ios { max_ios } else { power_of_two_below(fitting.max(1)) };
-    // A sample must fill the queue at least once; with fewer I/Os, the depth would be lower than requested.
-    let queue_ios = u64::from(trial.plan.workload.depth());
-    with_ios(trial, ios.max(queue_ios), target)
+    let mut ios = max_ios.min(TRIAL_IOS);
+    for _ in 0..trials {
+        let trial = with_ios(prepared, ios, target)?;
+        let run = || iteration::sample(trial.request.strategy, target, &trial.plan);
+        let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
+        let fitting = (longest.as_secs_f64() * TARGET_FRACTION / seconds.max(f64::MIN_POSITIVE)) as u64;
+        let fitted = if fitting >= max_ios { max_ios } else { power_of_two_below(fitting.max(1)) };
+        // A sample must fill the queue at least once; with fewer I/Os, the depth would be lower than
+        // requested.
+        let longer = fitted.max(u64::from(trial.plan.workload.depth()));
+        let is_final = longer <= ios;
+        ios = longer;
+        if is_final {
+            break;
+        }
+    }
+    with_ios(prepared, ios, target)
 }
 
 /// Maximum number of I/Os per sample: the number of blocks in the file. For the null strategy it is the
@@ -227,10 +305,10 @@ fn power_of_two_below(number: u64) -> u64 {
 }
 
 /// The same point over `ios` I/Os.
-fn with_ios(prepared: Prepared, ios: u64, target: &Target) -> Result<Prepared, Error> {
+fn with_ios(prepared: &Prepared, ios: u64, target: &Target) -> Result<Prepared, Error> {
     let Request { workload, .. } = prepared.request;
     let workload = Workload { total_bytes: ios * workload.block_bytes, ..workload };
-    Prepared::new(Request { workload, ..prepared.request }, target, prepared.cpu)
+    Prepared::new(Request { workload, ..prepared.request.clone() }, target, prepared.cpu)
 }
 
 #[cfg(test)]
@@ -259,9 +337,40 @@ mod tests {
         let roles: Vec<Role> = own.iter().filter_map(|sample| sample.role).collect();
         let rest = [Measured; 5];
         assert_eq!(roles, [&[Disturbed, Warmup, Measured, Measured, Disturbed], &rest[..]].concat());
+        assert!(label(&mut own, &slowed), "no disturbed sample counts");
         // Later readings can remove a label.
         label(&mut own, &[false; 20]);
         assert!(own.iter().all(|sample| sample.role != Some(Disturbed)));
+    }
+
+    #[test]
+    fn disturbed_samples_count_if_too_few_others_are_left() {
+        let mut own = samples(&[1.0; 8]);
+        let slowed = [true, true, true, false, false, false, false, false];
+        assert!(!label(&mut own, &slowed), "five quiet samples are too few");
+        assert!(own.iter().all(SampleRecord::counts));
+        assert!(label(&mut own, &slowed[1..]), "six are enough");
+        assert_eq!(own.iter().filter(|sample| sample.counts()).count(), 6);
+        assert!(summary(&[1.0; 10], StopReason::Budget, 0.02, true).unwrap().converged);
+        assert!(!summary(&[1.0; 10], StopReason::Budget, 0.02, false).unwrap().converged);
+    }
+
+    #[test]
+    fn a_sample_that_other_threads_interrupted_is_disturbed_unless_it_slept() {
+        let sample = |wait_ns: u64, slept: i64| {
+            let known = serde_json::json!({
+                "bandwidth": 1.0, "time": 0.001, "io_count": 1, "transferred_bytes": 1,
+                "interrupted_calls": 0, "run_queue_wait_ns": wait_ns, "utime": 0.0, "stime": 0.0004,
+                "nvcsw": slept, "nivcsw": 1,
+                "inblock": 0, "oublock": 0, "outblock": 0,
+            });
+            serde_json::from_value::<SampleRecord>(known).unwrap()
+        };
+        assert!(!sample(50_000, 0).was_preempted(), "5 % of the time");
+        assert!(sample(51_000, 0).was_preempted());
+        assert!(!sample(51_000, 1).was_preempted());
+        let off_cpu_seconds = sample(9_000_000, 0).off_cpu_seconds().unwrap();
+        assert!((off_cpu_seconds - 0.0006).abs() < 1e-12, "it ran for 0.4 of 1 ms: {off_cpu_seconds}");
     }
 
     #[test]
@@ -269,7 +378,7 @@ mod tests {
         let converged = |n: usize, excess: f64| {
             let bandwidths: Vec<f64> =
                 (0..n).map(|i| if i % 2 == 0 { 100.0 } else { 100.0 + excess }).collect();
-            summary(&bandwidths, StopReason::Budget, 0.02).unwrap().converged
+            summary(&bandwidths, StopReason::Budget, 0.02, true).unwrap().converged
         };
         assert!(converged(12, 3.0));
         assert!(!converged(12, 5.0));

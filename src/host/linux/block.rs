@@ -109,6 +109,18 @@ impl BlockDevice {
         Self::with_node(Path::new(&path))
     }
 
+    /// This device and those below it that are loop devices and read their file through its page cache.
+    pub(super) fn buffered_loops(&self) -> Vec<String> {
+        let file = read(self.folder.join("loop/backing_file"));
+        let buffered = read_flag(self.folder.join("loop/dio")) == Some(false);
+        let own = file
+            .filter(|_| buffered)
+            .map(|file| format!("the page cache of {file}, which is behind {}", self.node().display()));
+        let disk = self.disk();
+        let below = Self::linked_in(self.folder.join("slaves")).chain(disk).chain(self.loop_backing());
+        own.into_iter().chain(below.flat_map(|device| device.buffered_loops())).collect()
+    }
+
     /// True if this is a loop device on the file with this `st_dev` and `st_ino`.
     ///
     /// The kernel knows the file itself. Without permission to ask it, the path in `/sys` counts, which may

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::analysis;
 use super::super::document::{BenchmarkConfiguration, SampleRecord};
 use super::super::read::ResultFile;
+use super::super::sweep::SweepDocument;
 use super::{Figure, Input, Vertical, VerticalKind};
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Mode;
@@ -53,6 +54,16 @@ pub(in crate::report) fn cache(state: CacheState) -> &'static str {
     }
 }
 
+/// The cache state of a sweep as text, with the samples that did not start in it.
+pub(in crate::report) fn cache_of_sweep(document: &SweepDocument) -> String {
+    let asked = document.sweep_configuration.cache;
+    let runs = document.runs.iter().map(|run| run.benchmark_configuration.preparation.cache);
+    let direct = if runs.into_iter().any(|state| state != asked) { " (cold for O_DIRECT)" } else { "" };
+    let missed = analysis::cache_missed(document);
+    let missed = missed.map_or(String::new(), |missed| format!(" (requested; {missed})"));
+    format!("{}{direct}{missed}", cache(asked))
+}
+
 fn distinct(words: impl Iterator<Item = String>) -> Vec<String> {
     words.fold(Vec::new(), |mut known, word| {
         if !known.contains(&word) {
@@ -76,7 +87,8 @@ fn operations(input: &Input) -> String {
     let clause = |(run, _): (&BenchmarkConfiguration, &[SampleRecord])| {
         let access = format!("{:?}", run.requested.access).to_lowercase();
         let sync = if run.requested.sync { ", including the sync" } else { "" };
-        format!("{access} {} {}{sync}, {}", operation(run), run.path, cache(run.preparation.cache))
+        let direct = if run.requested.direct { " with O_DIRECT" } else { "" };
+        format!("{access} {} {}{direct}{sync}, {}", operation(run), run.path, cache(run.preparation.cache))
     };
     let clauses = distinct(input.result.runs().into_iter().map(clause)).join("; ");
     let mut letters = clauses.chars();

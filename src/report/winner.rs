@@ -1,0 +1,97 @@
+//! The fastest path of a row of a sweep, if the intervals support one.
+
+use super::document::SampleRecord;
+use super::sweep::{SweepDocument, SweepRun};
+use crate::engine::cache::CacheState;
+use crate::stats;
+
+/// Number of readahead windows that a cold sample must cover, so that the growth of the window at its start
+/// is a small part of it.
+pub(crate) const RAMP_WINDOWS: u64 = 4;
+
+/// A point that can be compared: its samples are quiet and it has an interval. Bandwidths are in KiB/s.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Cell<'a> {
+    pub(super) strategy: &'a str,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) median: f64,
+    /// True if the path uses O_DIRECT.
+    pub(super) direct: bool,
+}
+
+impl<'a> Cell<'a> {
+    /// The cell of a point. The floor has no bandwidth, so it is not compared.
+    pub(super) fn of(run: &'a SweepRun) -> Option<Cell<'a>> {
+        let summary = run.summary.as_ref().filter(|summary| summary.quiet)?;
+        let (low, high) = summary.numbers.interval_kib_per_second?;
+        let configuration = &run.benchmark_configuration;
+        (!configuration.is_floor()).then_some(Cell {
+            strategy: &configuration.strategy,
+            low,
+            high,
+            median: summary.numbers.median_kib_per_second,
+            direct: configuration.requested.direct,
+        })
+    }
+
+    pub(super) fn median_mib_per_second(&self) -> f64 {
+        self.median / 1024.0
+    }
+}
+
+/// The winner of a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Winner<'a> {
+    /// The interval of this strategy lies above all others.
+    Is(&'a str),
+    /// No interval does, or there is nothing to compare with.
+    None,
+    /// A sample from a cold cache is so short that it mostly measures the start of readahead.
+    OnRamp,
+}
+
+impl<'a> Winner<'a> {
+    pub(super) fn name(self) -> Option<&'a str> {
+        match self {
+            Winner::Is(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// The winner among the points of one size. A point without quiet samples may be the fastest, so no other
+/// path is called so beside it.
+pub(super) fn winner<'a>(runs: &[&'a SweepRun], document: &SweepDocument) -> Winner<'a> {
+    let compared = || runs.iter().filter(|run| !run.benchmark_configuration.is_floor());
+    let unknown = compared().any(|run| run.summary.as_ref().is_some_and(|summary| !summary.quiet));
+    let cells: Vec<Cell> = runs.iter().filter_map(|run| Cell::of(run)).collect();
+    let best = cells.iter().max_by(|a, b| a.low.total_cmp(&b.low));
+    let Some(best) = best.filter(|_| cells.len() > 1 && !unknown) else { return Winner::None };
+    let is_alone = cells.iter().all(|other| other.strategy == best.strategy || other.high < best.low);
+    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
+    match is_alone {
+        true if runs.iter().any(|run| is_on_ramp(run, window_bytes)) => Winner::OnRamp,
+        true => Winner::Is(best.strategy),
+        false => Winner::None,
+    }
+}
+
+/// True if the samples of a point read from a cold cache through readahead windows of this size, but end
+/// before the window has had its full size for long. A path that computes most of the time does not wait for
+/// readahead.
+fn is_on_ramp(run: &SweepRun, window_bytes: u64) -> bool {
+    let configuration = &run.benchmark_configuration;
+    let is_buffered = configuration.preparation.cache == CacheState::Cold && !configuration.requested.direct;
+    let is_short = configuration.totalsize < RAMP_WINDOWS.saturating_mul(window_bytes);
+    let running = |sample: &SampleRecord| {
+        let usage = sample.usage.as_ref()?;
+        Some((usage.utime + usage.stime) / sample.time)
+    };
+    let shares: Vec<f64> = run.measured().filter_map(running).collect();
+    let computes = stats::median(&shares).is_some_and(|share| share >= COMPUTING);
+    is_buffered && is_short && !configuration.is_floor() && !computes
+}
+
+/// Fraction of its time in which a path that hardly waits runs.
+const COMPUTING: f64 = 0.9;
