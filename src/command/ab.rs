@@ -185,7 +185,9 @@ impl Side {
     fn warnings(&mut self) -> Vec<Warning> {
         let unstored = extents::unstored(&self.target, self.prepared.request.file_bytes());
         prepared::describe_extents(&mut self.configuration, unstored);
-        self.named(self.prepared.warnings(&self.configuration))
+        let shared_cpu = prepared::shared_cpu_warning(self.prepared.cpu);
+        let warnings = self.prepared.warnings(&self.configuration).into_iter().chain(shared_cpu);
+        self.named(warnings.collect())
     }
 
     /// Warnings that the samples gave cause for.

@@ -101,6 +101,19 @@ pub(crate) fn resized_warning(target: &Target) -> Option<Warning> {
     (before != now).then(|| Warning::new(WarningKind::FileResized, message))
 }
 
+/// The warning that another benchmark is pinned to the CPU of this one, if there is one. Its processes are
+/// looked for before the first bracket, because a plain run reads no file after it.
+pub(crate) fn shared_cpu_warning(cpu: Option<usize>) -> Option<Warning> {
+    let cpu = cpu?;
+    let others = host::others_pinned_to(cpu);
+    let numbers = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "another benchmark is pinned to CPU {cpu} (process {numbers}), so both take turns; use another --cpu, or \
+         run one after the other"
+    );
+    (!others.is_empty()).then(|| Warning::new(WarningKind::SharedCpu, message))
+}
+
 /// The warning that samples did not start in the requested cache state, if there are any.
 pub(crate) fn cache_missed(requested: CacheState, missed: u64, samples: u64) -> Option<Warning> {
     let state = if requested == CacheState::Cold { "cold" } else { "warm" };

@@ -67,7 +67,8 @@ fn measure(
     configuration.truncated_bytes = former_bytes;
     configuration.target = Some(TargetRecord::from(&target));
     prepared::describe_extents(&mut configuration, unstored);
-    for warning in prepared.warnings(&configuration) {
+    let warnings = prepared.warnings(&configuration).into_iter().chain(prepared::shared_cpu_warning(cpu));
+    for warning in warnings {
         output.warn(&mut document.warnings, warning);
     }
     document.host_configuration = Some(host::configuration(Some(target.path())));

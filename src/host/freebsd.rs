@@ -228,6 +228,11 @@ pub(super) fn file_uses(_: &Metadata) -> FileUses {
     FileUses::default()
 }
 
+/// The processors of other processes are not looked up.
+pub(super) fn others_pinned_to(_: usize) -> Vec<i32> {
+    Vec::new()
+}
+
 /// md(4) devices are not looked up.
 pub(super) fn lower_caches(_: &Path) -> Vec<String> {
     Vec::new()

@@ -14,10 +14,13 @@ use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::utsname::{UtsName, uname};
+use nix::unistd::Pid;
 
 use super::description::{Filesystem, Identity, Storage};
 use block::BlockDevice;
+use files::{entries, name_of, read};
 use mounts::Mounts;
 
 pub(super) use block::device_size_bytes;
@@ -48,6 +51,28 @@ pub(super) fn storage(path: &Path, filesystem: Option<&Filesystem>) -> Option<St
 
 pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
     Mounts::read().holding(path).map(|mount| mount.filesystem.clone())
+}
+
+pub(super) fn others_pinned_to(cpu: usize) -> Vec<i32> {
+    let comm = |process: &Path| read(process.join("comm"));
+    let own_name = comm(Path::new("/proc/self"));
+    let own = std::process::id() as i32;
+    let processes = entries("/proc").into_iter();
+    let others = processes.filter_map(|folder| Some((name_of(&folder).parse::<i32>().ok()?, folder)));
+    others
+        .filter(|(pid, folder)| *pid != own && own_name.is_some() && comm(folder) == own_name)
+        .filter(|(pid, _)| is_pinned_to(*pid, cpu))
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
+/// True if a process may run only on this CPU.
+fn is_pinned_to(pid: i32, cpu: usize) -> bool {
+    let allowed = sched_getaffinity(Pid::from_raw(pid));
+    allowed.is_ok_and(|set| {
+        let mut cpus = (0..CpuSet::count()).filter(|number| set.is_set(*number).unwrap_or(false));
+        cpus.next() == Some(cpu) && cpus.next().is_none()
+    })
 }
 
 pub(super) fn lower_caches(path: &Path) -> Vec<String> {

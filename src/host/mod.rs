@@ -67,6 +67,11 @@ pub fn file_uses(file: &Metadata) -> FileUses {
     system::file_uses(file)
 }
 
+/// Process numbers of other benchmarks that are pinned to this CPU alone: processes with the name of this one.
+pub fn others_pinned_to(cpu: usize) -> Vec<i32> {
+    system::others_pinned_to(cpu)
+}
+
 /// Caches below the page cache of `path` that may hold its data: the page cache below a loop device, the
 /// server of a FUSE or network filesystem, the layers of an overlay. The host of a virtual machine is not
 /// among them; [`Confinement::virtualization`] names it.

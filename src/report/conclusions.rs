@@ -145,7 +145,7 @@ mod tests {
 
     fn row<'a>(block_bytes: u64, winner: Option<&'a str>, cells: &[(&'a str, f64, f64, bool)]) -> Row<'a> {
         let cell = |(strategy, low, high, direct): &(&'a str, f64, f64, bool)| Cell {
-            strategy: strategy,
+            strategy,
             low: *low,
             high: *high,
             median: (low + high) / 2.0,

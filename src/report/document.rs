@@ -115,6 +115,8 @@ pub enum WarningKind {
     CacheNotReached,
     /// Reads with O_DIRECT were served from memory.
     DirectFromMemory,
+    /// Another benchmark is pinned to the same CPU.
+    SharedCpu,
     /// A cache below the page cache may hold the data.
     LowerCache,
     /// The file became longer or shorter during the run.

@@ -4,7 +4,9 @@ use super::data_file::DataFile;
 use super::subject::{CheckResult, Outcome, Subject};
 use super::trial::{Shape, Trial};
 use crate::engine::cache::CacheState;
+use crate::engine::operation::Direction;
 use crate::engine::residency;
+use crate::engine::usage::Usage;
 
 /// A multiple of every page size and alignment.
 const BLOCK_BYTES: u64 = 65_536;
@@ -56,7 +58,7 @@ pub(super) fn grants(subject: &Subject) -> CheckResult {
     Ok(Outcome::Passed)
 }
 
-/// With O_DIRECT, a pass does not add pages of the file to the page cache.
+/// With O_DIRECT, a pass does not add pages of the file to the page cache, and reads no bytes from it.
 pub(super) fn bypasses(subject: &Subject) -> CheckResult {
     if !subject.direct {
         return Ok(Outcome::DoesNotApply(
@@ -86,6 +88,34 @@ pub(super) fn bypasses(subject: &Subject) -> CheckResult {
                 before * 100.0
             ));
         }
+        if direction == Direction::Read && !reads_device(&mut trial, shape.total_bytes())? {
+            let reason = "the kernel does not count the bytes that this filesystem reads from a device";
+            return Ok(Outcome::DoesNotApply(reason.to_owned()));
+        }
     }
     Ok(Outcome::Passed)
+}
+
+/// Checks that a pass over the cached file reads its bytes from the device. Returns false if the kernel does
+/// not even count those of a buffered read from a cold cache.
+fn reads_device(trial: &mut Trial, total_bytes: u64) -> Result<bool, String> {
+    let establish = |trial: &Trial, state: CacheState| {
+        state.establish(&trial.target, total_bytes).map_err(|error| error.to_string())
+    };
+    let counted = |before: Usage| Usage::after_pass(false).since(before).device_read_bytes();
+    establish(trial, CacheState::Cold)?;
+    let before = Usage::before_pass(false);
+    establish(trial, CacheState::Warm)?;
+    if counted(before) < total_bytes {
+        return Ok(false);
+    }
+    let before = Usage::before_pass(false);
+    trial.pass_over_all()?;
+    match counted(before) {
+        bytes if bytes < total_bytes => Err(format!(
+            "O_DIRECT was granted, but only {bytes} of {total_bytes} bytes came from the device; the rest came \
+             from memory"
+        )),
+        _ => Ok(true),
+    }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Experiment {
     controls: Controls,
     pool: BufferPool,
     rounds: u64,
+    /// Number of points with the requested precision after the last round.
+    precise_points: usize,
     unfinished: StopReason,
     /// First error at a point.
     failure: Option<Error>,
@@ -161,6 +163,7 @@ impl Experiment {
             controls: Controls::default(),
             pool: BufferPool::default(),
             rounds: 0,
+            precise_points: 0,
             unfinished: StopReason::Budget,
             failure: None,
             warnings: Vec::new(),
@@ -194,6 +197,7 @@ impl Experiment {
             .iter()
             .find_map(|point| prepared::buffered_writes_warning(&point.prepared.request));
         experiment.warnings.extend(buffered);
+        experiment.warnings.extend(prepared::shared_cpu_warning(cpu));
         experiment
     }
 
@@ -285,7 +289,7 @@ impl Experiment {
 
     /// Runs rounds until every point is done, the budget is spent, or a signal arrives.
     fn rounds(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
-        let progress = progress(self.points.len());
+        let progress = progress(self.settings.budget);
         let mut random = Random::new(self.settings.seed);
         let mut outcome = interrupt::check().map(|()| true);
         while let Ok(true) = outcome {
@@ -366,6 +370,8 @@ impl Experiment {
         for point in &mut self.points {
             point.review(&machine, self.settings.precision, self.settings.largest_n as usize);
         }
+        let is_precise = |point: &&SweepPoint| point.is_precise(self.settings.precision);
+        self.precise_points = self.points.iter().filter(is_precise).count();
     }
 
     /// Indices of the points that are not done.
@@ -403,10 +409,17 @@ impl Experiment {
     }
 
     fn draw(&self, progress: &ProgressBar) {
-        let done = self.points.iter().filter(|point| point.stop.is_some()).count();
-        let left = self.time_left();
-        progress.set_position(done as u64);
-        progress.set_message(format!("round {}, at most {} s left", self.rounds + 1, left.as_secs()));
+        let (spent, budget) = (self.started.elapsed(), self.settings.budget);
+        progress.set_position(spent.as_millis() as u64);
+        progress.set_message(format!(
+            "{} of {} s, round {}, {} of {} points within {} %",
+            spent.as_secs(),
+            budget.as_secs_f64(),
+            self.rounds + 1,
+            self.precise_points,
+            self.points.len(),
+            100.0 * self.settings.precision
+        ));
     }
 
     /// The document of the samples so far. The files that are written between rounds have no analysis.
@@ -505,8 +518,9 @@ fn common_total(requests: &[Request]) -> Option<u64> {
 }
 
 /// The progress bar. It is drawn only on a terminal, and only on request: it has no thread.
-fn progress(points: usize) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(points as u64), ProgressDrawTarget::stderr_with_hz(5));
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} points done, {msg}");
+fn progress(budget: Duration) -> ProgressBar {
+    let length = budget.as_millis() as u64;
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("{bar:20} {msg}");
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }

@@ -171,6 +171,11 @@ impl SweepPoint {
         Some(self.spent.as_secs_f64() * more as f64 / bandwidths.len() as f64)
     }
 
+    /// True if the samples so far are quiet and have the precision.
+    pub(crate) fn is_precise(&self, precision: f64) -> bool {
+        self.quiet && stats::precise(&measured_bandwidths(&self.samples), precision)
+    }
+
     /// Mean time of a sample, with its preparation and control readings, in seconds; `None` without samples.
     pub(crate) fn seconds_per_sample(&self) -> Option<f64> {
         let count = self.samples.len();
