@@ -67,7 +67,8 @@ pub fn file_uses(file: &Metadata) -> FileUses {
     system::file_uses(file)
 }
 
-/// Process numbers of other benchmarks that are pinned to this CPU alone: processes with the name of this one.
+/// Process numbers of other benchmarks that are pinned to this CPU alone: processes with the name of this
+/// one.
 pub fn others_pinned_to(cpu: usize) -> Vec<i32> {
     system::others_pinned_to(cpu)
 }

@@ -113,8 +113,8 @@ fn reads_device(trial: &mut Trial, total_bytes: u64) -> Result<bool, String> {
     trial.pass_over_all()?;
     match counted(before) {
         bytes if bytes < total_bytes => Err(format!(
-            "O_DIRECT was granted, but only {bytes} of {total_bytes} bytes came from the device; the rest came \
-             from memory"
+            "O_DIRECT was granted, but only {bytes} of {total_bytes} bytes came from the device; the rest \
+             came from memory"
         )),
         _ => Ok(true),
     }
