@@ -28,7 +28,7 @@ pub(crate) const DEFAULT_STRATEGY: &str = "readwrite";
 #[derive(Debug, Parser)]
 #[command(name = "iobench", version, args_conflicts_with_subcommands = true, args_override_self = true)]
 #[command(after_help = "Sizes are bytes, or 4k, 64K, 1M, 1MiB (powers of 1024).\n\
-    Exit codes: 0 done, 64 usage, 66 a path cannot be opened or used, \
+    Exit codes: 0 done, 3 done with a warning (--strict), 64 usage, 66 a path cannot be opened or used, \
     71 a system call failed, 74 an I/O error, a partial transfer or a file that is too short, 130 Ctrl-C.\n\n\
     Examples:\n  \
     iobench --create -r iofile                       read iofile, created if it is missing\n  \
@@ -332,6 +332,9 @@ pub(crate) struct PlotArgs {
     /// Logarithmic bandwidth axis
     #[arg(long)]
     pub(crate) log_y: bool,
+    /// Draw the knees of the curves that the cost models do not explain
+    #[arg(long)]
+    pub(crate) knees: bool,
     /// Buffer sizes to mark with a line
     #[arg(long, value_name = "SIZE,...", value_delimiter = ',', value_parser = units::parse_size)]
     pub(crate) mark: Vec<u64>,

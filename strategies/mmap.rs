@@ -47,9 +47,10 @@ impl Mmap {
     /// whether the file became shorter, the filesystem is full or the device failed; a system call does.
     #[cold]
     fn reason(&self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
-        let file_bytes = self.file.metadata().map_err(|error| errno_of(&error))?.len();
-        let stored_bytes = file_bytes.saturating_sub(op.offset_bytes);
-        if stored_bytes < block.len() as u64 {
+        let metadata = self.file.metadata().map_err(|error| errno_of(&error))?;
+        let stored_bytes = metadata.len().saturating_sub(op.offset_bytes);
+        // The metadata of a device has no size.
+        if metadata.is_file() && stored_bytes < block.len() as u64 {
             return Ok(stored_bytes as usize);
         }
         let moved = match op.direction {

@@ -40,7 +40,7 @@ def plot(
     marks: Iterable[int] = (),
     constants: bool = True,
 ) -> Axes:
-    """Draw medians with bars from first to third quartile, and every measured sample faintly.
+    """Draw medians with bars of their 95 % intervals, and every measured sample faintly.
 
     ax -- where to draw; None makes a new figure. `ax.figure.savefig("performance.pdf")` keeps it.
     quantity -- "bandwidth", "time" (of a sample) or "ns_per_io"; the two times on a logarithmic axis.
@@ -68,7 +68,7 @@ def plot(
     if constants:
         for place, names in _within(table.attrs.get("host_constants", {}), measured["block_bytes"]):
             _draw_line(ax, place, names, linestyle="-", colour="0.6")
-    ax.legend(title="median, quartiles; dots: samples", fontsize="small", title_fontsize="small")
+    ax.legend(title="median, 95 % interval; dots: samples", fontsize="small", title_fontsize="small")
     return ax
 
 
@@ -93,7 +93,7 @@ def _draw_curve(ax: Axes, index: int, name: str, curve: pd.DataFrame, quantity: 
     ax.errorbar(
         points["block_bytes"],
         points["median"] / scale,
-        yerr=[(points["median"] - points["q1"]) / scale, (points["q3"] - points["median"]) / scale],
+        yerr=[(points["median"] - points["low"]) / scale, (points["high"] - points["median"]) / scale],
         label=f"{name or 'samples'}, n = {count}",
         color=colour,
         marker=_MARKERS[index % len(_MARKERS)],

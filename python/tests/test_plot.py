@@ -35,7 +35,7 @@ def labels(ax: Axes) -> dict[str, float]:
     return {text.get_text(): text.xy[0] for text in ax.texts}  # type: ignore[attr-defined]
 
 
-def test_medians_and_quartiles_are_drawn(swept: Path, tmp_path: Path) -> None:
+def test_medians_and_intervals_are_drawn(swept: Path, tmp_path: Path) -> None:
     frame = iobench.load(swept)
     ax = iobench.plot(frame)
     assert set(curves(ax)) == {"readwrite", "mmap"}  # null is a floor, and left out
@@ -44,7 +44,7 @@ def test_medians_and_quartiles_are_drawn(swept: Path, tmp_path: Path) -> None:
     assert np.allclose(line.get_xdata(), expected["block_bytes"])
     assert np.allclose(line.get_ydata(), expected["median"] / 2**20)
     ends = [segment[:, 1] for segment in bars.get_segments()]
-    assert np.allclose(ends, expected[["q1", "q3"]] / 2**20)
+    assert np.allclose(ends, expected[["low", "high"]] / 2**20)
     assert ax.get_xscale() == "log" and "1 KiB" in [tick.get_text() for tick in ax.get_xticklabels()]
     ax.figure.savefig(tmp_path / "performance.pdf")
     assert (tmp_path / "performance.pdf").read_bytes().startswith(b"%PDF-")

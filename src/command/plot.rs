@@ -30,8 +30,12 @@ enum Format {
 pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error> {
     // The arguments are checked before a file is read.
     let format = format_of(&args.output)?;
-    let options =
-        FigureOptions { log_y: args.log_y, marks_bytes: args.mark.clone(), title: args.title.clone() };
+    let options = FigureOptions {
+        log_y: args.log_y,
+        knees: args.knees,
+        marks_bytes: args.mark.clone(),
+        title: args.title.clone(),
+    };
     let input = |path: &PathBuf| {
         Ok(Input {
             path: path.clone(),

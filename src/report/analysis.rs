@@ -7,7 +7,7 @@ use super::document::{BenchmarkConfiguration, Role, SampleRecord, Warning, Warni
 use super::figure::constants;
 use super::sweep::{Control, CostModel, HostConstant, Knee, Order, Summary, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
-use crate::stats::{self, CostPoint, CurvePoint, FittedCostModel, Resampling};
+use crate::stats::{self, CostPoint, FittedCostModel, Resampling};
 use crate::units;
 
 /// Bootstrap settings of all intervals in this file. The seed is fixed, so that the analysis is reproducible.
@@ -33,7 +33,9 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
             continue;
         }
         let runs: Vec<&SweepRun> = document.runs_of(strategy).collect();
-        let Some(fit) = fit(&runs, stop) else { continue };
+        let times = times(&runs);
+        let points = cost_points(&times);
+        let Some(fit) = stats::fit_cost_model(&points, &RESAMPLING, stop) else { continue };
         models.push(CostModel {
             strategy: strategy.to_owned(),
             per_call_ns: fit.per_call_seconds.scaled(1e9),
@@ -41,7 +43,7 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
             misfit_mean_fraction: Some(fit.mean_error),
             misfit_worst_fraction: Some(fit.worst_error),
         });
-        found_knees.extend(knees(strategy, &runs, &fit, &constants, stop));
+        found_knees.extend(knees(strategy, &points, &fit, &constants, stop));
     }
     let warnings = [
         first(document, BenchmarkConfiguration::lower_caches),
@@ -76,47 +78,32 @@ fn first(
     Some(Warning { message, ..first })
 }
 
-fn fit(runs: &[&SweepRun], stop: &dyn Fn() -> bool) -> Option<FittedCostModel> {
-    let times: Vec<Vec<f64>> =
-        runs.iter().map(|run| run.measured().map(|sample| sample.time).collect()).collect();
-    let points: Vec<CostPoint> = runs
-        .iter()
-        .zip(&times)
-        .filter(|(_, seconds)| !seconds.is_empty())
-        .map(|(run, seconds)| CostPoint {
-            calls: run.benchmark_configuration.blockcount,
-            bytes: run.benchmark_configuration.totalsize,
-            seconds,
-        })
-        .collect();
-    stats::fit_cost_model(&points, &RESAMPLING, stop)
+/// Times of the samples that count, for each point that has some.
+fn times<'a>(runs: &[&'a SweepRun]) -> Vec<(&'a BenchmarkConfiguration, Vec<f64>)> {
+    let measured = |run: &&'a SweepRun| {
+        (&run.benchmark_configuration, run.measured().map(|sample| sample.time).collect::<Vec<f64>>())
+    };
+    runs.iter().map(measured).filter(|(_, seconds)| !seconds.is_empty()).collect()
 }
 
-/// The knees of the bandwidth divided by that of the model: what the model does not explain. Their slopes are
-/// those of the bandwidth itself.
+fn cost_points<'a>(times: &'a [(&BenchmarkConfiguration, Vec<f64>)]) -> Vec<CostPoint<'a>> {
+    let point = |(configuration, seconds): &'a (&BenchmarkConfiguration, Vec<f64>)| CostPoint {
+        calls: configuration.blockcount,
+        bytes: configuration.totalsize,
+        seconds,
+    };
+    times.iter().map(point).collect()
+}
+
+/// The knees that the model does not explain, with the slopes of the bandwidth itself.
 fn knees(
     strategy: &str,
-    runs: &[&SweepRun],
+    points: &[CostPoint],
     fit: &FittedCostModel,
     constants: &[(String, u64)],
     stop: &dyn Fn() -> bool,
 ) -> Vec<Knee> {
-    let unexplained = |run: &&SweepRun| -> Vec<f64> {
-        let BenchmarkConfiguration { blockcount, totalsize, .. } = run.benchmark_configuration;
-        let seconds = fit.seconds(blockcount, totalsize);
-        run.measured().map(|sample| seconds / sample.time).collect()
-    };
-    let ratios: Vec<Vec<f64>> = runs.iter().map(unexplained).collect();
-    let points: Vec<CurvePoint> = runs
-        .iter()
-        .zip(&ratios)
-        .filter(|(_, ratios)| !ratios.is_empty())
-        .map(|(run, ratios)| CurvePoint {
-            block_bytes: run.benchmark_configuration.buffersize,
-            bandwidths: ratios,
-        })
-        .collect();
-    let found = stats::find_knees(&points, &KNEE_RESAMPLING, stop).unwrap_or_default();
+    let found = stats::find_unexplained_knees(points, fit, &KNEE_RESAMPLING, stop).unwrap_or_default();
     let knee = |knee: &stats::FittedKnee| {
         // Slope of the model: the part of the cost per call in the cost of a block.
         let call = fit.per_call_seconds.value;

@@ -16,7 +16,7 @@ pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
     sentences.into_iter().flatten().filter(|_| measured).collect()
 }
 
-/// The points of one size whose samples are quiet and that have an interval, without the floor.
+/// The points of one size that have an interval, without the floor.
 struct Row<'a> {
     block_bytes: u64,
     cells: Vec<Cell<'a>>,

@@ -152,7 +152,7 @@ pub struct FiveNumbers {
     /// Median, in KiB/s.
     pub median_kib_per_second: f64,
     /// Order-statistic interval of the median with at least 95 % confidence, in KiB/s, widened if consecutive
-    /// bandwidths are correlated; null with fewer than six bandwidths, or if too few of them are independent.
+    /// bandwidths are correlated, at most to the whole range; null with fewer than six bandwidths.
     pub interval_kib_per_second: Option<(f64, f64)>,
     /// Third quartile, in KiB/s.
     pub q3_kib_per_second: f64,

@@ -9,7 +9,7 @@ use crate::stats;
 /// is a small part of it.
 pub(crate) const RAMP_WINDOWS: u64 = 4;
 
-/// A point that can be compared: its samples are quiet and it has an interval. Bandwidths are in KiB/s.
+/// A point that can be compared: it has an interval. Bandwidths are in KiB/s.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cell<'a> {
     pub(super) strategy: &'a str,
@@ -23,7 +23,7 @@ pub(super) struct Cell<'a> {
 impl<'a> Cell<'a> {
     /// The cell of a point. The floor has no bandwidth, so it is not compared.
     pub(super) fn of(run: &'a SweepRun) -> Option<Cell<'a>> {
-        let summary = run.summary.as_ref().filter(|summary| summary.quiet)?;
+        let summary = run.summary.as_ref()?;
         let (low, high) = summary.numbers.interval_kib_per_second?;
         let configuration = &run.benchmark_configuration;
         (!configuration.is_floor()).then_some(Cell {
@@ -60,14 +60,16 @@ impl<'a> Winner<'a> {
     }
 }
 
-/// The winner among the points of one size. A point without quiet samples may be the fastest, so no other
-/// path is called so beside it.
+/// The winner among the points of one size. The points are visited in random order, so a disturbance of the whole
+/// sweep concerns all of them. If it concerns only some points, no path is called the fastest.
 pub(super) fn winner<'a>(runs: &[&'a SweepRun], document: &SweepDocument) -> Winner<'a> {
     let compared = || runs.iter().filter(|run| !run.benchmark_configuration.is_floor());
-    let unknown = compared().any(|run| run.summary.as_ref().is_some_and(|summary| !summary.quiet));
+    let quiet = |run: &&&SweepRun| run.summary.as_ref().is_some_and(|summary| summary.quiet);
+    let quiet_count = compared().filter(quiet).count();
+    let mixed = quiet_count > 0 && quiet_count < compared().count();
     let cells: Vec<Cell> = runs.iter().filter_map(|run| Cell::of(run)).collect();
     let best = cells.iter().max_by(|a, b| a.low.total_cmp(&b.low));
-    let Some(best) = best.filter(|_| cells.len() > 1 && !unknown) else { return Winner::None };
+    let Some(best) = best.filter(|_| cells.len() > 1 && !mixed) else { return Winner::None };
     let is_alone = cells.iter().all(|other| other.strategy == best.strategy || other.high < best.low);
     let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
     match is_alone {

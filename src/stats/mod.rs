@@ -24,7 +24,7 @@ pub use comparison::{Ratio, Verdict, allowance, paired_ratio, ratio_of_medians, 
 pub use correlation::drift;
 pub use cost_model::{CostPoint, FittedCostModel, fit_cost_model};
 pub use disturbance::{disturbed, hardly_left_alone, self_inflicted};
-pub use knees::{CurvePoint, FittedKnee, candidate, find_knees};
+pub use knees::{CurvePoint, FittedKnee, candidate, find_knees, find_unexplained_knees};
 pub use median::{median, median_interval, quantile};
 pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
 pub use warmup::warmup_length;

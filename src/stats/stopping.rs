@@ -1,6 +1,6 @@
 //! The stopping rule: it decides when a point has enough samples.
 
-use super::autocorrelation::series_interval;
+use super::autocorrelation::certain_interval;
 use super::median::median;
 
 /// Number of samples at the first look.
@@ -21,7 +21,7 @@ pub enum Decision {
 }
 
 /// Decides whether to stop sampling a point: a point is precise enough if half the interval of the median of
-/// its counted `samples` ([`super::series_interval`]), divided by the median, is at most `precision` (0.02 is
+/// its counted `samples`, which allows for correlated neighbours, divided by the median, is at most `precision` (0.02 is
 /// 2 %).
 ///
 /// Samples are examined only from `next_look` on, and the looks are n = 10, 15, 22, 33, 50, 75 ... and
@@ -71,7 +71,7 @@ fn looks() -> impl Iterator<Item = usize> {
 
 /// Half the interval of the median, divided by the median; `None` without an interval or with a median of 0.
 fn relative_half_width(samples: &[f64]) -> Option<f64> {
-    let (low, high) = series_interval(samples)?;
+    let (low, high) = certain_interval(samples)?;
     let centre = median(samples).filter(|&centre| centre != 0.0)?;
     Some((high - low) / 2.0 / centre.abs())
 }
@@ -176,7 +176,7 @@ mod tests {
                 samples.extend(random.lognormal(until_n - samples.len(), 1.0, 0.04));
                 next_look = until_n;
             }
-            let (low, high) = series_interval(&samples).unwrap_or((0.0, f64::INFINITY));
+            let (low, high) = super::super::series_interval(&samples).unwrap();
             low <= 1.0 && 1.0 <= high
         };
         let count = (0..4_000).filter(|_| covered(&mut random)).count();

@@ -37,14 +37,25 @@ pub fn outcome(output: Output) -> Outcome {
     Outcome {
         code: output.status.code(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr: without_neighbours(&String::from_utf8_lossy(&output.stderr)),
     }
 }
 
+/// Standard error without the warning about other benchmarks on the same CPU: tests run side by side.
+fn without_neighbours(stderr: &str) -> String {
+    let lines = stderr.split_inclusive('\n');
+    lines.filter(|line| !line.contains("another benchmark is pinned to CPU")).collect()
+}
+
 impl Outcome {
-    /// Standard output as one JSON document.
+    /// Standard output as one JSON document, without the warning about other benchmarks on the same CPU.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+        let parsed = serde_json::from_str(&self.stdout);
+        let mut document: serde_json::Value = parsed.unwrap_or_else(|error| panic!("{error} in {self:?}"));
+        if let Some(warnings) = document.get_mut("warnings").and_then(serde_json::Value::as_array_mut) {
+            warnings.retain(|warning| warning["kind"] != "shared_cpu");
+        }
+        document
     }
 
     /// Asserts success.

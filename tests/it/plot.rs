@@ -69,7 +69,7 @@ fn a_picture_has_a_marker_for_every_point_and_a_dot_for_every_sample() {
     for more in [[].as_slice(), &["--log-y"]] {
         let picture = svg(&[Path::new(SWEEP)], more);
         assert_eq!(count(&picture, "marker"), POINTS);
-        assert_eq!(count(&picture, "quartiles"), POINTS);
+        assert_eq!(count(&picture, "interval"), POINTS, "a bar is the interval of the median");
         assert_eq!(count(&picture, "series"), 3);
         assert_eq!(count(&picture, "reference"), 2);
         assert_eq!(picture.matches("<circle").count(), SAMPLES);
@@ -90,15 +90,37 @@ fn a_picture_says_what_its_numbers_mean() {
         "2026-11-23",
         "iobench 0.1.0",
         "One point could not be measured",
-        "Bandwidth (GiB/s)",
+        "Bandwidth (MiB/s)",
+        "bars are their 95 % intervals",
         "memory copy",
         "one bare system call per block",
         "page",
         "L1d cache",
-        "fitted knees",
     ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
+    assert!(!words.contains("GiB/s") && !words.contains("KiB/s"), "one unit: {words}");
+    assert!(!words.contains("fitted knees") && !words.contains("Open markers"), "{words}");
+    let words = texts(&svg(&[Path::new(SWEEP)], &["--knees"])).join(" ");
+    assert!(words.contains("fitted knees"), "{words}");
+}
+
+#[test]
+fn a_point_that_was_not_quiet_has_an_open_marker_and_conclusions_are_on_the_page() {
+    let folder = TempDir::new().unwrap();
+    let mut sweep: Value = serde_json::from_slice(&std::fs::read(SWEEP).unwrap()).unwrap();
+    sweep["runs"][0]["summary"]["quiet"] = false.into();
+    sweep["conclusions"] = serde_json::json!(["mmap <is> fastest."]);
+    let path = write(&folder, "unquiet.json", serde_json::to_vec(&sweep).unwrap());
+    let words = texts(&svg(&[&path], &[])).join(" ");
+    assert!(
+        words.contains(&format!("Open markers (1 of {POINTS}) were not measured under quiet")),
+        "{words}"
+    );
+    let page = String::from_utf8(drawn(&[&path], "figure.html", &[])).unwrap();
+    assert!(page.contains("<li>mmap &lt;is&gt; fastest.</li>"));
+    // Both plots of the page have the point.
+    assert_eq!(page.matches("\nnot measured under quiet conditions").count(), 2);
 }
 
 #[test]
@@ -112,7 +134,7 @@ fn titles_marks_and_axes_are_as_asked_for() {
     let words = texts(&svg(&[Path::new(SWEEP)], &marked));
     let has = |text: &str| words.iter().any(|word| word == text);
     assert!(has("A <b>&amp; \"title\"") && has("4 KiB, page") && has("100 KiB"), "{words:?}");
-    assert!(has("1 GiB/s") && has("Bandwidth"), "{words:?}");
+    assert!(has("1024") && has("Bandwidth (MiB/s)"), "{words:?}");
 }
 
 #[cfg(feature = "png")]

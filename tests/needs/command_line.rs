@@ -82,7 +82,8 @@ fn a_cold_run_that_was_not_cold_says_so() {
     let file = data_file(tmpfs.folder(), MIB);
     let outcome = run(["-rjt1M", "--cache", "cold", file.to_str().unwrap()]).ok();
     assert_eq!(samples(&outcome.json())[0]["cache_reached"], false);
-    let message = "the sample did not start cold: 100.0 % of the range was in the page cache";
+    let message = "the sample did not start cold: 100.0 % of the range was in the page cache, and 0 of \
+                   1048576 bytes came from a device";
     let warning = json!([{ "kind": "cache_not_reached", "message": message }]);
     assert_eq!(
         (&outcome.json()["warnings"], outcome.stderr.as_str()),

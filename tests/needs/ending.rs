@@ -71,7 +71,7 @@ fn ab_keeps_the_finished_pairs() {
     let side = format!("-r -B -b 64k -t 1M {}", file.display());
     let child = start(&format!("ab -j -n 100000000 -- {side} -- {side}"), &[]);
     let (_, document) = interrupted(child, A_WHILE);
-    assert!(document["pairs_seconds_per_byte"].as_array().unwrap().len() > 5, "{document}");
+    assert!(document["pairs"].as_array().unwrap().len() > 5, "{document}");
     assert_eq!(document["points"].as_array().unwrap().len(), 1, "judged by the pairs that there are");
 }
 
@@ -120,7 +120,7 @@ fn compare_keeps_the_finished_points() {
     document.controls.truncate(40);
     std::fs::write(&kept, serde_json::to_vec(&document).unwrap()).unwrap();
     let child = start("compare -j", &[&kept, &kept]);
-    let (_, document) = interrupted(child, Duration::from_secs(3));
+    let (_, document) = interrupted(child, Duration::from_secs(6));
     let points = document["points"].as_array().unwrap().len();
     assert!(points < 2999, "it was not finished: {points}");
 }

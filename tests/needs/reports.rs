@@ -25,7 +25,7 @@ fn sweep_does_not_print_as_cold_what_was_not_cold() {
     let memory = Filesystem::mount("tmpfs", 4 << 20);
     let file = data_file(memory.folder(), 1 << 20);
     let words = ["sweep", "-b", "64k", "--strategy", "pread", "--cache", "cold", "--precision", "90%"];
-    let table = finish(iobench().args(words).arg(file)).ok().stdout;
+    let table = finish(iobench().args(words).arg(file)).ok().stdout.replace('\n', " ");
     assert!(table.contains("page cache cold (requested; "), "{table}");
 }
 

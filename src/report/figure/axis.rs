@@ -40,16 +40,14 @@ impl Axis {
         Axis { title: "Buffer size".to_owned(), ..powers(low, high, most_labels, units::size) }
     }
 
-    /// An axis of bandwidths in KiB/s: linear from zero in one unit, or in powers of two with a unit per
-    /// label.
+    /// An axis of bandwidths, given in KiB/s and labelled in MiB/s: linear from zero, or in powers of two.
     pub(super) fn of_bandwidths(kib_per_second: impl Iterator<Item = f64>, log: bool) -> Axis {
         let (least, most) = range(kib_per_second.filter(|value| *value > 0.0)).unwrap_or((1.0, 1.0));
         if !log {
             return from_zero(most * 1.05);
         }
-        let label = |kib: f64| units::size(kib * 1024.0) + "/s";
         let (low, high) = (least.log2() - 0.3, most.log2() + 0.3);
-        Axis { title: "Bandwidth".to_owned(), ..powers(low, high, MOST_LABELS, label) }
+        Axis { title: BANDWIDTH_TITLE.to_owned(), ..powers(low, high, MOST_LABELS, mib) }
     }
 
     /// The position of a value: 0 at `low`, 1 at `high`, and less or more outside of the axis.
@@ -97,15 +95,16 @@ fn powers(low: f64, high: f64, most_labels: f64, label: impl Fn(f64) -> String) 
     }
 }
 
-/// A linear axis of bandwidth from zero, in the largest unit that does not exceed `most_kib`.
+const BANDWIDTH_TITLE: &str = "Bandwidth (MiB/s)";
+
+/// A linear axis of bandwidth from zero.
 fn from_zero(most_kib: f64) -> Axis {
-    let (unit_kib, unit) = bandwidth_unit(most_kib);
-    let most = most_kib / unit_kib;
+    let most = most_kib / KIB_PER_MIB;
     let step = round_step(most / (MOST_LABELS - 1.0));
     let count = (most / step).floor() as usize;
     let decimals = if step < 1.0 { (-step.log10()).ceil() as usize } else { 0 };
     let tick = |number: usize| Tick {
-        value: number as f64 * step * unit_kib,
+        value: number as f64 * step * KIB_PER_MIB,
         label: format!("{:.decimals$}", number as f64 * step),
     };
     Axis {
@@ -114,7 +113,7 @@ fn from_zero(most_kib: f64) -> Axis {
         log: false,
         ticks: (0..=count).map(tick).collect(),
         minor: Vec::new(),
-        title: format!("Bandwidth ({unit}/s)"),
+        title: BANDWIDTH_TITLE.to_owned(),
     }
 }
 
@@ -125,18 +124,20 @@ fn round_step(least: f64) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// The largest unit that does not exceed `most_kib`, and its size in KiB/s.
-fn bandwidth_unit(most_kib: f64) -> (f64, &'static str) {
-    match most_kib {
-        most if most >= 1048576.0 => (1048576.0, "GiB"),
-        most if most >= 1024.0 => (1024.0, "MiB"),
-        _ => (1.0, "KiB"),
-    }
+/// KiB per MiB, the unit of bandwidths.
+const KIB_PER_MIB: f64 = 1024.0;
+
+/// A bandwidth in KiB/s as text, such as `7444 MiB/s`: four significant digits, and all before the decimal point.
+pub(super) fn bandwidth_label(kib_per_second: f64) -> String {
+    format!("{} MiB/s", mib(kib_per_second))
 }
 
-/// A bandwidth in KiB/s as text with a suitable unit, such as `7.27 GiB/s`.
-pub(super) fn bandwidth_label(kib_per_second: f64) -> String {
-    units::size(kib_per_second * 1024.0) + "/s"
+/// A bandwidth in KiB/s as a number of MiB/s with four significant digits.
+pub(super) fn mib(kib_per_second: f64) -> String {
+    let value = kib_per_second / KIB_PER_MIB;
+    let decimals = if value > 0.0 { (3 - value.log10().floor() as i32).clamp(0, 9) as usize } else { 0 };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 #[cfg(test)]
@@ -164,11 +165,16 @@ mod tests {
     #[test]
     fn bandwidths_have_readable_labels_on_either_kind_of_axis() {
         let linear = Axis::of_bandwidths([5.0, 7.3 * 1048576.0].into_iter(), false);
-        assert_eq!(labels(&linear), ["0", "1", "2", "3", "4", "5", "6", "7"]);
-        assert_eq!(linear.title, "Bandwidth (GiB/s)");
+        assert_eq!(labels(&linear), ["0", "1000", "2000", "3000", "4000", "5000", "6000", "7000"]);
         let small = Axis::of_bandwidths([0.35 * 1024.0].into_iter(), false);
-        assert_eq!(small.title, "Bandwidth (KiB/s)");
+        assert_eq!(labels(&small), ["0", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30", "0.35"]);
         let log = Axis::of_bandwidths([2048.0, 7.3 * 1048576.0].into_iter(), true);
-        assert_eq!(labels(&log), ["4 MiB/s", "16 MiB/s", "64 MiB/s", "256 MiB/s", "1 GiB/s", "4 GiB/s"]);
+        assert_eq!(labels(&log), ["4", "16", "64", "256", "1024", "4096"]);
+        for axis in [linear, small, log] {
+            assert_eq!(axis.title, "Bandwidth (MiB/s)", "one unit for all");
+        }
+        for (kib_per_second, text) in [(7.27 * 1048576.0, "7444"), (512.0, "0.5"), (1.0, "0.0009766")] {
+            assert_eq!(bandwidth_label(kib_per_second), format!("{text} MiB/s"));
+        }
     }
 }

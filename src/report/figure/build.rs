@@ -59,7 +59,7 @@ pub(crate) fn figure(inputs: &[Input], options: FigureOptions) -> Result<Figure,
         verticals: Vec::new(),
     };
     figure.references = references(inputs, floors.first(), &figure);
-    figure.verticals = verticals(inputs, &figure, &options.marks_bytes);
+    figure.verticals = verticals(inputs, &figure, &options.marks_bytes, options.knees);
     figure.caption = caption::sentences(inputs, &figure);
     Ok(figure)
 }
@@ -90,7 +90,13 @@ fn setting(input: &Input) -> Result<Setting<'_>, Error> {
         let numbers = FiveNumbers::of(&samples_kib_per_second)?;
         Some((
             configuration,
-            Point { block_bytes: configuration.buffersize, numbers, samples_kib_per_second },
+            Point {
+                block_bytes: configuration.buffersize,
+                numbers,
+                samples_kib_per_second,
+                total_bytes: configuration.totalsize,
+                quiet: is_quiet(input, configuration),
+            },
         ))
     });
     let points: Vec<(&BenchmarkConfiguration, Point)> = points.collect();
@@ -98,6 +104,13 @@ fn setting(input: &Input) -> Result<Setting<'_>, Error> {
         return Err(refused("has no measured sample", "check its error, and measure again"));
     };
     Ok(Setting { path: &input.path, key: is_run.then(|| key(first)), points })
+}
+
+/// False if disturbed samples of this point of a sweep count.
+fn is_quiet(input: &Input, configuration: &BenchmarkConfiguration) -> bool {
+    let mut runs = input.result.sweep().into_iter().flat_map(|sweep| &sweep.runs);
+    let own = runs.find(|run| std::ptr::eq(&raw const run.benchmark_configuration, configuration));
+    own.and_then(|run| run.summary.as_ref()).is_none_or(|summary| summary.quiet)
 }
 
 /// The parts of a configuration that are equal for all runs of one curve, as text.
@@ -199,13 +212,15 @@ fn fine_sizes(figure: &Figure) -> Vec<f64> {
 }
 
 /// The labelled sizes within the axis, ascending.
-fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64]) -> Vec<Vertical> {
+fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64], shows_knees: bool) -> Vec<Vertical> {
     let mut all = constants(inputs);
     let marks: Vec<Vertical> = marks_bytes.iter().map(|&bytes| mark(bytes, &all)).collect();
     // The label of a mark includes the constants of the same size.
     all.retain(|constant| marks.iter().all(|mark| mark.block_bytes != constant.block_bytes));
     all.extend(marks);
-    all.extend(knees(inputs, &figure.series));
+    if shows_knees {
+        all.extend(knees(inputs, &figure.series));
+    }
     let axis = figure.sizes(1.0);
     all.retain(|vertical| axis.shows(vertical.block_bytes));
     all.sort_by(|a, b| a.block_bytes.total_cmp(&b.block_bytes).then(a.kind.cmp(&b.kind)));

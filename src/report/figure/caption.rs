@@ -99,10 +99,18 @@ fn operations(input: &Input) -> String {
 fn drawing(figure: &Figure) -> String {
     let counts = figure.points().map(|point| point.numbers.n);
     let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
+    let unquiet = figure.points().filter(|point| !point.quiet).count();
+    let open = match unquiet {
+        0 => String::new(),
+        count => format!(
+            " Open markers ({count} of {}) were not measured under quiet conditions.",
+            figure.points().count()
+        ),
+    };
     let n = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     format!(
-        "Markers are medians, bars span the first to the third quartile, and faint dots are samples (n = {n} \
-         per point)."
+        "Markers are medians, bars are their 95 % intervals, and faint dots are samples (n = {n} per \
+         point).{open}"
     )
 }
 

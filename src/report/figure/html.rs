@@ -5,6 +5,7 @@
 
 use super::super::read::ResultFile;
 use super::super::text;
+use super::axis::mib;
 use super::style::Style;
 use super::svg::{self, escaped};
 use super::{Figure, Input};
@@ -24,6 +25,7 @@ pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
         log = svg::plot(figure, true),
         legend = legend(figure),
         caption = escaped(&figure.caption.join(" ")),
+        conclusions = conclusions(inputs),
         points = points(figure),
         environment = inputs.iter().map(environment).collect::<String>(),
     )
@@ -46,21 +48,31 @@ fn legend(figure: &Figure) -> String {
     figure.legend().enumerate().map(entry).collect()
 }
 
+/// The conclusions of the sweeps as a list; empty if there are none.
+fn conclusions(inputs: &[Input]) -> String {
+    let sweeps = inputs.iter().filter_map(|input| input.result.sweep());
+    let sentences = sweeps.flat_map(|sweep| &sweep.conclusions);
+    let items: String = sentences.map(|sentence| format!("<li>{}</li>\n", escaped(sentence))).collect();
+    if items.is_empty() { items } else { format!("<ul id=\"conclusions\">\n{items}</ul>\n") }
+}
+
 /// The rows of the table of all points.
 fn points(figure: &Figure) -> String {
-    let number = |kib: f64| format!("{kib:.1}");
     let points =
         figure.series.iter().flat_map(|series| series.points.iter().map(move |point| (series, point)));
     let points = points.map(|(series, point)| {
         let numbers = &point.numbers;
-        let interval = numbers.interval_kib_per_second.map(|(low, high)| format!("{low:.1} to {high:.1}"));
+        let interval = numbers.interval_kib_per_second;
+        let interval = interval.map(|(low, high)| format!("{} to {}", mib(low), mib(high)));
         let cells = [
             point.block_bytes.to_string(),
+            point.total_bytes.to_string(),
             numbers.n.to_string(),
-            number(numbers.median_kib_per_second),
+            mib(numbers.median_kib_per_second),
             interval.unwrap_or_else(|| "none".to_owned()),
-            number(numbers.q1_kib_per_second),
-            number(numbers.q3_kib_per_second),
+            mib(numbers.q1_kib_per_second),
+            mib(numbers.q3_kib_per_second),
+            if point.quiet { "yes" } else { "no" }.to_owned(),
         ];
         row(&series.name, &cells)
     });

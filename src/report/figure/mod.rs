@@ -60,6 +60,10 @@ struct Point {
     numbers: FiveNumbers,
     /// Every measured sample, in KiB/s.
     samples_kib_per_second: Vec<f64>,
+    /// Bytes per sample.
+    total_bytes: u64,
+    /// False if disturbed samples count.
+    quiet: bool,
 }
 
 /// A floor or ceiling: the bandwidth of an operation that is needed for each block, without any other work.
@@ -100,6 +104,8 @@ enum VerticalKind {
 /// Options of the figure on the command line.
 #[derive(Debug)]
 pub(crate) struct FigureOptions {
+    /// True if the knees are drawn.
+    pub(crate) knees: bool,
     /// True for a logarithmic bandwidth axis.
     pub(crate) log_y: bool,
     /// Sizes to mark, in bytes.

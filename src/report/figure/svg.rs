@@ -234,7 +234,7 @@ impl Plot {
         )
     }
 
-    /// The line through the medians of a series, the bars of its quartiles, and its markers.
+    /// The line through the medians of a series, the bars of its intervals, and its markers.
     fn series(&self, index: usize, series: &Series) -> String {
         let Style { colour, dash, .. } = series.style;
         let place = |point: &Point| (point.block_bytes as f64, point.numbers.median_kib_per_second);
@@ -248,16 +248,22 @@ impl Plot {
         )
     }
 
-    /// The bar from the first to the third quartile, and the marker at the median. Viewers show the title of
-    /// the marker as a tooltip.
+    /// The bar of the interval, and the marker at the median, which is open if the point was not measured under
+    /// quiet conditions. Viewers show the title of the marker as a tooltip.
     fn point(&self, series: &Series, point: &Point) -> String {
         let (numbers, Style { marker, fill, .. }) = (&point.numbers, series.style);
         let (x, y) = (self.x(point.block_bytes as f64), self.y(numbers.median_kib_per_second));
-        let (q1, q3) = (self.y(numbers.q1_kib_per_second), self.y(numbers.q3_kib_per_second));
-        let (left, title) = (x - 3.0, values(series, point));
+        let fill = if point.quiet { fill } else { "#fff" };
+        let bar = numbers.interval_kib_per_second.map(|(low, high)| {
+            let (left, low, high) = (x - 3.0, self.y(low), self.y(high));
+            format!(
+                r#"<path class="interval" d="M{left:.1},{high:.1}h6M{x:.1},{high:.1}V{low:.1}M{left:.1},{low:.1}h6"/>
+"#
+            )
+        });
+        let (bar, title) = (bar.unwrap_or_default(), values(series, point));
         format!(
-            r#"<path class="quartiles" d="M{left:.1},{q3:.1}h6M{x:.1},{q3:.1}V{q1:.1}M{left:.1},{q1:.1}h6"/>
-<path class="marker" transform="translate({x:.1},{y:.1})" d="{marker}" fill="{fill}">
+            r#"{bar}<path class="marker" transform="translate({x:.1},{y:.1})" d="{marker}" fill="{fill}">
 <title>{title}</title></path>
 "#
         )
@@ -272,11 +278,16 @@ fn values(series: &Series, point: &Point) -> String {
     let interval = match numbers.interval_kib_per_second {
         Some((low, high)) => {
             let (from, to) = (bandwidth_label(low), bandwidth_label(high));
-            format!("95 % interval {from} to {to} ({low} to {high} KiB/s)")
+            format!("95 % interval {from} to {to}")
         }
-        None => "no interval with fewer than six samples".to_owned(),
+        None => "no interval: too few samples".to_owned(),
     };
-    format!("{name}\nbuffer size {size} ({bytes} bytes)\nmedian {rate} ({median} KiB/s)\n{interval}\nn = {n}")
+    let total = units::size(point.total_bytes as f64);
+    let quiet = if point.quiet { "" } else { "\nnot measured under quiet conditions" };
+    format!(
+        "{name}\nbuffer size {size} ({bytes} bytes)\nmedian {rate}\n{interval}\nn = {n}, {total} per \
+         sample{quiet}"
+    )
 }
 
 /// The legend, starting at `y`, and its lower end.
