@@ -108,8 +108,8 @@ pub(crate) fn shared_cpu_warning(cpu: Option<usize>) -> Option<Warning> {
     let others = host::others_pinned_to(cpu);
     let numbers = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "another benchmark is pinned to CPU {cpu} (process {numbers}), so both take turns; use another --cpu, \
-         or run one after the other"
+        "another benchmark is pinned to CPU {cpu} (process {numbers}), so both take turns; use another \
+         --cpu, or run one after the other"
     );
     (!others.is_empty()).then(|| Warning::new(WarningKind::SharedCpu, message))
 }

@@ -47,7 +47,7 @@ pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
     }
     let warnings = [
         first(document, BenchmarkConfiguration::lower_caches),
-        hole_warning(document),
+        hole_warning(document).filter(|warning| !document.warnings.iter().any(|it| it.kind == warning.kind)),
         first(document, BenchmarkConfiguration::direct_from_memory),
         cache_missed(document).map(|message| Warning::new(WarningKind::CacheNotReached, message)),
         disturbance_warning(document),

@@ -60,8 +60,8 @@ impl<'a> Winner<'a> {
     }
 }
 
-/// The winner among the points of one size. The points are visited in random order, so a disturbance of the whole
-/// sweep concerns all of them. If it concerns only some points, no path is called the fastest.
+/// The winner among the points of one size. The points are visited in random order, so a disturbance of the
+/// whole sweep concerns all of them. If it concerns only some points, no path is called the fastest.
 pub(super) fn winner<'a>(runs: &[&'a SweepRun], document: &SweepDocument) -> Winner<'a> {
     let compared = || runs.iter().filter(|run| !run.benchmark_configuration.is_floor());
     let quiet = |run: &&&SweepRun| run.summary.as_ref().is_some_and(|summary| summary.quiet);

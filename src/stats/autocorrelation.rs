@@ -11,25 +11,24 @@ const MIN_BATCHED: usize = 22;
 /// Highest assumed correlation of neighbours: the effective number of values is then a nineteenth.
 const MAX_CORRELATION: f64 = 0.9;
 
-/// The interval of the median of `values`, which are in the order of measurement, with about 95 % confidence: that
-/// of [`certain_interval`], or else the range of all values. `None` for five values or fewer.
+/// The interval of the median of `values`, which are in the order of measurement, with about 95 % confidence:
+/// that of [`certain_interval`], or else the range of all values. `None` for five values or fewer.
 pub fn series_interval(values: &[f64]) -> Option<(f64, f64)> {
     let range = || median_interval(values).and(ends(values));
     certain_interval(values).or_else(range)
 }
 
 /// The interval of the median of `values`, which are in the order of measurement, with about 95 % confidence.
-/// `None` for five values or fewer, and for fewer than 22 if they are so correlated that no two of them enclose
-/// the median with enough confidence.
+/// `None` for five values or fewer, and for fewer than 22 if they are so correlated that no two of them
+/// enclose the median with enough confidence.
 ///
 /// The ranks of [`median_interval`] assume independent values. The correlation `r` of neighbours is estimated
-/// from their ranks, and the distance of the two ranks from the middle is widened by
-/// sqrt((1 + r) / (1 - r)), as for the mean of an autoregressive series (Law, "Simulation Modeling and
-/// Analysis", 5th edition 2015, section 4.4). An estimate from few values is too low, by about
-/// (1 + 4 r) / n (Kendall, Biometrika 41, 1954), so 1.5 / n is added, or 3 / n if they are clearly correlated.
-/// From 22 values on, the interval is widened only if `r` exceeds 0.7 of its standard error 1 / sqrt(n); it
-/// then also encloses the interval of ten batches. `cargo bench --bench coverage` simulates the coverage
-/// together with the stopping rule.
+/// from their ranks, and the distance of the two ranks from the middle is widened by sqrt((1 + r) / (1 - r)),
+/// as for the mean of an autoregressive series (Law, "Simulation Modeling and Analysis", 5th edition 2015,
+/// section 4.4). An estimate from few values is too low, by about (1 + 4 r) / n (Kendall, Biometrika 41,
+/// 1954), so 1.5 / n is added, or 3 / n if they are clearly correlated. From 22 values on, the interval is
+/// widened only if `r` exceeds 0.7 of its standard error 1 / sqrt(n); it then also encloses the interval of
+/// ten batches. `cargo bench --bench coverage` simulates the coverage together with the stopping rule.
 pub(super) fn certain_interval(values: &[f64]) -> Option<(f64, f64)> {
     let n = values.len() as f64;
     let independent = median_interval(values)?;

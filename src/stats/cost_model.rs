@@ -91,7 +91,7 @@ fn medians<T: AsRef<[f64]>>(groups: &[T]) -> Option<Vec<f64>> {
 ///
 /// The sum is convex, and linear between the lines on which a row fits exactly. Its minimum therefore lies
 /// where two of these lines cross, or where one crosses an axis; all of these points are tried.
-fn least_absolute(rows: &[(f64, f64)], stop: &dyn Fn() -> bool) -> Option<(f64, f64, f64)> {
+pub(super) fn least_absolute(rows: &[(f64, f64)], stop: &dyn Fn() -> bool) -> Option<(f64, f64, f64)> {
     let on_axes = rows.iter().flat_map(|&(x, y)| [(1.0 / x, 0.0), (0.0, 1.0 / y)]);
     let in_time = rows.iter().enumerate().take_while(|_| !stop());
     let pairs = in_time.flat_map(|(i, &p)| rows[..i].iter().map(move |&q| (p, q)));

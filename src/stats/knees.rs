@@ -1,7 +1,6 @@
 //! Knees of a curve of bandwidth over block size: changes of its slope on logarithmic axes.
 
 use super::bootstrap::{Estimate, Resampling, is_resamplable, replicates};
-use super::cost_model::{CostPoint, FittedCostModel};
 use super::median::median;
 
 /// Maximum number of knees.
@@ -118,31 +117,6 @@ fn is_supported(x: &[f64], y: &[f64], fit: &Fit, index: usize, stop: &dyn Fn() -
     let without = best_fit(x, y, &[others], stop);
     without
         .is_none_or(|without| information_criterion(fit, x.len()) < information_criterion(&without, x.len()))
-}
-
-/// The knees that a cost model of the same points does not explain: those of the bandwidth divided by that of the
-/// model. Their slopes are relative to the model.
-///
-/// # Errors
-/// `None` as in [`find_knees`].
-pub fn find_unexplained_knees(
-    points: &[CostPoint],
-    model: &FittedCostModel,
-    resampling: &Resampling,
-    stop: &dyn Fn() -> bool,
-) -> Option<Vec<FittedKnee>> {
-    let usable = || points.iter().filter(|point| point.calls > 0);
-    let ratios: Vec<Vec<f64>> = usable()
-        .map(|point| {
-            let expected = model.seconds(point.calls, point.bytes);
-            point.seconds.iter().map(|seconds| expected / seconds).collect()
-        })
-        .collect();
-    let curve: Vec<CurvePoint> = usable()
-        .zip(&ratios)
-        .map(|(point, ratios)| CurvePoint { block_bytes: point.bytes / point.calls, bandwidths: ratios })
-        .collect();
-    find_knees(&curve, resampling, stop)
 }
 
 /// The constant (name, bytes) within the interval of a knee, both ends included, that is nearest to the knee.

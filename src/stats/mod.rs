@@ -9,11 +9,13 @@ mod correlation;
 mod cost_model;
 mod disturbance;
 mod knees;
+mod level_change;
 mod median;
 mod multiple;
 mod rank_tests;
 mod ranks;
 mod stopping;
+mod unexplained;
 mod warmup;
 
 pub use autocorrelation::series_interval;
@@ -24,7 +26,8 @@ pub use comparison::{Ratio, Verdict, allowance, paired_ratio, ratio_of_medians, 
 pub use correlation::drift;
 pub use cost_model::{CostPoint, FittedCostModel, fit_cost_model};
 pub use disturbance::{disturbed, hardly_left_alone, self_inflicted};
-pub use knees::{CurvePoint, FittedKnee, candidate, find_knees, find_unexplained_knees};
+pub use knees::{CurvePoint, FittedKnee, candidate, find_knees};
 pub use median::{median, median_interval, quantile};
 pub use stopping::{Decision, FIRST_LOOK, decide, foreseen_look, precise};
+pub use unexplained::find_unexplained_knees;
 pub use warmup::warmup_length;

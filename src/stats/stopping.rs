@@ -21,8 +21,8 @@ pub enum Decision {
 }
 
 /// Decides whether to stop sampling a point: a point is precise enough if half the interval of the median of
-/// its counted `samples`, which allows for correlated neighbours, divided by the median, is at most `precision` (0.02 is
-/// 2 %).
+/// its counted `samples`, which allows for correlated neighbours, divided by the median, is at most
+/// `precision` (0.02 is 2 %).
 ///
 /// Samples are examined only from `next_look` on, and the looks are n = 10, 15, 22, 33, 50, 75 ... and
 /// `largest_n`. A rule that looks after every sample stops at the first lucky one (Armitage, McPherson &

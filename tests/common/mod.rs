@@ -42,7 +42,7 @@ pub fn outcome(output: Output) -> Outcome {
 }
 
 /// Standard error without the warning about other benchmarks on the same CPU: tests run side by side.
-fn without_neighbours(stderr: &str) -> String {
+pub fn without_neighbours(stderr: &str) -> String {
     let lines = stderr.split_inclusive('\n');
     lines.filter(|line| !line.contains("another benchmark is pinned to CPU")).collect()
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::Outcome;
+use crate::common::{Outcome, without_neighbours};
 
 /// A run in the background, killed when the test fails.
 pub struct Running {
@@ -56,7 +56,8 @@ impl Running {
             std::thread::sleep(Duration::from_millis(1));
         };
         stdout.extend(reader.map(|reader| reader.join().unwrap()));
-        Outcome { code: status.code(), stdout, stderr: read(self.child.stderr.take().unwrap()) }
+        let stderr = without_neighbours(&read(self.child.stderr.take().unwrap()));
+        Outcome { code: status.code(), stdout, stderr }
     }
 }
 

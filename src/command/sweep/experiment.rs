@@ -18,6 +18,7 @@ use super::point::{Machine, RefusedPoint, SweepPoint};
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
+use crate::engine::extents;
 use crate::engine::inode::Inode;
 use crate::engine::interrupt::{self, Deadline};
 use crate::engine::operation::Direction;
@@ -175,6 +176,7 @@ impl Experiment {
             strategies,
             block_sizes_bytes: sizes,
         };
+        experiment.warnings.extend(requests.iter().find_map(|request| hole_warning(request, target)));
         for request in requests {
             if let Some(error) = experiment.end_of_preparation() {
                 experiment.refuse(request, error);
@@ -483,6 +485,16 @@ impl Experiment {
             rounds: self.rounds,
         }
     }
+}
+
+/// A warning about holes in the range of a sweep that writes. The trials of its points fill them.
+fn hole_warning(request: &Request, target: &Target) -> Option<Warning> {
+    let writes = request.workload.direction == Direction::Write;
+    let total_bytes = DEFAULT_TOTAL_BYTES.min(target.size_bytes()?);
+    let mut configuration = prepared::configuration(request, Vec::new(), false);
+    configuration.totalsize = total_bytes;
+    prepared::describe_extents(&mut configuration, extents::unstored(target, total_bytes));
+    configuration.never_written().filter(|_| writes)
 }
 
 /// The result file, which must not be the measured file.

@@ -127,7 +127,8 @@ fn round_step(least: f64) -> f64 {
 /// KiB per MiB, the unit of bandwidths.
 const KIB_PER_MIB: f64 = 1024.0;
 
-/// A bandwidth in KiB/s as text, such as `7444 MiB/s`: four significant digits, and all before the decimal point.
+/// A bandwidth in KiB/s as text, such as `7444 MiB/s`: four significant digits, and all before the decimal
+/// point.
 pub(super) fn bandwidth_label(kib_per_second: f64) -> String {
     format!("{} MiB/s", mib(kib_per_second))
 }

@@ -248,8 +248,8 @@ impl Plot {
         )
     }
 
-    /// The bar of the interval, and the marker at the median, which is open if the point was not measured under
-    /// quiet conditions. Viewers show the title of the marker as a tooltip.
+    /// The bar of the interval, and the marker at the median, which is open if the point was not measured
+    /// under quiet conditions. Viewers show the title of the marker as a tooltip.
     fn point(&self, series: &Series, point: &Point) -> String {
         let (numbers, Style { marker, fill, .. }) = (&point.numbers, series.style);
         let (x, y) = (self.x(point.block_bytes as f64), self.y(numbers.median_kib_per_second));
@@ -257,7 +257,8 @@ impl Plot {
         let bar = numbers.interval_kib_per_second.map(|(low, high)| {
             let (left, low, high) = (x - 3.0, self.y(low), self.y(high));
             format!(
-                r#"<path class="interval" d="M{left:.1},{high:.1}h6M{x:.1},{high:.1}V{low:.1}M{left:.1},{low:.1}h6"/>
+                r#"<path class="interval" d="M{left:.1},{high:.1}h6M{x:.1},{high:.1}V{low:.1}"/>
+<path class="interval-end" d="M{left:.1},{low:.1}h6"/>
 "#
             )
         });
