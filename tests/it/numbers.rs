@@ -1,5 +1,5 @@
-//! Numbers that misled: each test is one kind of fault, with the correct value. Those that need mounts or root are
-//! in `tests/needs/numbers.rs`.
+//! Numbers that misled: each test is one kind of fault, with the correct value. Those that need mounts or
+//! root are in `tests/needs/numbers.rs`.
 
 use std::path::Path;
 
