@@ -12,7 +12,7 @@ const MIN_BATCHED: usize = 22;
 const MAX_CORRELATION: f64 = 0.9;
 
 /// The interval of the median of `values`, which are in the order of measurement, with about 95 % confidence:
-/// that of [`certain_interval`], or else the range of all values. `None` for five values or fewer.
+/// that of `certain_interval`, or else the range of all values. `None` for five values or fewer.
 pub fn series_interval(values: &[f64]) -> Option<(f64, f64)> {
     let range = || median_interval(values).and(ends(values));
     certain_interval(values).or_else(range)

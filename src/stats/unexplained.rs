@@ -6,7 +6,7 @@ use super::knees::{CurvePoint, FittedKnee, find_knees};
 use super::level_change;
 
 /// The knees that a cost model of the same points does not explain: a change of the level of the bandwidth
-/// ([`level_change`]), or else the knees of the bandwidth divided by that of the model. Their slopes are
+/// (`level_change.rs`), or else the knees of the bandwidth divided by that of the model. Their slopes are
 /// relative to the model.
 ///
 /// # Errors
