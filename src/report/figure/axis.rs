@@ -168,7 +168,7 @@ mod tests {
         let linear = Axis::of_bandwidths([5.0, 7.3 * 1048576.0].into_iter(), false);
         assert_eq!(labels(&linear), ["0", "1000", "2000", "3000", "4000", "5000", "6000", "7000"]);
         let small = Axis::of_bandwidths([0.35 * 1024.0].into_iter(), false);
-        assert_eq!(labels(&small), ["0", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30", "0.35"]);
+        assert_eq!(labels(&small), ["0.00", "0.05", "0.10", "0.15", "0.20", "0.25", "0.30", "0.35"]);
         let log = Axis::of_bandwidths([2048.0, 7.3 * 1048576.0].into_iter(), true);
         assert_eq!(labels(&log), ["4", "16", "64", "256", "1024", "4096"]);
         for axis in [linear, small, log] {
