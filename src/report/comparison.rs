@@ -35,7 +35,7 @@ pub struct Comparison {
     /// Name of the second result.
     pub new: String,
     /// Number of runs on each side. Several runs are compared as runs: their samples are not pooled.
-    pub runs: (u64, u64),
+    pub run_counts: (u64, u64),
     /// Differences between the environments of the results.
     pub environment: Vec<Difference>,
     /// Reasons why the results cannot be compared; empty if they can.
@@ -276,7 +276,7 @@ pub fn compare(
     let mut comparison = Comparison {
         old: names(&old),
         new: names(&new),
-        runs: (old.len() as u64, new.len() as u64),
+        run_counts: (old.len() as u64, new.len() as u64),
         threshold,
         ..Comparison::default()
     };
@@ -432,7 +432,7 @@ pub fn judge_pairs(comparison: &mut Comparison, configuration: &BenchmarkConfigu
     let mib_per_second = |side: fn(&(f64, f64)) -> f64| {
         stats::median(&counted.iter().map(side).collect::<Vec<f64>>()).map(|seconds| 1.0 / seconds / MIB)
     };
-    comparison.runs = (1, 1);
+    comparison.run_counts = (1, 1);
     comparison.medians_mib_per_second = mib_per_second(|pair| pair.0).zip(mib_per_second(|pair| pair.1));
     if !quiet {
         let disturbed = comparison.pairs.iter().filter(|pair| pair.disturbed).count();

@@ -97,11 +97,11 @@ fn several_runs_on_each_side_are_compared_as_runs() {
     let compared = run(scratch.folder(), "compare -j a1 a2 -- b1 b2");
     assert!(matches!(compared.code, Some(0 | 1)), "{compared:?}");
     let document = compared.json();
-    assert_eq!(document["runs"], serde_json::json!([2, 2]));
+    assert_eq!(document["run_counts"], serde_json::json!([2, 2]));
     let point = &document["points"][0];
     assert!(point["smallest_detectable_fraction"].as_f64().unwrap() >= 0.0299, "{point}");
     let single = run(scratch.folder(), "compare -j a1 b1").json();
-    assert_eq!(single["runs"], serde_json::json!([1, 1]));
+    assert_eq!(single["run_counts"], serde_json::json!([1, 1]));
     for words in ["compare a1", "compare a1 a2 b1", "compare a1 a2 -- b1", "compare a1 -- b1 b2"] {
         let ended = run(scratch.folder(), words);
         assert_eq!(ended.code, Some(64), "{words}");
