@@ -6,13 +6,13 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from math import comb, nan
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from ._constants import common_constants
+from ._interval import series_interval
 from ._schema import READABLE_VERSIONS, upgrade
 
 # Roles of samples that statistics leave out.
@@ -105,29 +105,20 @@ def summary(
 
     Warm-up and disturbed samples are left out. The first sample of a plain run is not warm-up by itself: drop it by
     `frame[frame["sample"] > 0]`. Name in `by` what must not be mixed, as the source where there are several.
-    The unit is that of the column: bytes per second, seconds, or nanoseconds. The interval (low, high) is that of order
-    statistics and assumes independent samples; it is missing with fewer than six.
+    The unit is that of the column: bytes per second, seconds, or nanoseconds. The interval (low, high) is wider where
+    consecutive samples are correlated, so keep them in order; it is missing with fewer than six.
     """
     measured = frame[~frame["role"].isin(NOT_COUNTED)]
     points = measured.groupby(list(by), dropna=False)[COLUMN_OF_QUANTITY[quantity]]
     columns = {
         "n": points.size(),
         "median": points.median(),
-        "low": points.agg(lambda values: _interval(values)[0]),
-        "high": points.agg(lambda values: _interval(values)[1]),
+        "low": points.agg(lambda values: series_interval(values)[0]),
+        "high": points.agg(lambda values: series_interval(values)[1]),
         "q1": points.quantile(0.25),
         "q3": points.quantile(0.75),
     }
     return pd.DataFrame(columns).reset_index()
-
-
-def _interval(values: pd.Series[float]) -> tuple[float, float]:
-    """The order statistics that enclose the median with at least 95 % confidence (docs/method.md, section 9)."""
-    count, ordered = len(values), sorted(values)
-    for low in range(count // 2, 0, -1):
-        if sum(comb(count, below) for below in range(low, count - low + 1)) >= 0.95 * 2**count:
-            return ordered[low - 1], ordered[count - low]
-    return nan, nan
 
 
 def _table(documents: Sequence[tuple[Mapping[str, Any], str | None]]) -> pd.DataFrame:

@@ -76,6 +76,8 @@ def test_summary_is_the_programs_own(swept: Path) -> None:
         assert summary.loc[point, "n"] == run["summary"]["n"]
         for name in ("median", "q1", "q3"):
             assert np.isclose(summary.loc[point, name], 1024 * run["summary"][f"{name}_kib_per_second"])
+        interval = run["summary"]["interval_kib_per_second"] or [np.nan, np.nan]
+        assert np.allclose(summary.loc[point, ["low", "high"]].astype(float), 1024 * np.array(interval), equal_nan=True)
 
 
 @pytest.mark.parametrize("role", ["warmup", "disturbed"])

@@ -105,6 +105,47 @@ fn a_picture_says_what_its_numbers_mean() {
     assert!(words.contains("fitted knees"), "{words}");
 }
 
+/// The values of an attribute of all elements of this class.
+fn attributes(svg: &str, class: &str, name: &str) -> Vec<String> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let elements = document.descendants().filter(|node| node.attribute("class") == Some(class));
+    elements.map(|node| node.attribute(name).unwrap().to_owned()).collect()
+}
+
+fn open_markers(svg: &str) -> usize {
+    attributes(svg, "marker", "fill").iter().filter(|fill| *fill == "#fff").count()
+}
+
+/// Places of the dots in the picture.
+fn dots(svg: &str) -> Vec<[f64; 2]> {
+    let document = roxmltree::Document::parse(svg).unwrap();
+    let dots = document.descendants().filter(|node| node.has_tag_name("circle"));
+    dots.map(|dot| ["cx", "cy"].map(|name| dot.attribute(name).unwrap().parse().unwrap())).collect()
+}
+
+/// With seven samples the interval of the median goes from the lowest to the highest.
+#[test]
+fn a_bar_spans_the_interval_and_a_point_without_an_interval_has_none() {
+    let picture = svg(&[Path::new(SWEEP)], &[]);
+    let dots = dots(&picture);
+    for bar in attributes(&picture, "interval", "d") {
+        let (before, low) = bar.split_once('V').unwrap();
+        let (_, upper_end) = before.rsplit_once('M').unwrap();
+        let (x, high) = upper_end.split_once(',').unwrap();
+        for end in [low, high] {
+            let end = [x, end].map(|number| number.parse().unwrap());
+            assert!(dots.contains(&end), "{bar}");
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let mut sweep = sweep();
+    sweep["runs"][0]["benchmark_samples"].as_array_mut().unwrap().truncate(5);
+    let path = write(&folder, "few.json", serde_json::to_vec(&sweep).unwrap());
+    let picture = svg(&[&path], &[]);
+    assert_eq!((count(&picture, "marker"), count(&picture, "interval")), (POINTS, POINTS - 1));
+    assert_eq!(picture.matches("no interval: too few samples").count(), 1);
+}
+
 #[test]
 fn a_point_that_was_not_quiet_has_an_open_marker_and_conclusions_are_on_the_page() {
     let folder = TempDir::new().unwrap();
@@ -112,7 +153,9 @@ fn a_point_that_was_not_quiet_has_an_open_marker_and_conclusions_are_on_the_page
     sweep["runs"][0]["summary"]["quiet"] = false.into();
     sweep["conclusions"] = serde_json::json!(["mmap <is> fastest."]);
     let path = write(&folder, "unquiet.json", serde_json::to_vec(&sweep).unwrap());
-    let words = texts(&svg(&[&path], &[])).join(" ");
+    let picture = svg(&[&path], &[]);
+    assert_eq!((open_markers(&picture), open_markers(&svg(&[Path::new(SWEEP)], &[]))), (1, 0));
+    let words = texts(&picture).join(" ");
     assert!(
         words.contains(&format!("Open markers (1 of {POINTS}) were not measured under quiet")),
         "{words}"

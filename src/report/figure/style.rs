@@ -9,8 +9,6 @@ pub(super) struct Style {
     pub(super) dash: &'static str,
     /// Outline of the marker around (0, 0), as SVG path data in pixels; empty for no marker.
     pub(super) marker: &'static str,
-    /// Fill colour of the marker: the colour of the series, or white.
-    pub(super) fill: &'static str,
 }
 
 /// The palette of Okabe & Ito, "Color Universal Design", 2008, whose colours are distinct with any common
@@ -39,25 +37,28 @@ const REFERENCE_DASHES: [&str; 3] = ["", "5 3", "1.5 2.5"];
 /// The style of the strategy with this index in a figure of one result. Colour, marker and dash pattern all
 /// depend on the strategy.
 pub(super) fn of_strategy(strategy: usize) -> Style {
-    let again = strategy / MARKERS.len();
-    style(strategy, (strategy + again).is_multiple_of(2), DASHES[strategy % DASHES.len()])
+    style(strategy, strategy, strategy)
 }
 
-/// The style in a figure of several results. Colour and outline depend on the strategy, so that its curves
-/// are easy to compare. Dash pattern and fill depend on the index of the result.
+/// The style in a figure of several results. The colour depends on the strategy, so that its curves are easy
+/// to compare. The dash pattern depends on the result; from the sixth result on the marker does, too.
 pub(super) fn of_result(strategy: usize, result: usize) -> Style {
-    style(strategy, result.is_multiple_of(2), DASHES[result % DASHES.len()])
+    style(strategy, strategy + result / DASHES.len(), result)
 }
 
-fn style(strategy: usize, filled: bool, dash: &'static str) -> Style {
-    let (colour, marker) = (COLOURS[strategy % COLOURS.len()], MARKERS[strategy % MARKERS.len()]);
-    Style { colour, dash, marker, fill: if filled { colour } else { "#fff" } }
+/// The style with these indexes. All markers are filled: an open marker has a meaning of its own.
+fn style(colour: usize, marker: usize, dash: usize) -> Style {
+    Style {
+        colour: COLOURS[colour % COLOURS.len()],
+        marker: MARKERS[marker % MARKERS.len()],
+        dash: DASHES[dash % DASHES.len()],
+    }
 }
 
 /// The style of the reference with this index.
 pub(super) fn of_reference(index: usize) -> Style {
     let dash = REFERENCE_DASHES[index % REFERENCE_DASHES.len()];
-    Style { colour: "#888", dash, marker: "", fill: "none" }
+    Style { colour: "#888", dash, marker: "" }
 }
 
 #[cfg(test)]
@@ -67,7 +68,7 @@ mod tests {
     #[test]
     fn every_strategy_and_result_has_its_own_style() {
         let single: Vec<Style> = (0..35).map(of_strategy).collect();
-        let several: Vec<Style> = (0..70).map(|index| of_result(index % 7, index / 7)).collect();
+        let several: Vec<Style> = (0..245).map(|index| of_result(index % 7, index / 7)).collect();
         for styles in [single, several] {
             for (index, style) in styles.iter().enumerate() {
                 assert!(!styles[index + 1..].contains(style), "{index}");

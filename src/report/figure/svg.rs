@@ -70,11 +70,11 @@ pub(super) fn plot(figure: &Figure, log_y: bool) -> String {
 
 /// Line and marker of a legend entry. The line starts at (0, 0) and is [`LEGEND_LINE`] long.
 pub(super) fn legend_key(style: &Style) -> String {
-    let Style { colour, marker, fill, .. } = style;
+    let Style { colour, marker, .. } = style;
     let (dash, middle) = (dashes(style.dash), LEGEND_LINE / 2.0);
     format!(
         r#"<path d="M0,0H{LEGEND_LINE}" stroke="{colour}" stroke-width="1.3"{dash}/><path
- transform="translate({middle})" d="{marker}" fill="{fill}" stroke="{colour}" stroke-width="1.3"/>"#
+ transform="translate({middle})" d="{marker}" fill="{colour}" stroke="{colour}" stroke-width="1.3"/>"#
     )
 }
 
@@ -251,9 +251,9 @@ impl Plot {
     /// The bar of the interval, and the marker at the median, which is open if the point was not measured
     /// under quiet conditions. Viewers show the title of the marker as a tooltip.
     fn point(&self, series: &Series, point: &Point) -> String {
-        let (numbers, Style { marker, fill, .. }) = (&point.numbers, series.style);
+        let (numbers, Style { colour, marker, .. }) = (&point.numbers, series.style);
         let (x, y) = (self.x(point.block_bytes as f64), self.y(numbers.median_kib_per_second));
-        let fill = if point.quiet { fill } else { "#fff" };
+        let fill = if point.quiet { colour } else { "#fff" };
         let bar = numbers.interval_kib_per_second.map(|(low, high)| {
             let (left, low, high) = (x - 3.0, self.y(low), self.y(high));
             format!(
