@@ -201,7 +201,7 @@ mod tests {
         let refused = hanging.wait_attached(None, Duration::from_millis(200));
         assert!(refused.unwrap_err().to_string().contains("it did not attach: it printed nothing"));
         drop(hanging);
-        // Its children have been killed, too. A killed process is seen until it has run once more.
+        // Its children have also been killed. A killed process is seen until it has run once more.
         while !members(group).is_empty() {
             assert!(started.elapsed() < Duration::from_secs(60), "{:?}", members(group));
             std::thread::sleep(Duration::from_millis(10));

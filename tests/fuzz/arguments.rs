@@ -11,7 +11,7 @@ use crate::program::{run, shown};
 use crate::sandbox::NAMES;
 
 /// Flags, each with a kind of value (an empty one has none) and the commands that take it.
-const FLAGS: [(&str, &str, &str); 42] = [
+const FLAGS: [(&str, &str, &str); 47] = [
     ("-r", "", "run sweep"),
     ("-w", "", "run sweep rerun"),
     ("-c", "", "run"),
@@ -41,7 +41,12 @@ const FLAGS: [(&str, &str, &str); 42] = [
     ("--access", "access", "run ab"),
     ("--seed", "count", "run sweep ab"),
     ("--explain", "", "run"),
-    ("--precision", "fraction", "sweep"),
+    ("--precision", "fraction", "sweep ab"),
+    ("--budget", "duration", "sweep ab"),
+    ("--file-size", "total", "run sweep"),
+    ("--strict", "", "run sweep ab compare rerun"),
+    ("--wide", "", "sweep"),
+    ("--knees", "", "sweep plot"),
     ("--largest-n", "count", "sweep"),
     ("--order", "order", "sweep"),
     ("--csv", "", "sweep"),
@@ -116,6 +121,7 @@ fn values(kind: &str) -> &'static [&'static str] {
         "order" => &["random", "ascending", "descending", "bogus", "", "x"],
         "only" => &["directions", "data", "bogus", "", ",", "x"],
         "settle" => &["0", "0.001", "0", "-1", "nan", "inf", "x"],
+        "duration" => &["150ms", "300ms", "1ms", "0", "-1s", "1h", "5", "", "x"],
         "fraction" => &["2%", "0.02", "50%", "0", "-3%", "200%", "nan", "x"],
         "name" => &[
             "new",

@@ -41,7 +41,7 @@ pub(super) fn of_strategy(strategy: usize) -> Style {
 }
 
 /// The style in a figure of several results. The colour depends on the strategy, so that its curves are easy
-/// to compare. The dash pattern depends on the result; from the sixth result on the marker does, too.
+/// to compare. The dash pattern depends on the result, and from the sixth result on also the marker.
 pub(super) fn of_result(strategy: usize, result: usize) -> Style {
     style(strategy, strategy + result / DASHES.len(), result)
 }
