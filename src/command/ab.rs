@@ -56,6 +56,7 @@ pub(crate) fn run(
     comparison.warnings.extend(resized);
     comparison.warnings.extend([old.evidence(), new.evidence()].concat());
     judge_pairs(comparison, &new.configuration);
+    comparison.configurations = vec![old.configuration, new.configuration];
     outcome?;
     Ok(exit_code(comparison))
 }

@@ -10,7 +10,8 @@ pub struct Unstored {
     /// In holes, from lseek(2) SEEK_HOLE. Some filesystems also count unwritten extents here.
     pub hole_bytes: u64,
     /// Allocated but never written, from FIEMAP. `None` if the filesystem does not report it, or not yet: an
-    /// extent counts as unwritten while its data waits in the page cache.
+    /// extent counts as unwritten while its data waits in the page cache. Also `None` if the kernel does not
+    /// tell whether data waits there, for example about a file of another user.
     pub unwritten_bytes: Option<u64>,
 }
 
@@ -22,7 +23,7 @@ pub fn unstored(target: &Target, total_bytes: u64) -> Option<Unstored> {
     }
     let hole_bytes = hole_bytes(target, i64::try_from(total_bytes).ok()?)?;
     // This check comes first. Pages that are written out in between would make a later one wrong.
-    let settled = residency::unwritten_pages(target, total_bytes).is_none_or(|pages| pages == 0);
+    let settled = residency::unwritten_pages(target, total_bytes).is_some_and(|pages| pages == 0);
     let unwritten_bytes = settled.then(|| fiemap::unwritten_bytes(target, total_bytes)).flatten();
     Some(Unstored { hole_bytes, unwritten_bytes })
 }

@@ -10,7 +10,8 @@ mod processor;
 mod users;
 
 use std::ffi::OsStr;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
@@ -54,16 +55,27 @@ pub(super) fn filesystem(path: &Path) -> Option<Filesystem> {
 }
 
 pub(super) fn others_pinned_to(cpu: usize) -> Vec<i32> {
-    let comm = |process: &Path| read(process.join("comm"));
-    let own_name = comm(Path::new("/proc/self"));
+    let Some(own_name) = program_name(Path::new("/proc/self")) else { return Vec::new() };
     let own = std::process::id() as i32;
     let processes = entries("/proc").into_iter();
     let others = processes.filter_map(|folder| Some((name_of(&folder).parse::<i32>().ok()?, folder)));
     others
-        .filter(|(pid, folder)| *pid != own && own_name.is_some() && comm(folder) == own_name)
-        .filter(|(pid, _)| is_pinned_to(*pid, cpu))
+        .filter(|(pid, _)| *pid != own && is_pinned_to(*pid, cpu))
+        .filter(|(_, folder)| program_name(folder).as_ref() == Some(&own_name))
         .map(|(pid, _)| pid)
         .collect()
+}
+
+/// The file name of a process's program; `None` for a thread of the kernel. The link to the program is
+/// readable by its user only, other users see the first 15 bytes of the name.
+fn program_name(process: &Path) -> Option<String> {
+    const COMM_BYTES: usize = 15;
+    let name = match fs::read_link(process.join("exe")) {
+        Ok(program) => name_of(&program).trim_end_matches(" (deleted)").to_owned(),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => read(process.join("comm"))?,
+        Err(_) => return None,
+    };
+    Some(name.chars().take(COMM_BYTES).collect())
 }
 
 /// True if a process may run only on this CPU.

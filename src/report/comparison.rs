@@ -47,6 +47,8 @@ pub struct Comparison {
     pub machine: Vec<MachineChange>,
     /// Points that are in both results.
     pub points: Vec<ComparedPoint>,
+    /// Both settings, as they were requested and granted; empty except for `ab`.
+    pub configurations: Vec<BenchmarkConfiguration>,
     /// The pairs in the order of measurement; empty except for `ab`.
     pub pairs: Vec<PairRecord>,
     /// Median bandwidths of both settings, in MiB/s; null except for `ab`.

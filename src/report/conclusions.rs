@@ -2,7 +2,7 @@
 //! do not overlap, or that lie close together; a sentence that the intervals do not support is left out.
 
 use super::sweep::{SweepDocument, SweepRun};
-use super::winner::{Cell, winner};
+use super::winner::{Cell, RAMP_WINDOWS, Winner, winner};
 use crate::units;
 
 /// Paths are alike if no interval is further than this from another, as a fraction.
@@ -11,16 +11,21 @@ const ALIKE: f64 = 0.05;
 /// The sentences.
 pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
     let rows = rows(document);
-    let measured = rows.iter().any(|row| !row.cells.is_empty());
-    let sentences = [fastest(&rows), alike(&rows), sufficient_size(&rows), direct(&rows)];
-    sentences.into_iter().flatten().filter(|_| measured).collect()
+    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
+    let sentences =
+        [fastest(&rows), on_ramp(&rows, window_bytes), direct(&rows), alike(&rows), sufficient_size(&rows)];
+    sentences.into_iter().flatten().take(MOST).collect()
 }
 
-/// The points of one size that have an interval, without the floor.
+/// Most sentences, of which the first are the most important.
+const MOST: usize = 4;
+
+/// The points of one size that have an interval, without the floor. None if cold samples of the size are too
+/// short to be compared.
 struct Row<'a> {
     block_bytes: u64,
     cells: Vec<Cell<'a>>,
-    winner: Option<&'a str>,
+    winner: Winner<'a>,
 }
 
 fn rows(document: &SweepDocument) -> Vec<Row<'_>> {
@@ -30,8 +35,10 @@ fn rows(document: &SweepDocument) -> Vec<Row<'_>> {
             .iter()
             .filter(|run| run.benchmark_configuration.buffersize == *block_bytes)
             .collect();
-        let cells = runs.iter().filter_map(|run| Cell::of(run)).collect();
-        Row { block_bytes: *block_bytes, cells, winner: winner(&runs, document).name() }
+        let winner = winner(&runs, document);
+        let compared = runs.iter().filter(|_| winner != Winner::OnRamp);
+        let cells = compared.filter_map(|run| Cell::of(run)).collect();
+        Row { block_bytes: *block_bytes, cells, winner }
     };
     document.sweep_configuration.block_sizes_bytes.iter().map(row).collect()
 }
@@ -66,8 +73,8 @@ fn ranges<'a>(rows: &'a [Row], key: impl Fn(&Row<'a>) -> Option<&'a str>) -> Vec
 /// The fastest path of each range of sizes that has one.
 fn fastest(rows: &[Row]) -> Option<String> {
     let compared = rows.iter().filter(|row| row.cells.len() > 1).count();
-    let undecided = rows.iter().filter(|row| row.winner.is_none() && row.cells.len() > 1).count();
-    let winners = ranges(rows, |row| row.winner);
+    let undecided = rows.iter().filter(|row| row.winner == Winner::None && row.cells.len() > 1).count();
+    let winners = ranges(rows, |row| row.winner.name());
     let words: Vec<String> =
         winners.iter().map(|(name, ranges)| format!("{name} ({})", ranges.join(", "))).collect();
     let rest = match undecided {
@@ -79,6 +86,17 @@ fn fastest(rows: &[Row]) -> Option<String> {
         (_, true) => Some("No path is clearly the fastest at any size.".to_owned()),
         (_, false) => Some(format!("Fastest by buffer size: {}{rest}.", words.join(", "))),
     }
+}
+
+/// The sizes at which no path is compared, because cold samples are too short.
+fn on_ramp(rows: &[Row], window_bytes: u64) -> Option<String> {
+    let (_, sizes) = ranges(rows, |row| (row.winner == Winner::OnRamp).then_some("")).pop()?;
+    Some(format!(
+        "No path is called the fastest at {}: the file or the total is smaller than {RAMP_WINDOWS} readahead \
+         windows of {}, so cold samples mostly measure the start of readahead.",
+        sizes.join(", "),
+        size(window_bytes)
+    ))
 }
 
 /// The size from which all paths through the page cache are alike.
@@ -151,6 +169,7 @@ mod tests {
             median: (low + high) / 2.0,
             direct: *direct,
         };
+        let winner = winner.map_or(Winner::None, Winner::Is);
         Row { block_bytes, winner, cells: cells.iter().map(cell).collect() }
     }
 
@@ -169,6 +188,20 @@ mod tests {
         );
         assert_eq!(fastest(&rows[2..3]).unwrap(), "No path is clearly the fastest at any size.");
         assert_eq!(fastest(&[row(1024, None, &[("a", 1.0, 2.0, false)])]), None, "nothing to compare");
+    }
+
+    #[test]
+    fn sizes_on_the_ramp_are_named_and_not_compared() {
+        let ramp = |bytes| Row { winner: Winner::OnRamp, ..row(bytes, None, &[]) };
+        let rows = [ramp(1024), ramp(2048), row(4096, Some("a"), &[]), ramp(8192)];
+        let sentence = on_ramp(&rows, 8 << 20).unwrap();
+        let begin = "No path is called the fastest at 1 KiB to 2 KiB, 8 KiB: ";
+        assert!(
+            sentence.starts_with(begin) && sentence.contains("4 readahead windows of 8 MiB"),
+            "{sentence}"
+        );
+        assert_eq!(on_ramp(&rows[2..3], 8 << 20), None);
+        assert_eq!((fastest(&rows[..2]), direct(&rows[..2])), (None, None));
     }
 
     #[test]

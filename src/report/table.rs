@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::figure::caption;
 use super::sweep::{CostModel, Floors, Summary, SweepDocument, SweepRun};
-use super::winner::{RAMP_WINDOWS, Winner, winner};
+use super::winner::{Winner, winner};
 use crate::error::ErrorKind;
 use crate::printable::line;
 use crate::stats;
@@ -246,23 +246,10 @@ fn notes(notes: &mut Notes, document: &SweepDocument, table: Table) -> io::Resul
 /// Sentences about what differs between the paths of a row: totals, and buffers that exceed a cache.
 fn like_with_like(document: &SweepDocument) -> Vec<String> {
     let configuration = &document.sweep_configuration;
-    let all = &configuration.block_sizes_bytes;
     let of_size = |bytes: u64| -> Vec<&SweepRun> {
         document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == bytes).collect()
     };
-    let ramp: Vec<u64> =
-        all.iter().copied().filter(|bytes| winner(&of_size(*bytes), document) == Winner::OnRamp).collect();
-    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
-    let ramp = (!ramp.is_empty()).then(|| {
-        format!(
-            "No winner is marked at {}: the file or the total is smaller than {} readahead windows of {}, so \
-             cold samples mostly measure the start of readahead.",
-            size_list(&ramp, all),
-            RAMP_WINDOWS,
-            size(window_bytes)
-        )
-    });
-    let mut sentences: Vec<String> = ramp.into_iter().collect();
+    let mut sentences = Vec::new();
     for strategy in &configuration.strategies {
         let runs = || document.runs_of(strategy).filter(|run| run.summary.is_some());
         let other: Vec<String> = runs()

@@ -68,15 +68,14 @@ pub(super) fn winner<'a>(runs: &[&'a SweepRun], document: &SweepDocument) -> Win
     let quiet_count = compared().filter(quiet).count();
     let mixed = quiet_count > 0 && quiet_count < compared().count();
     let cells: Vec<Cell> = runs.iter().filter_map(|run| Cell::of(run)).collect();
+    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
+    if compared().count() > 1 && runs.iter().any(|run| is_on_ramp(run, window_bytes)) {
+        return Winner::OnRamp;
+    }
     let best = cells.iter().max_by(|a, b| a.low.total_cmp(&b.low));
     let Some(best) = best.filter(|_| cells.len() > 1 && !mixed) else { return Winner::None };
     let is_alone = cells.iter().all(|other| other.strategy == best.strategy || other.high < best.low);
-    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
-    match is_alone {
-        true if runs.iter().any(|run| is_on_ramp(run, window_bytes)) => Winner::OnRamp,
-        true => Winner::Is(best.strategy),
-        false => Winner::None,
-    }
+    if is_alone { Winner::Is(best.strategy) } else { Winner::None }
 }
 
 /// True if the samples of a point read from a cold cache through readahead windows of this size, but end

@@ -147,7 +147,7 @@ pub const FILESYSTEM_BYTES: u64 = 320 << 20;
 
 /// A filesystem to run on, unmounted when dropped.
 pub struct Filesystem {
-    /// ext4, xfs, btrfs, tmpfs or ramfs; `scratch` for the one that holds the build.
+    /// ext4, xfs, btrfs, tmpfs, ramfs or overlay; `scratch` for the one that holds the build.
     pub name: &'static str,
     folder: PathBuf,
     mounted: bool,
@@ -167,7 +167,7 @@ impl Filesystem {
         Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
     }
 
-    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs. A test that calls this needs the capability of that name.
+    /// A fresh ext4, xfs, btrfs, tmpfs, ramfs, or overlay of two folders beside the build. A test that calls this needs the capability of that name.
     pub fn mount(name: &'static str, size_bytes: u64) -> Filesystem {
         Filesystem::try_mount(name, size_bytes).unwrap_or_else(|reason| panic!("no {name}: {reason}"))
     }
@@ -181,6 +181,13 @@ impl Filesystem {
         if ["tmpfs", "ramfs"].contains(&name) {
             // ramfs has no size, and overlooks the option.
             mount.args(["-t", name, "-o", &format!("size={size_bytes}"), name]);
+        } else if name == "overlay" {
+            let layers = ["lowerdir", "upperdir", "workdir"].map(|layer| {
+                let folder = scratch.path().join(layer);
+                std::fs::create_dir(&folder).unwrap();
+                format!("{layer}={}", folder.display())
+            });
+            mount.args(["-t", name, "-o", &layers.join(","), name]);
         } else {
             let image = scratch.path().join("image");
             std::fs::File::create(&image).unwrap().set_len(size_bytes).unwrap();

@@ -84,6 +84,7 @@ pub const EXT4: Capability = capability("ext4", &[ROOT, program("mkfs.ext4")], m
 pub const XFS: Capability = capability("xfs", &[ROOT, program("mkfs.xfs")], mounts);
 pub const BTRFS: Capability = capability("btrfs", &[ROOT, program("mkfs.btrfs")], mounts);
 pub const TMPFS: Capability = capability("tmpfs", &[ROOT], mounts);
+pub const OVERLAY: Capability = capability("overlay", &[ROOT], mounts);
 pub const RAMFS: Capability = capability("ramfs", &[ROOT], mounts);
 /// O_DIRECT on the filesystem that holds the build.
 pub const O_DIRECT: Capability = capability("O_DIRECT", &[], |_| {

@@ -24,6 +24,8 @@ mod fault_matrix;
 #[cfg(target_os = "linux")]
 mod host_device_users;
 mod injection;
+#[cfg(target_os = "linux")]
+mod numbers;
 mod reports;
 #[cfg(target_os = "linux")]
 mod ring;
@@ -68,6 +70,8 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         host_device_users::tests,
         injection::tests,
+        #[cfg(target_os = "linux")]
+        numbers::tests,
         reports::tests,
         #[cfg(target_os = "linux")]
         ring::tests,
