@@ -1,19 +1,21 @@
-//! Error rates of `iobench compare`: the same program against itself, and against a strategy that is slower
-//! on purpose.
+//! Error rates of `iobench compare` and `iobench ab`: the same program against itself, and a path against the
+//! same path that is slower on purpose.
 //!
-//!     cargo bench --bench verdicts                  # ten pairs of sweeps of each kind, some minutes
-//!     cargo bench --bench verdicts -- --small       # one pair, only that it runs
+//!     cargo bench --bench verdicts                  # about 40 minutes
+//!     cargo bench --bench verdicts -- --small       # a minute, only that it runs
 //!
-//! Two sweeps of the same program should call no point slower. Against a strategy that takes 10 % longer,
-//! they should call every point slower whose interval is narrow enough. The program under test is this one.
-//! With IOBENCH_SLOWED set, it is `iobench` with one more strategy.
+//! Two sweeps of the same program should call no point different, also beside a build. A path that takes 5 %
+//! or 10 % longer should be called slower by `ab`, and by `compare` wherever the interval is narrow enough.
+//! The paths are [`Paused`], which this program adds to those of iobench.
 
 #![allow(missing_docs, reason = "a program")]
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use iobench::Errno;
@@ -25,14 +27,21 @@ use iobench::engine::{create, descriptor};
 use iobench::error::Error;
 use iobench::report::comparison::Comparison;
 use iobench::stats::Verdict;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 
+/// With this variable the program is iobench with two more paths. Its value is the percentage by which one
+/// of them is slower.
 const SLOWED: &str = "IOBENCH_SLOWED";
-const SLOWED_PERCENT: u32 = 10;
-const REPETITIONS: usize = 10;
+/// Pairs of sweeps of each kind.
+const PAIRS: usize = 10;
+/// Comparisons by `ab` for each percentage.
+const TRIALS: usize = 20;
 const TOTAL_BYTES: u64 = 16 << 20;
 
-/// `pread` with pauses of `percent` percent of the time since the first I/O.
-struct Slowed {
+/// `pread` with pauses of `percent` percent of the time since the first I/O: of [`SLOWED`] if `IS_SLOWED`,
+/// else 0.
+struct Paused<const IS_SLOWED: bool> {
     file: File,
     percent: u32,
     /// Time at which the last I/O ended, including its pause.
@@ -44,17 +53,18 @@ struct Slowed {
 /// Shorter pauses are accumulated, because a pause cannot be shorter than a reading of the clock.
 const SHORTEST_PAUSE: Duration = Duration::from_micros(2);
 
-impl IoPath for Slowed {
-    const NAME: &'static str = "slowed";
-    const SUMMARY: &'static str = "pread(2), slower on purpose";
+impl<const IS_SLOWED: bool> IoPath for Paused<IS_SLOWED> {
+    const NAME: &'static str = if IS_SLOWED { "slowed" } else { "unslowed" };
+    const SUMMARY: &'static str = "pread(2) with pauses";
 
     fn calls(workload: &Workload) -> Vec<Call> {
         Call::one_per_block(workload, "pread64", "pwrite64")
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
-        let percent = std::env::var(SLOWED).ok().and_then(|percent| percent.parse().ok()).unwrap_or(0);
-        Ok(Slowed { file: descriptor::open(spec)?, percent, last: None, owed: Duration::ZERO })
+        let percent = std::env::var(SLOWED).ok().filter(|_| IS_SLOWED);
+        let percent = percent.and_then(|percent| percent.parse().ok()).unwrap_or(0);
+        Ok(Paused { file: descriptor::open(spec)?, percent, last: None, owed: Duration::ZERO })
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
@@ -62,7 +72,7 @@ impl IoPath for Slowed {
     }
 }
 
-impl Blocking for Slowed {
+impl<const IS_SLOWED: bool> Blocking for Paused<IS_SLOWED> {
     fn transfer(&mut self, op: Op, block: &mut [u8]) -> Result<usize, Errno> {
         let start = self.last.unwrap_or_else(Instant::now);
         let moved = match op.direction {
@@ -82,93 +92,199 @@ impl Blocking for Slowed {
     }
 }
 
-/// Results of the pairs of one kind.
+/// A build of this package in a folder of its own, over and over, until it is dropped.
+struct Build {
+    shell: Child,
+    folder: PathBuf,
+}
+
+impl Build {
+    fn start(folder: PathBuf) -> io::Result<Build> {
+        let again = r#"while :; do "$0" check --quiet --tests --target-dir "$1"; rm -rf "$1"; done"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", again, env!("CARGO")]).arg(&folder).current_dir(env!("CARGO_MANIFEST_DIR"));
+        Ok(Build { shell: shell.process_group(0).spawn()?, folder })
+    }
+}
+
+impl Drop for Build {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(self.shell.id() as i32);
+        let killed = killpg(group, Signal::SIGKILL).map_err(io::Error::from);
+        if let Err(error) = killed.and_then(|()| self.shell.wait()) {
+            eprintln!("the build goes on: {error}");
+        }
+        // It may have ended before it made the folder.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The verdicts of some comparisons.
 #[derive(Default)]
 struct Tally {
     points: usize,
     slower: usize,
     faster: usize,
-    /// Points with an interval narrower than the distance from 10 % to the limit, which is the threshold plus
-    /// the possible share of the machine. If such an interval encloses 10 %, its lower end lies above the
-    /// limit.
-    resolvable: usize,
-    /// Resolvable points that were not called slower.
+    /// Points whose difference of `SLOWED_PERCENT` is above the smallest that could be detected.
+    detectable: usize,
+    /// Those of them that were not called slower.
     missed: usize,
 }
 
+/// The percentage of the pairs of sweeps.
+const SLOWED_PERCENT: u32 = 10;
+
 impl Tally {
+    fn different(&self) -> usize {
+        self.slower + self.faster
+    }
+
     fn add(&mut self, comparison: &Comparison) {
-        let machine = comparison.machine.iter().filter_map(|change| change.time_ratio_interval);
-        let explained = machine.fold(1.0, |most, (_, high)| f64::max(most, high));
-        let limit = (1.0 + comparison.threshold) * explained;
-        for point in comparison.points.iter().filter(|point| point.strategy == "slowed") {
-            let width = point.time_ratio_interval.map_or(f64::INFINITY, |(low, high)| high - low);
-            let resolvable = width < 1.0 + f64::from(SLOWED_PERCENT) / 100.0 - limit;
+        for point in &comparison.points {
+            let smallest = point.smallest_detectable_fraction.unwrap_or(f64::INFINITY);
+            // The difference that is measured scatters by half of the interval.
+            let scatter = point.time_ratio_interval.map_or(f64::INFINITY, |(low, high)| (high - low) / 2.0);
+            let detectable = smallest + scatter < f64::from(SLOWED_PERCENT) / 100.0;
             let slower = point.verdict == Verdict::Slower;
             self.points += 1;
             self.slower += usize::from(slower);
             self.faster += usize::from(point.verdict == Verdict::Faster);
-            self.resolvable += usize::from(resolvable);
-            self.missed += usize::from(resolvable && !slower);
+            self.detectable += usize::from(detectable);
+            self.missed += usize::from(detectable && !slower);
         }
     }
 }
 
-/// A sweep by this program, slowed by `percent` percent.
-fn sweep(folder: &Path, name: &str, percent: u32, budget: &str) -> std::io::Result<PathBuf> {
-    let result = folder.join(name);
-    let status = Command::new(std::env::current_exe()?)
-        .env(SLOWED, percent.to_string())
-        .args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M", "--budget", budget])
-        // Enough samples to fill the budget, like a sweep of many strategies.
-        .args(["--precision", "0.1%", "--largest-n", "100000", "-o"])
-        .args([&result, &folder.join("verdicts.bench")])
-        .stdout(Stdio::null())
-        .status()?;
-    if status.success() { Ok(result) } else { Err(std::io::Error::other("a sweep failed")) }
+/// This program as iobench with one path slower by `percent` percent.
+fn with_slowed(percent: u32) -> io::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.env(SLOWED, percent.to_string());
+    Ok(command)
 }
 
-fn compare(old: &Path, new: &Path) -> std::io::Result<Comparison> {
-    let program = env!("CARGO_BIN_EXE_iobench");
-    let output = Command::new(program).args(["compare", "-j"]).args([old, new]).output()?;
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
-
-fn series(folder: &Path, percent: u32, small: bool) -> std::io::Result<Tally> {
-    let mut tally = Tally::default();
-    let (repetitions, budget) = if small { (1, "2s") } else { (REPETITIONS, "10s") };
-    for _ in 0..repetitions {
-        let old = sweep(folder, "old.json", 0, budget)?;
-        let new = sweep(folder, "new.json", percent, budget)?;
-        tally.add(&compare(&old, &new)?);
+/// A finished command; exit codes above 2 are errors.
+fn output(command: &mut Command) -> io::Result<Vec<u8>> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    match output.status.code() {
+        Some(0..=2) => Ok(output.stdout),
+        _ => Err(io::Error::other(format!("{command:?}: {}", output.status))),
     }
-    Ok(tally)
 }
 
-fn run(small: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn comparison(command: &mut Command) -> io::Result<Comparison> {
+    Ok(serde_json::from_slice(&output(command)?)?)
+}
+
+/// The folder of the bench, and how much is measured.
+struct Bench<'a> {
+    folder: &'a Path,
+    small: bool,
+}
+
+impl Bench<'_> {
+    fn file(&self) -> PathBuf {
+        self.folder.join("verdicts.bench")
+    }
+
+    fn count(&self, full: usize) -> usize {
+        if self.small { 1 } else { full }
+    }
+
+    /// Compares two sweeps that `sweep` makes for the percentages of both sides.
+    fn pair(&self, percents: [u32; 2], sweep: impl Fn(u32) -> io::Result<Command>) -> io::Result<Comparison> {
+        let results = ["old.json", "new.json"].map(|name| self.folder.join(name));
+        for (percent, result) in percents.into_iter().zip(&results) {
+            output(sweep(percent)?.arg("-o").arg(result).arg(self.file()))?;
+        }
+        comparison(Command::new(IOBENCH).args(["compare", "-j"]).args(&results))
+    }
+
+    /// Default sweeps of the same program.
+    fn same(&self) -> io::Result<Tally> {
+        let mut tally = Tally::default();
+        let few: &[&str] = &["--strategy", "pread,mmap", "-b", "4k,64k", "--budget", "3s"];
+        for number in 0..self.count(PAIRS) {
+            let build =
+                (number % 2 == 0).then(|| Build::start(self.folder.join("verdicts.build"))).transpose()?;
+            let comparison = self.pair([0, 0], |_| {
+                let mut command = Command::new(IOBENCH);
+                command.arg("sweep").args(if self.small { few } else { &[] });
+                Ok(command)
+            })?;
+            for point in comparison
+                .points
+                .iter()
+                .filter(|point| matches!(point.verdict, Verdict::Slower | Verdict::Faster))
+            {
+                println!("  called {:?}: {point:?}", point.verdict);
+            }
+            tally.add(&comparison);
+            let beside = if build.is_some() { " beside a build" } else { "" };
+            println!("  pair {number}{beside}: {} of {} points so far", tally.different(), tally.points);
+        }
+        Ok(tally)
+    }
+
+    /// Sweeps of a path against the same path slower by [`SLOWED_PERCENT`].
+    fn slowed(&self) -> io::Result<Tally> {
+        let mut tally = Tally::default();
+        for _ in 0..self.count(PAIRS) {
+            tally.add(&self.pair([0, SLOWED_PERCENT], |percent| {
+                let mut command = with_slowed(percent)?;
+                // Enough samples to fill the budget, like a sweep of many strategies.
+                command.args(["sweep", "--strategy", "slowed", "-b", "512..1M", "-t", "4M"]);
+                command.args(["--precision", "0.1%", "--largest-n", "100000"]);
+                command.args(["--budget", if self.small { "3s" } else { "10s" }]);
+                Ok(command)
+            })?);
+        }
+        Ok(tally)
+    }
+
+    /// Comparisons by `ab` of a path with the same path slower by `percent`.
+    fn ab(&self, percent: u32) -> io::Result<Tally> {
+        let mut tally = Tally::default();
+        for seed in 0..self.count(TRIALS) {
+            let mut command = with_slowed(percent)?;
+            command.args(["ab", "-j", "--seed", &seed.to_string()]);
+            command.args(if self.small { ["--budget", "2s"] } else { ["--budget", "20s"] });
+            for strategy in ["unslowed", "slowed"] {
+                command.args(["--", "-r", "-b", "4k", "--strategy", strategy]).arg(self.file());
+            }
+            tally.add(&comparison(&mut command)?);
+        }
+        Ok(tally)
+    }
+}
+
+const IOBENCH: &str = env!("CARGO_BIN_EXE_iobench");
+
+fn run(small: bool) -> io::Result<()> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    create::if_missing(&folder.join("verdicts.bench"), TOTAL_BYTES)?;
+    let bench = Bench { folder, small };
+    create::if_missing(&bench.file(), TOTAL_BYTES).map_err(io::Error::other)?;
     let start = Instant::now();
-    let same = series(folder, 0, small)?;
+    for percent in [10, 5] {
+        let tally = bench.ab(percent)?;
+        println!("ab, slower by {percent} %: called slower in {} of {} trials", tally.slower, tally.points);
+    }
+    let slowed = bench.slowed()?;
     println!(
-        "the same program: {} of {} points called slower, {} faster",
-        same.slower, same.points, same.faster
+        "compare, slower by {SLOWED_PERCENT} %: {} of {} points called slower, {} faster; of {} where it was \
+         detectable, {} were missed",
+        slowed.slower, slowed.points, slowed.faster, slowed.detectable, slowed.missed
     );
-    let slowed = series(folder, SLOWED_PERCENT, small)?;
-    println!(
-        "slower by {SLOWED_PERCENT} %: {} of {} points called slower, {} faster; of {} that the \
-         intervals can resolve, {} were missed",
-        slowed.slower, slowed.points, slowed.faster, slowed.resolvable, slowed.missed
-    );
-    println!("in {:.0} s", start.elapsed().max(Duration::from_secs(1)).as_secs_f64());
+    let same = bench.same()?;
+    println!("compare, the same program: {} of {} points called different", same.different(), same.points);
+    println!("in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
 
 fn main() -> ExitCode {
     if std::env::var_os(SLOWED).is_some() {
-        let mut strategies = iobench::strategies::ALL.to_vec();
-        strategies.push(&const { blocking::<Slowed>() });
-        return iobench::main_with(&strategies);
+        let paused =
+            [&const { blocking::<Paused<true>>() } as _, &const { blocking::<Paused<false>>() } as _];
+        return iobench::main_with(&[iobench::strategies::ALL, &paused].concat());
     }
     // `cargo test --benches` passes no --bench. It only checks that the program runs.
     let small =
