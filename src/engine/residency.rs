@@ -159,8 +159,8 @@ mod system {
     }
 
     /// mincore(2) of FreeBSD reports mapped pages of the process, not the file's cache.
-    pub(super) fn resident_pages(_: &Target, _: u64) -> Option<(u64, u64)> {
-        None
+    pub(super) fn resident_pages(target: &Target, _: u64) -> Option<(u64, u64)> {
+        target.residency_source().map(|source| match source {})
     }
 
     /// FreeBSD has no cachestat(2).

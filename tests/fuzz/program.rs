@@ -77,6 +77,14 @@ pub(crate) fn run(
     Ok(Ended { code: status.code(), stdout: fs::read(&stdout).unwrap(), stderr: text })
 }
 
+/// True if a document or a text has warnings.
+fn warns(text: &str) -> bool {
+    match serde_json::from_str::<Value>(text) {
+        Ok(document) => document["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()),
+        Err(_) => text.contains("Warning: "),
+    }
+}
+
 /// The validators of the documents.
 pub(crate) struct Oracle {
     schemas: Vec<(&'static str, jsonschema::Validator)>,
@@ -95,7 +103,7 @@ impl Oracle {
     /// Checks exit code, document and messages of a run.
     pub(crate) fn check(&self, ended: &Ended) -> Result<(), String> {
         let code = ended.code.ok_or("it ended by a signal")?;
-        if ended.stderr.contains("panicked") || !matches!(code, 0..=2 | 64 | 66 | 71 | 74 | 129..=143) {
+        if ended.stderr.contains("panicked") || !matches!(code, 0..=3 | 64 | 66 | 71 | 74 | 129..=143) {
             return Err(format!("exit code {code}: {}", ended.stderr));
         }
         let text = std::str::from_utf8(&ended.stdout).map_err(|_| "standard output is not UTF-8")?;
@@ -103,7 +111,13 @@ impl Oracle {
         if text.contains(is_control) || ended.stderr.contains(is_control) {
             return Err(format!("a control character was printed: {:.300?} {:.300?}", text, ended.stderr));
         }
-        if text.starts_with('{') { self.check_document(text) } else { Ok(()) }
+        if text.starts_with('{') {
+            self.check_document(text)?;
+        }
+        if code == 3 && !warns(text) && !ended.stderr.contains("warning: ") {
+            return Err("exit code 3 without a warning".to_owned());
+        }
+        Ok(())
     }
 
     /// Checks that the text is one document that obeys its schema.

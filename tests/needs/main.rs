@@ -31,6 +31,7 @@ mod reports;
 mod ring;
 #[cfg(target_os = "linux")]
 mod safety;
+#[cfg(target_os = "linux")]
 mod setup;
 mod skipping;
 mod strategies;
