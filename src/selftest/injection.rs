@@ -26,10 +26,19 @@ pub enum Which {
     Last,
 }
 
+/// The answer (`error=EIO`, `retval=1`) that one call gets, and which other calls are in the trace.
+#[derive(Debug, Clone, Copy)]
+pub enum Inject<'a> {
+    /// Those of the same name.
+    Tracing(&'a str),
+    /// Every call.
+    TracingAll(&'a str),
+}
+
 /// Maximum number of attempts to hit one call by its number. A busy machine needs several.
 const ATTEMPTS: usize = 20;
 
-/// Runs with `answer` (`error=EIO`, `retval=1`) injected into one call inside the bracket of the last sample.
+/// Runs with an answer injected into one call inside the bracket of the last sample.
 /// Returns `None` if no such call is made there. `lay` creates the file before each run.
 ///
 /// If the call is also made outside the bracket, its number there may differ between runs, for example when
@@ -41,7 +50,7 @@ pub fn injected(
     program: &Path,
     invocation: &Invocation,
     (name, which): (&str, Which),
-    answer: &str,
+    inject: Inject,
     file: &Path,
     lay: &dyn Fn(),
 ) -> Result<Option<Traced>, String> {
@@ -52,7 +61,11 @@ pub fn injected(
             return Ok(None);
         };
         lay();
-        let run = traced::run(program, invocation, file, Watch::Inject(name, answer, when))?;
+        let watch = match inject {
+            Inject::Tracing(answer) => Watch::Inject(name, answer, when),
+            Inject::TracingAll(answer) => Watch::InjectAmongAll(name, answer, when),
+        };
+        let run = traced::run(program, invocation, file, watch)?;
         let hit = run.trace.injected().and_then(|line| run.trace.place(name, line));
         if hit == trace.place(name, line) {
             return Ok(Some(run));
@@ -77,10 +90,10 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn inject(&self, name: &str, which: Which, answer: &str) -> Result<Option<Traced>, String> {
+    fn inject(&self, name: &str, which: Which, inject: Inject) -> Result<Option<Traced>, String> {
         let zeros = vec![0; self.invocation.workload.total_bytes as usize];
         let lay = || drop(std::fs::write(self.file, &zeros));
-        injected(self.program, &self.invocation, (name, which), answer, self.file, &lay)
+        injected(self.program, &self.invocation, (name, which), inject, self.file, &lay)
     }
 
     fn direction(&self) -> Direction {
@@ -89,7 +102,7 @@ impl Bench<'_> {
 
     /// EIO in `name` must end the run, and the error must name it.
     fn fails(&self, name: &str, which: Which) -> Result<(), String> {
-        let Some(run) = self.inject(name, which, "error=EIO")? else { return Ok(()) };
+        let Some(run) = self.inject(name, which, Inject::Tracing("error=EIO"))? else { return Ok(()) };
         let (direction, said) = (self.direction().name(), run.said());
         match run.output.status.code() {
             Some(74) if said.contains("EIO") => Ok(()),
@@ -104,7 +117,7 @@ impl Bench<'_> {
 
     /// EINTR in `name` must be counted, and the call must be repeated.
     fn retries(&self, name: &str, which: Which) -> Result<(), String> {
-        let Some(run) = self.inject(name, which, "error=EINTR")? else { return Ok(()) };
+        let Some(run) = self.inject(name, which, Inject::Tracing("error=EINTR"))? else { return Ok(()) };
         let direction = self.direction().name();
         if !run.output.status.success() {
             let ending = ending(&run);
@@ -147,7 +160,9 @@ impl Bench<'_> {
             [0, 1, self.invocation.workload.block_bytes / 2, self.invocation.workload.block_bytes - 1]
         {
             let answer = format!("retval={moved_bytes}");
-            let Some(run) = self.inject(name, Which::Second, &answer)? else { return Ok(()) };
+            let Some(run) = self.inject(name, Which::Second, Inject::Tracing(&answer))? else {
+                return Ok(());
+            };
             let taken_up = calls(&run.trace) > usual_calls;
             let direction = self.direction().name();
             match run.output.status.code() {
@@ -170,7 +185,8 @@ impl Bench<'_> {
     /// If the kernel refuses a call, no other call may move the bytes in its place.
     fn keeps_its_path(&self, name: &str) -> Result<(), String> {
         for errno in ["EOPNOTSUPP", "EINVAL", "EAGAIN"] {
-            let Some(run) = self.inject(name, Which::Second, &format!("error={errno}"))? else {
+            let answer = format!("error={errno}");
+            let Some(run) = self.inject(name, Which::Second, Inject::TracingAll(&answer))? else {
                 return Ok(());
             };
             let declared = self.invocation.declared();

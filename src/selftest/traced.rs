@@ -29,6 +29,8 @@ pub enum Watch<'a> {
     Only(&'a str),
     /// Calls of this name, with this injected into one of them: `error=EIO`, `retval=1`.
     Inject(&'a str, &'a str, usize),
+    /// The same, and every other call.
+    InjectAmongAll(&'a str, &'a str, usize),
 }
 
 /// The reason for which strace cannot run programs here, with a remedy. `None` if it can.
@@ -57,12 +59,15 @@ pub fn run(program: &Path, invocation: &Invocation, file: &Path, watch: Watch) -
     let mut strace = Command::new("strace");
     strace.args(["-f", "-e", "signal=none", "-o"]).arg(&log);
     match watch {
-        Watch::All => strace.args(["-e", "trace=all"]),
-        Watch::Only(name) => strace.args(["-e", &format!("trace={name},clock_gettime")]),
-        Watch::Inject(name, answer, when) => {
-            strace.args(["-e", "trace=all"]).args(["-e", &format!("inject={name}:{answer}:when={when}")])
+        Watch::All | Watch::InjectAmongAll(..) => strace.args(["-e", "trace=all"]),
+        // With this filter the kernel does not stop at other calls, so a run takes half the time.
+        Watch::Only(name) | Watch::Inject(name, ..) => {
+            strace.args(["--seccomp-bpf", "-e", &format!("trace={name},clock_gettime")])
         }
     };
+    if let Watch::Inject(name, answer, when) | Watch::InjectAmongAll(name, answer, when) = watch {
+        strace.args(["-e", &format!("inject={name}:{answer}:when={when}")]);
+    }
     let output = strace.arg(program).args(invocation.job(file).arguments()).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("strace cannot be started: {error}"))?;
     let log = std::fs::read_to_string(&log).map_err(|error| format!("strace left no log: {error}"))?;

@@ -8,7 +8,7 @@ use iobench::engine::strategy::Call;
 use iobench::engine::support::Support;
 use iobench::engine::target::Target;
 use iobench::engine::workload::Workload;
-use iobench::selftest::injection::{self, Which, whole_block};
+use iobench::selftest::injection::{self, Inject, Which, whole_block};
 use iobench::selftest::invocation::Invocation;
 use iobench::strategies::ALL;
 
@@ -52,8 +52,10 @@ fn invocations(file: &Path, iterations: usize, sync: bool) -> Vec<Invocation<'st
 /// The run with `answer` injected into one declared call of the last bracket.
 fn injected(invocation: &Invocation, name: &str, which: Which, answer: &str, file: &Path) -> Outcome {
     let program = Path::new(env!("CARGO_BIN_EXE_iobench"));
-    let run =
-        injection::injected(program, invocation, (name, which), answer, file, &|| lay_zeros(file)).unwrap();
+    let run = injection::injected(program, invocation, (name, which), Inject::Tracing(answer), file, &|| {
+        lay_zeros(file)
+    })
+    .unwrap();
     let run = run.unwrap_or_else(|| panic!("{invocation:?}: {name} is declared and not seen"));
     common::outcome(run.output)
 }
