@@ -1,31 +1,21 @@
 //! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook
 //! as they are written, and our own notebooks. Python is that of the virtual environment that `.ci/run`
-//! makes. The lab's cells take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D
-//! script counts whatever is named io-benchmark, but only at the end, and ours run that program in their
-//! first cells alone.
+//! makes. The lab's cells take three to six minutes, most of them asleep.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
 mod python;
-#[path = "../common/trials.rs"]
-mod trials;
 
-use std::process::{Command, ExitCode};
-use std::sync::Once;
+use std::process::Command;
+use std::sync::PoisonError;
 
-use common::{Outcome, outcome};
-use libtest_mimic::Arguments;
-use trials::tests;
+use crate::common::{Outcome, outcome};
+use crate::trials::{self, IO_BENCHMARK, Test, tests};
 
-fn main() -> ExitCode {
+pub(crate) fn tests() -> Vec<Test> {
     let own = tests![
-        [LAB, MAKE, CC] => the_labs_cells_run,
-        [LAB, MAKE, CC] => our_notebooks_run,
+        [LAB, MAKE, CC] => the_labs_cells_and_our_notebooks_run,
         [LAB] => the_package_passes_its_tests_and_its_types_hold,
     ];
-    trials::run(&Arguments::from_args(), own.into_iter().chain(python::tests()).collect())
+    own.into_iter().chain(python::tests()).collect()
 }
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab");
@@ -61,22 +51,20 @@ fn the_package_passes_its_tests_and_its_types_hold() {
     }
 }
 
-/// Runs the tests of a file of the lab, after `make -C io`, which two at a time would wait for each other.
+/// Runs the tests of a file of the lab.
 fn run_tests(file: &str) -> Outcome {
-    static MADE: Once = Once::new();
-    MADE.call_once(|| {
-        outcome(Command::new("make").args(["-C", &format!("{LAB}/io")]).output().unwrap()).ok();
-    });
     run(LAB, &[&PYTEST[..], &["--durations=5", file]].concat())
 }
 
-fn the_labs_cells_run() {
-    let ended = run_tests("tests/test_lab1_cells.py");
-    if trials::DTRACE.is_present() {
-        assert!(ended.stdout.contains("test_dtrace_counts_every_read PASSED"), "{ended:?}");
-    }
-}
-
-fn our_notebooks_run() {
-    run_tests("tests/test_notebooks.py");
+/// The lab's D script counts at the end, and our notebooks run io-benchmark in their first cells alone.
+fn the_labs_cells_and_our_notebooks_run() {
+    let _alone = IO_BENCHMARK.write().unwrap_or_else(PoisonError::into_inner);
+    outcome(Command::new("make").args(["-C", &format!("{LAB}/io")]).output().unwrap()).ok();
+    std::thread::scope(|scope| {
+        scope.spawn(|| run_tests("tests/test_notebooks.py"));
+        let ended = run_tests("tests/test_lab1_cells.py");
+        if trials::DTRACE.is_present() {
+            assert!(ended.stdout.contains("test_dtrace_counts_every_read PASSED"), "{ended:?}");
+        }
+    });
 }
