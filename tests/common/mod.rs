@@ -147,7 +147,7 @@ pub const FILESYSTEM_BYTES: u64 = 320 << 20;
 
 /// A filesystem to run on, unmounted when dropped.
 pub struct Filesystem {
-    /// ext4, xfs, btrfs, tmpfs, ramfs or overlay; `scratch` for the one that holds the build.
+    /// ext4, xfs, btrfs, tmpfs, ramfs, overlay or fuse; `scratch` for the one that holds the build.
     pub name: &'static str,
     folder: PathBuf,
     mounted: bool,
@@ -167,8 +167,8 @@ impl Filesystem {
         Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
     }
 
-    /// A fresh ext4, xfs, btrfs, tmpfs, ramfs, or overlay of two folders beside the build. A test that calls
-    /// this needs the capability of that name.
+    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs, or an overlay or a FUSE server of folders beside the build. A
+    /// test that calls this needs the capability of that name.
     pub fn mount(name: &'static str, size_bytes: u64) -> Filesystem {
         Filesystem::try_mount(name, size_bytes).unwrap_or_else(|reason| panic!("no {name}: {reason}"))
     }
@@ -178,8 +178,12 @@ impl Filesystem {
         let scratch = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let folder = scratch.path().join("mount");
         std::fs::create_dir(&folder).unwrap();
-        let mut mount = Command::new("mount");
-        if ["tmpfs", "ramfs"].contains(&name) {
+        let mut mount = Command::new(if name == "fuse" { "bindfs" } else { "mount" });
+        if name == "fuse" {
+            let served = scratch.path().join("served");
+            std::fs::create_dir(&served).unwrap();
+            mount.arg(served);
+        } else if ["tmpfs", "ramfs"].contains(&name) {
             // ramfs has no size, and overlooks the option.
             mount.args(["-t", name, "-o", &format!("size={size_bytes}"), name]);
         } else if name == "overlay" {

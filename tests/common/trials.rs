@@ -85,6 +85,7 @@ pub const XFS: Capability = capability("xfs", &[ROOT, program("mkfs.xfs")], moun
 pub const BTRFS: Capability = capability("btrfs", &[ROOT, program("mkfs.btrfs")], mounts);
 pub const TMPFS: Capability = capability("tmpfs", &[ROOT], mounts);
 pub const OVERLAY: Capability = capability("overlay", &[ROOT], mounts);
+pub const FUSE: Capability = capability("fuse", &[ROOT, program("bindfs")], mounts);
 pub const RAMFS: Capability = capability("ramfs", &[ROOT], mounts);
 /// O_DIRECT on the filesystem that holds the build.
 pub const O_DIRECT: Capability = capability("O_DIRECT", &[], |_| {

@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Test> {
         [OVERLAY] => an_overlay_tells_what_is_in_the_page_cache,
         [UNPRIVILEGED] => a_state_that_nobody_may_ask_for_is_not_called_cold,
         [EXT4] => the_cache_below_a_loop_device_is_named,
+        [FUSE] => a_server_that_caches_is_not_called_cold,
         [BTRFS] => o_direct_that_is_served_from_memory_is_not_granted,
         [] => a_benchmark_on_the_same_cpu_is_reported,
         [TASKSET] => samples_beside_a_busy_loop_on_the_cpu_do_not_count_as_quiet,
@@ -89,6 +90,18 @@ fn the_cache_below_a_loop_device_is_named() {
     let caches = document["benchmark_configuration"]["target"]["lower_caches"].to_string();
     assert!(caches.contains("which is behind /dev/loop"), "{caches}");
     assert!(kinds(&document).contains(&"lower_cache"), "{document:#}");
+}
+
+fn a_server_that_caches_is_not_called_cold() {
+    let mounted = Filesystem::mount("fuse", 0);
+    let file = data_file(mounted.folder(), 4 * MIB);
+    let document = document(&["-B", "-r", "-v", "-t4M", "--cache", "cold"], &file);
+    let caches = document["benchmark_configuration"]["target"]["lower_caches"].to_string();
+    assert!(caches.contains("the server of "), "{caches}");
+    let sample = &samples(&document)[0];
+    // The server has just written the file.
+    assert_eq!((&sample["resident_fraction_before"], &sample["cache_reached"]), (&0.0.into(), &false.into()));
+    assert!(kinds(&document).contains(&"cache_not_reached"), "{document:#}");
 }
 
 /// btrfs reads a compressed extent through the page cache although O_DIRECT was accepted.
