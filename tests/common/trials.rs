@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::sync::{Mutex, RwLock};
+use std::sync::Mutex;
 
 use iobench::engine::direct;
 use iobench::engine::operation::Direction;
@@ -254,10 +254,6 @@ macro_rules! tests {
     };
 }
 pub(crate) use tests;
-
-/// Locked by tests that run a program of the name io-benchmark. The lab's D script counts whatever has this
-/// name, so the lab's cells run while no other test does.
-pub static IO_BENCHMARK: RwLock<()> = RwLock::new(());
 
 /// The skipped tests of this program.
 static SKIPPED: Mutex<BTreeMap<Missing, Vec<String>>> = Mutex::new(BTreeMap::new());

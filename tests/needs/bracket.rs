@@ -1,9 +1,7 @@
 //! The same as `tests/it/bracket.rs`, for properties that only strace shows.
 
-use std::sync::PoisonError;
-
 use crate::common::{self, Filesystem, finish};
-use crate::trials::{IO_BENCHMARK, Test, tests};
+use crate::trials::{Test, tests};
 
 const TOTAL_BYTES: u64 = 1 << 20;
 
@@ -16,7 +14,6 @@ pub(crate) fn tests() -> Vec<Test> {
 /// The lab's D script takes the return of the closing call for another opening. It is to count 32768 reads of
 /// `-r -b 512`, so nothing may be read behind the bracket.
 fn behind_the_bracket_nothing_is_read() {
-    let _beside = IO_BENCHMARK.read().unwrap_or_else(PoisonError::into_inner);
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), TOTAL_BYTES);
     let log = scratch.folder().join("strace.log");

@@ -24,7 +24,6 @@ mod fault_matrix;
 #[cfg(target_os = "linux")]
 mod host_device_users;
 mod injection;
-mod lab;
 #[cfg(target_os = "linux")]
 mod numbers;
 mod reports;
@@ -50,7 +49,6 @@ use trials::Test;
 
 fn main() -> ExitCode {
     let modules: &[fn() -> Vec<Test>] = &[
-        lab::tests,
         #[cfg(target_os = "linux")]
         fault_matrix::tests,
         skipping::tests,
@@ -75,15 +73,9 @@ fn main() -> ExitCode {
         reports::tests,
         #[cfg(target_os = "linux")]
         ring::tests,
-        // These wait for the tests of the lab.
         bracket::tests,
         #[cfg(target_os = "linux")]
         tracing_scripts::tests,
     ];
-    let mut arguments = Arguments::from_args();
-    // One more than processors: the lab's cells are mostly asleep.
-    arguments
-        .test_threads
-        .get_or_insert(std::thread::available_parallelism().map_or(2, |count| count.get() + 1));
-    trials::run(&arguments, modules.iter().flat_map(|tests| tests()).collect())
+    trials::run(&Arguments::from_args(), modules.iter().flat_map(|tests| tests()).collect())
 }

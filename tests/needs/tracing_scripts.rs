@@ -2,16 +2,14 @@
 //! against what is known. The scripts follow every iobench on the machine: a shell leaves its number and
 //! becomes the benchmark, so that its rows differ from those of other programs.
 
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::PoisonError;
-
-use serde_json::Value;
 
 use crate::common::{self, Filesystem, data_file};
-use crate::trials::{IO_BENCHMARK, Test, tests};
+use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
     tests![
@@ -207,7 +205,6 @@ fn dtrace_rows(output: &str, pid: &str) -> Rows {
 
 /// Runs `script` over the benchmark, and checks what it shows.
 fn check(tool: Tool, expectation: &Expectation, filesystem: &Filesystem) {
-    let _beside = IO_BENCHMARK.read().unwrap_or_else(PoisonError::into_inner);
     let Expectation { script, benchmark, check } = expectation;
     let folder = filesystem.folder().join(format!("{tool:?}-{script}"));
     std::fs::create_dir(&folder).unwrap();

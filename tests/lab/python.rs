@@ -1,12 +1,11 @@
 //! The Python module in docs/tracing/python: its own tests, on a stand-in for DTrace and on the real one. The
-//! lab's D script runs through it in the lab's notebook (tests/needs/lab/mod.rs).
+//! lab's D script runs through it in the lab's notebook (`notebooks.rs`).
 
 use std::process::Command;
 
 use crate::common::outcome;
+use crate::notebooks::print_skipped;
 use crate::trials::{self, Test, tests};
-
-use super::print_skipped;
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tracing/python");
 

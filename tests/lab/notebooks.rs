@@ -2,20 +2,16 @@
 //! as they are written, and our own notebooks. Python is that of the virtual environment that `.ci/run`
 //! makes. The lab's cells take three to six minutes, most of them asleep.
 
-mod python;
-
 use std::process::Command;
-use std::sync::PoisonError;
 
 use crate::common::{Outcome, outcome};
-use crate::trials::{self, IO_BENCHMARK, Test, tests};
+use crate::trials::{self, Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
-    let own = tests![
+    tests![
         [LAB, MAKE, CC] => the_labs_cells_and_our_notebooks_run,
         [LAB] => the_package_passes_its_tests_and_its_types_hold,
-    ];
-    own.into_iter().chain(python::tests()).collect()
+    ]
 }
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab");
@@ -32,7 +28,7 @@ fn run(folder: &str, arguments: &[&str]) -> Outcome {
 }
 
 /// Prints the tests that pytest skipped, with their reasons.
-fn print_skipped(pytest: &Outcome) {
+pub(crate) fn print_skipped(pytest: &Outcome) {
     pytest
         .stdout
         .lines()
@@ -58,7 +54,6 @@ fn run_tests(file: &str) -> Outcome {
 
 /// The lab's D script counts at the end, and our notebooks run io-benchmark in their first cells alone.
 fn the_labs_cells_and_our_notebooks_run() {
-    let _alone = IO_BENCHMARK.write().unwrap_or_else(PoisonError::into_inner);
     outcome(Command::new("make").args(["-C", &format!("{LAB}/io")]).output().unwrap()).ok();
     std::thread::scope(|scope| {
         scope.spawn(|| run_tests("tests/test_notebooks.py"));
