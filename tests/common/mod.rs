@@ -167,8 +167,8 @@ impl Filesystem {
         Filesystem { name: "scratch", folder: scratch.path().to_owned(), mounted: false, _scratch: scratch }
     }
 
-    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs, or an overlay or a FUSE server of folders beside the build. A
-    /// test that calls this needs the capability of that name.
+    /// A fresh ext4, xfs, btrfs, tmpfs or ramfs, or an overlay or a FUSE server of folders beside the build.
+    /// A test that calls this needs the capability of that name.
     pub fn mount(name: &'static str, size_bytes: u64) -> Filesystem {
         Filesystem::try_mount(name, size_bytes).unwrap_or_else(|reason| panic!("no {name}: {reason}"))
     }

@@ -1,7 +1,8 @@
-//! What the students of the lab use: `iobench selftest`, the notebooks and the Python modules.
+//! Tests of the tools that students use: `iobench selftest`, the notebooks and the Python modules.
 //!
-//! This program is also a student's own program: with [`AS_PROGRAM`] set it is `main_with` over the strategies
-//! of the handout and over those that are wrong in one thing each. Without, it is the tests, which run it so.
+//! This program is also a student's own program: with [`AS_PROGRAM`] set it is `main_with` over the
+//! strategies of the handout and over those that are wrong in one thing each. Without, it is the tests, which
+//! run it so.
 //!
 //! The lab's D script counts whatever is named io-benchmark, so no other test may run that program meanwhile,
 //! and `sync`, which it calls before each sample, waits for what other tests write.
