@@ -336,8 +336,9 @@ struct Pairing {
     ratio: Ratio,
     /// Range of ratios that a change of the machine explains.
     allowance: (f64, f64),
-    /// False if disturbed samples count on a side: then the point is not judged.
-    quiet: bool,
+    /// False if disturbed samples count on a side, and for the floor: its time is that of the processor,
+    /// which the controls measure.
+    can_be_judged: bool,
     off_cpu_fraction: (Option<f64>, Option<f64>),
     device_fraction: (Option<f64>, Option<f64>),
 }
@@ -362,7 +363,7 @@ impl Pairing {
             block_bytes,
             ratio,
             allowance: stats::allowance(controls),
-            quiet: old.iter().chain(new).all(|point| point.quiet),
+            can_be_judged: old.iter().chain(new).all(|point| point.quiet && !point.configuration.is_floor()),
             off_cpu_fraction: (first.off_cpu_fraction, last.off_cpu_fraction),
             device_fraction: (first.device_fraction, last.device_fraction),
         })
@@ -413,7 +414,7 @@ fn judged(pairings: &[Pairing], threshold: f64) -> Vec<ComparedPoint> {
         time_ratio: pairing.ratio.ratio,
         time_ratio_interval: pairing.ratio.interval,
         p_value: pairing.ratio.p_value,
-        verdict: if pairing.quiet { verdict } else { Verdict::Inconclusive },
+        verdict: if pairing.can_be_judged { verdict } else { Verdict::Inconclusive },
         smallest_detectable_fraction: pairing.ratio.smallest_detectable(pairing.allowance, threshold),
         off_cpu_fraction: pairing.off_cpu_fraction,
         device_fraction: pairing.device_fraction,
@@ -451,7 +452,7 @@ pub fn judge_pairs(comparison: &mut Comparison, configuration: &BenchmarkConfigu
         block_bytes: configuration.buffersize,
         ratio,
         allowance: (1.0, 1.0),
-        quiet,
+        can_be_judged: quiet,
         off_cpu_fraction: (None, None),
         device_fraction: (None, None),
     };

@@ -109,6 +109,33 @@ fn several_runs_on_each_side_are_compared_as_runs() {
     }
 }
 
+/// The time of the floor is that of the processor: two sweeps beside other work differ in it.
+#[test]
+fn the_floor_is_never_called_slower() {
+    let scratch = scratch();
+    let words = "sweep -b 4k --strategy null,pread --largest-n 15 -o old iofile";
+    run(scratch.folder(), words).ok();
+    let old = scratch.folder().join("old");
+    let mut sweep: Value = serde_json::from_slice(&std::fs::read(&old).unwrap()).unwrap();
+    let mut rewrite = |name: &str, factor: f64| {
+        for run in sweep["runs"].as_array_mut().unwrap() {
+            run["summary"]["quiet"] = true.into();
+            for sample in run["benchmark_samples"].as_array_mut().unwrap() {
+                sample["role"] = "measured".into();
+                sample["time"] = (factor * sample["time"].as_f64().unwrap()).into();
+            }
+        }
+        std::fs::write(scratch.folder().join(name), serde_json::to_vec(&sweep).unwrap()).unwrap();
+    };
+    rewrite("old", 1.0);
+    rewrite("new", 20.0);
+    let document = run(scratch.folder(), "compare -j old new").json();
+    let verdicts = document["points"].as_array().unwrap().iter();
+    let verdicts: Vec<(&Value, &Value)> = verdicts.map(|it| (&it["strategy"], &it["verdict"])).collect();
+    let expected = [("null", "inconclusive"), ("pread", "slower")].map(|it| (it.0.into(), it.1.into()));
+    assert_eq!(verdicts, expected.iter().map(|it: &(Value, Value)| (&it.0, &it.1)).collect::<Vec<_>>());
+}
+
 #[test]
 fn ab_sizes_its_samples_and_prints_both_medians() {
     let scratch = Filesystem::scratch();
