@@ -1,43 +1,82 @@
-//! Tests of the tools that students use: `iobench selftest`, the notebooks and the Python modules.
-//!
-//! This program is also a student's own program: with [`AS_PROGRAM`] set it is `main_with` over the
-//! strategies of the handout and over those that are wrong in one thing each. Without, it is the tests, which
-//! run it so.
-//!
-//! The lab's D script counts whatever is named io-benchmark, so no other test may run that program meanwhile,
-//! and `sync`, which it calls before each sample, waits for what other tests write.
+//! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook
+//! as they are written, and our own notebooks. Python is that of the virtual environment that `.ci/run`
+//! makes. The lab's cells take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D
+//! script counts whatever is named io-benchmark, but only at the end, and ours run that program in their
+//! first cells alone.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
-mod exercise;
-mod flawed;
-mod notebooks;
 mod python;
-#[path = "../../examples/skeleton.rs"]
-#[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
-mod skeleton;
 #[path = "../common/trials.rs"]
 mod trials;
 
-use std::process::ExitCode;
-use std::thread::available_parallelism;
+use std::process::{Command, ExitCode};
+use std::sync::Once;
 
-use iobench::engine::blocking::blocking;
-use iobench::strategies;
+use common::{Outcome, outcome};
 use libtest_mimic::Arguments;
-
-const AS_PROGRAM: &str = "IOBENCH_TEST_AS_PROGRAM";
+use trials::tests;
 
 fn main() -> ExitCode {
-    if std::env::var_os(AS_PROGRAM).is_some() {
-        let own = [&const { blocking::<skeleton::Mine>() } as _];
-        return iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat());
+    let own = tests![
+        [LAB, MAKE, CC] => the_labs_cells_run,
+        [LAB, MAKE, CC] => our_notebooks_run,
+        [LAB] => the_package_passes_its_tests_and_its_types_hold,
+    ];
+    trials::run(&Arguments::from_args(), own.into_iter().chain(python::tests()).collect())
+}
+
+const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab");
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+
+/// Runs a module of that Python in `folder`. No caches are left in the sources.
+fn run(folder: &str, arguments: &[&str]) -> Outcome {
+    let mut command = Command::new(trials::lab_python().unwrap());
+    command.args(["-B", "-m"]).args(arguments).current_dir(folder);
+    command.env("IOBENCH", env!("CARGO_BIN_EXE_iobench"));
+    let ended = outcome(command.output().unwrap()).ok();
+    print_skipped(&ended);
+    ended
+}
+
+/// Prints the tests that pytest skipped, with their reasons.
+fn print_skipped(pytest: &Outcome) {
+    pytest
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("SKIPPED"))
+        .for_each(|line| println!("pytest: {line}"));
+}
+
+const PYTEST: [&str; 5] = ["pytest", "-p", "no:cacheprovider", "-v", "-rs"];
+
+fn the_package_passes_its_tests_and_its_types_hold() {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/mypy");
+    run(PACKAGE, &["mypy", "--cache-dir", cache]);
+    let ended = run(PACKAGE, &PYTEST);
+    if trials::STRACE.is_present() {
+        assert!(!ended.stdout.contains("SKIPPED"), "{ended:?}");
     }
-    let mut arguments = Arguments::from_args();
-    // One more than processors: the lab's cells are mostly asleep.
-    arguments.test_threads.get_or_insert(available_parallelism().map_or(1, |count| count.get()) + 1);
-    let tests = [notebooks::tests(), exercise::tests(), python::tests()];
-    trials::run(&arguments, tests.into_iter().flatten().collect())
+}
+
+/// Runs the tests of a file of the lab, after `make -C io`, which two at a time would wait for each other.
+fn run_tests(file: &str) -> Outcome {
+    static MADE: Once = Once::new();
+    MADE.call_once(|| {
+        outcome(Command::new("make").args(["-C", &format!("{LAB}/io")]).output().unwrap()).ok();
+    });
+    run(LAB, &[&PYTEST[..], &["--durations=5", file]].concat())
+}
+
+fn the_labs_cells_run() {
+    let ended = run_tests("tests/test_lab1_cells.py");
+    if trials::DTRACE.is_present() {
+        assert!(ended.stdout.contains("test_dtrace_counts_every_read PASSED"), "{ended:?}");
+    }
+}
+
+fn our_notebooks_run() {
+    run_tests("tests/test_notebooks.py");
 }

@@ -1,10 +1,10 @@
 //! The Python module in docs/tracing/python: its own tests, on a stand-in for DTrace and on the real one. The
-//! lab's D script runs through it in the lab's notebook (`notebooks.rs`).
+//! lab's D script runs through it in the lab's notebook (tests/lab/main.rs).
 
 use std::process::Command;
 
 use crate::common::outcome;
-use crate::notebooks::print_skipped;
+use crate::print_skipped;
 use crate::trials::{self, Test, tests};
 
 const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tracing/python");

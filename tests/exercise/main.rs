@@ -1,20 +1,43 @@
-//! `iobench selftest` on the skeleton of the handout, on strategies that are wrong in one thing each, and on
-//! those of the tree.
+//! `iobench selftest` on the skeleton of the handout, on strategies that are wrong in one thing each,
+//! and on those of the tree.
+//!
+//! This program is both: with [`AS_PROGRAM`] set it is a program of a student's, `main_with` over the
+//! strategies; without, it is the tests, which run it so.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod flawed;
+#[path = "../../examples/skeleton.rs"]
+#[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+mod skeleton;
+#[path = "../common/trials.rs"]
+mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
+use common::{Filesystem, Outcome};
+use iobench::engine::blocking::blocking;
 use iobench::report::json::schema;
 use iobench::selftest::table::{Criterion, Mark, Marking, Row};
+use iobench::strategies;
+use libtest_mimic::Arguments;
+use trials::tests;
 
-use crate::common::{self, Filesystem, Outcome};
-use crate::trials::{Test, tests};
-use crate::{AS_PROGRAM, flawed};
+const AS_PROGRAM: &str = "IOBENCH_TEST_AS_PROGRAM";
+/// All rows whose marks do not depend on the machine's speed.
+const WITHOUT_SPEED: &str = "data,directions,bracket,errors,fallback";
 
-pub(crate) fn tests() -> Vec<Test> {
-    // The longest first.
-    tests![
+fn main() -> ExitCode {
+    if std::env::var_os(AS_PROGRAM).is_some() {
+        let own = [&const { blocking::<skeleton::Mine>() } as _];
+        return iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat());
+    }
+    // The longest first: nearly all of it is programs that run alone on a processor.
+    let tests = tests![
         [STRACE] => each_flaw_is_red_in_its_row_and_in_no_other,
         [STRACE] => the_skeleton_and_every_strategy_of_the_tree_are_green,
         [STRACE, CC] => a_slow_strategy_is_red_for_its_time_alone,
@@ -22,11 +45,9 @@ pub(crate) fn tests() -> Vec<Test> {
         [] => without_strace_and_cc_nothing_is_green_that_needs_them,
         [] => bad_input_is_refused_in_one_sentence,
         [] => the_file_that_is_named_stays_as_it_is,
-    ]
+    ];
+    trials::run(&Arguments::from_args(), tests)
 }
-
-/// All rows whose marks do not depend on the machine's speed.
-const WITHOUT_SPEED: &str = "data,directions,bracket,errors,fallback";
 
 /// `selftest` as a student's own program.
 fn selftest(args: &[&str], folder: &Path) -> Command {
