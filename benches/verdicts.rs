@@ -33,6 +33,8 @@ use nix::unistd::Pid;
 /// With this variable the program is iobench with two more paths. Its value is the percentage by which one
 /// of them is slower.
 const SLOWED: &str = "IOBENCH_SLOWED";
+/// The percentage of the pairs of sweeps.
+const SLOWED_PERCENT: u32 = 10;
 /// Pairs of sweeps of each kind.
 const PAIRS: usize = 10;
 /// Comparisons by `ab` for each percentage.
@@ -130,9 +132,6 @@ struct Tally {
     /// Those of them that were not called slower.
     missed: usize,
 }
-
-/// The percentage of the pairs of sweeps.
-const SLOWED_PERCENT: u32 = 10;
 
 impl Tally {
     fn different(&self) -> usize {

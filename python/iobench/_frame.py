@@ -110,11 +110,12 @@ def summary(
     """
     measured = frame[~frame["role"].isin(NOT_COUNTED)]
     points = measured.groupby(list(by), dropna=False)[COLUMN_OF_QUANTITY[quantity]]
+    intervals = points.agg(series_interval)
     columns = {
         "n": points.size(),
         "median": points.median(),
-        "low": points.agg(lambda values: series_interval(values)[0]),
-        "high": points.agg(lambda values: series_interval(values)[1]),
+        "low": intervals.str[0],
+        "high": intervals.str[1],
         "q1": points.quantile(0.25),
         "q3": points.quantile(0.75),
     }

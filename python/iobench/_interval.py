@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import floor, nan, sqrt
 
 import pandas as pd
@@ -62,4 +63,4 @@ def _widened(values: pd.Series[float], correlation: float) -> tuple[float, float
 def _batch_medians(values: pd.Series[float]) -> pd.Series[float]:
     """Return the medians of ten batches of consecutive values."""
     starts = [batch * len(values) // _BATCHES for batch in range(_BATCHES + 1)]
-    return pd.Series([values[start:end].median() for start, end in zip(starts, starts[1:], strict=False)])
+    return pd.Series([values[start:end].median() for start, end in pairwise(starts)])

@@ -42,6 +42,8 @@ def result(data: Path, binary: str) -> iobench.Document:
 def swept(data: Path, binary: str) -> Path:
     """Return the file with the result of a sweep: three strategies, five sizes."""
     kept = data.with_name("sweep.json")
-    options = ("--strategy", "null,readwrite,mmap", "-b", "1k..16k", "-t", "64k", "--precision", "0.1%", "--budget", "3s", "--largest-n", 33)
+    points = ("--strategy", "null,readwrite,mmap", "-b", "1k..16k", "-t", "64k")
+    # As many samples as the interval of batches needs.
+    options = (*points, "--precision", "0.1%", "--budget", "3s", "--largest-n", 33)
     iobench.sweep(data, *options, "-o", kept, binary=binary)
     return kept

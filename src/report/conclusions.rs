@@ -2,7 +2,7 @@
 //! do not overlap, or that lie close together; a sentence that the intervals do not support is left out.
 
 use super::sweep::{SweepDocument, SweepRun};
-use super::winner::{Cell, RAMP_WINDOWS, Winner, winner};
+use super::winner::{Cell, RAMP_WINDOWS, Winner, read_ahead_bytes, winner};
 use crate::units;
 
 /// Paths are alike if no interval is further than this from another, as a fraction.
@@ -11,9 +11,8 @@ const ALIKE: f64 = 0.05;
 /// The sentences.
 pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
     let rows = rows(document);
-    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
-    let sentences =
-        [fastest(&rows), on_ramp(&rows, window_bytes), direct(&rows), alike(&rows), sufficient_size(&rows)];
+    let on_ramp = on_ramp(&rows, read_ahead_bytes(document));
+    let sentences = [fastest(&rows), on_ramp, direct(&rows), alike(&rows), sufficient_size(&rows)];
     sentences.into_iter().flatten().take(MOST).collect()
 }
 

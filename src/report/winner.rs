@@ -64,18 +64,22 @@ impl<'a> Winner<'a> {
 /// whole sweep concerns all of them. If it concerns only some points, no path is called the fastest.
 pub(super) fn winner<'a>(runs: &[&'a SweepRun], document: &SweepDocument) -> Winner<'a> {
     let compared = || runs.iter().filter(|run| !run.benchmark_configuration.is_floor());
+    if compared().count() > 1 && runs.iter().any(|run| is_on_ramp(run, read_ahead_bytes(document))) {
+        return Winner::OnRamp;
+    }
     let quiet = |run: &&&SweepRun| run.summary.as_ref().is_some_and(|summary| summary.quiet);
     let quiet_count = compared().filter(quiet).count();
     let mixed = quiet_count > 0 && quiet_count < compared().count();
     let cells: Vec<Cell> = runs.iter().filter_map(|run| Cell::of(run)).collect();
-    let window_bytes = document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0);
-    if compared().count() > 1 && runs.iter().any(|run| is_on_ramp(run, window_bytes)) {
-        return Winner::OnRamp;
-    }
     let best = cells.iter().max_by(|a, b| a.low.total_cmp(&b.low));
     let Some(best) = best.filter(|_| cells.len() > 1 && !mixed) else { return Winner::None };
     let is_alone = cells.iter().all(|other| other.strategy == best.strategy || other.high < best.low);
     if is_alone { Winner::Is(best.strategy) } else { Winner::None }
+}
+
+/// The readahead window of the device; 0 if unknown.
+pub(super) fn read_ahead_bytes(document: &SweepDocument) -> u64 {
+    document.host_configuration.storage.device_read_ahead_bytes.unwrap_or(0)
 }
 
 /// True if the samples of a point read from a cold cache through readahead windows of this size, but end

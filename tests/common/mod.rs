@@ -65,6 +65,16 @@ impl Outcome {
     }
 }
 
+/// Runs the program in `folder` with these words, separated by single spaces.
+pub fn run_in(folder: &Path, words: &str) -> Outcome {
+    finish(iobench().args(words.split(' ')).current_dir(folder))
+}
+
+/// The kinds of the warnings of a document.
+pub fn warning_kinds(document: &serde_json::Value) -> Vec<&str> {
+    document["warnings"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect()
+}
+
 /// Runs a command without standard input.
 pub fn finish(command: &mut Command) -> Outcome {
     outcome(command.stdin(Stdio::null()).output().unwrap())

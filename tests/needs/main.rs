@@ -57,9 +57,12 @@ fn main() -> ExitCode {
         strategies::tests,
         #[cfg(target_os = "linux")]
         trace::tests,
+        #[cfg(target_os = "linux")]
+        tracing_scripts::tests,
         #[cfg(all(feature = "usdt", target_os = "linux"))]
         usdt::tests,
         bad_input::tests,
+        bracket::tests,
         browser::tests,
         command_line::tests,
         conformance::tests,
@@ -73,9 +76,6 @@ fn main() -> ExitCode {
         reports::tests,
         #[cfg(target_os = "linux")]
         ring::tests,
-        bracket::tests,
-        #[cfg(target_os = "linux")]
-        tracing_scripts::tests,
     ];
     trials::run(&Arguments::from_args(), modules.iter().flat_map(|tests| tests()).collect())
 }

@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{Filesystem, Outcome, allowed_cpus, data_file, document, finish, iobench, samples};
+use crate::common::{
+    Filesystem, allowed_cpus, data_file, document, finish, iobench, run_in, samples, warning_kinds,
+};
 use crate::refusal::{MIB, bench, unprivileged};
 use crate::running::Running;
 use crate::trials::{Test, tests};
@@ -27,14 +28,6 @@ pub(crate) fn tests() -> Vec<Test> {
         [] => each_side_of_ab_runs_on_its_own_cpu,
         [] => atime_that_differs_is_an_obstacle,
     ]
-}
-
-fn run(folder: &Path, words: &str) -> Outcome {
-    finish(iobench().args(words.split(' ')).current_dir(folder))
-}
-
-fn kinds(document: &Value) -> Vec<&str> {
-    document["warnings"].as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect()
 }
 
 fn an_overlay_tells_what_is_in_the_page_cache() {
@@ -56,7 +49,7 @@ fn an_overlay_tells_what_is_in_the_page_cache() {
     map.lock().unwrap();
     let locked = document(&[&read[..], &["--cache", "cold"]].concat(), &file);
     assert_eq!(samples(&locked)[0]["cache_reached"], false, "locked pages stay");
-    assert!(kinds(&locked).contains(&"cache_not_reached"), "{locked:#}");
+    assert!(warning_kinds(&locked).contains(&"cache_not_reached"), "{locked:#}");
 }
 
 fn a_state_that_nobody_may_ask_for_is_not_called_cold() {
@@ -76,7 +69,7 @@ fn a_state_that_nobody_may_ask_for_is_not_called_cold() {
     let document = finish(&mut command).ok().json();
     let sample = &samples(&document)[0];
     assert_eq!((&sample["resident_fraction_before"], &sample["cache_reached"]), (&Value::Null, &Value::Null));
-    assert!(kinds(&document).contains(&"cache_not_reached"), "{document:#}");
+    assert!(warning_kinds(&document).contains(&"cache_not_reached"), "{document:#}");
     let mut sweep = as_nobody();
     sweep.args(["sweep", "--strategy", "pread", "-b64k", "--cache", "cold", "--largest-n", "6"]).arg(&file);
     let text = finish(&mut sweep).ok().stdout.replace('\n', " ");
@@ -89,7 +82,7 @@ fn the_cache_below_a_loop_device_is_named() {
     let document = document(&["-r", "-v", "-t4M", "--cache", "cold"], &file);
     let caches = document["benchmark_configuration"]["target"]["lower_caches"].to_string();
     assert!(caches.contains("which is behind /dev/loop"), "{caches}");
-    assert!(kinds(&document).contains(&"lower_cache"), "{document:#}");
+    assert!(warning_kinds(&document).contains(&"lower_cache"), "{document:#}");
 }
 
 fn a_server_that_caches_is_not_called_cold() {
@@ -101,7 +94,7 @@ fn a_server_that_caches_is_not_called_cold() {
     let sample = &samples(&document)[0];
     // The server has just written the file.
     assert_eq!((&sample["resident_fraction_before"], &sample["cache_reached"]), (&0.0.into(), &false.into()));
-    assert!(kinds(&document).contains(&"cache_not_reached"), "{document:#}");
+    assert!(warning_kinds(&document).contains(&"cache_not_reached"), "{document:#}");
 }
 
 /// btrfs reads a compressed extent through the page cache although O_DIRECT was accepted.
@@ -118,8 +111,8 @@ fn o_direct_that_is_served_from_memory_is_not_granted() {
         "sweep -j --cache warm --strategy direct -b64k -t4M --largest-n 6 iofile".to_owned(),
         format!("ab -j -n6 -- --cache warm {read} -- -B -r -v -b64k -t4M iofile"),
     ] {
-        let document = run(mounted.folder(), &words).ok().json();
-        assert!(kinds(&document).contains(&"direct_from_memory"), "{words}: {document:#}");
+        let document = run_in(mounted.folder(), &words).ok().json();
+        assert!(warning_kinds(&document).contains(&"direct_from_memory"), "{words}: {document:#}");
         let granted = ["/benchmark_configuration", "/runs/0/benchmark_configuration", "/configurations/0"]
             .iter()
             .find_map(|place| document.pointer(&format!("{place}/granted")))
@@ -135,17 +128,14 @@ fn a_benchmark_on_the_same_cpu_is_reported() {
     data_file(scratch.folder(), MIB);
     let [first, ..] = allowed_cpus()[..] else { panic!("no CPU") };
     let cpu = first.to_string();
-    let other = Running::start(&mut bench(
+    let mut other = Running::start(&mut bench(
         scratch.folder(),
         &["-B", "-r", "-b64k", "-t1M", "-n100000000", "-q", "--cpu", &cpu, "iofile"],
     ));
-    let pinned = || {
+    other.wait_until("its CPU", |other| {
         let status = other.proc("status");
         status.lines().any(|line| line.split_whitespace().eq(["Cpus_allowed_list:", cpu.as_str()]))
-    };
-    while !pinned() {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    });
     let warnings = |cpu: &str| {
         let words = ["-B", "-r", "-b64k", "-t1M", "-n3", "-j", "-g", "--cpu", cpu, "iofile"];
         let output = bench(scratch.folder(), &words).output().unwrap();
@@ -162,34 +152,22 @@ fn a_benchmark_on_the_same_cpu_is_reported() {
     other.end(String::new());
 }
 
-/// A process, killed when dropped.
-struct Busy(std::process::Child);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        // It has no reason to have ended before; if it has, there is nothing to kill.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A sample of 32 MiB is longer than a time slice of the scheduler, so none is quiet. One of 1 MiB often fits
 /// into a slice.
 fn samples_beside_a_busy_loop_on_the_cpu_do_not_count_as_quiet() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), 32 * MIB);
     let cpu = allowed_cpus()[0].to_string();
-    let busy = Command::new("taskset").args(["-c", &cpu, "sh", "-c", "while :; do :; done"]).spawn();
-    let _busy = Busy(busy.unwrap());
+    let _busy = Running::start(Command::new("taskset").args(["-c", &cpu, "sh", "-c", "while :; do :; done"]));
     let swept = |total: &str| {
         let words = format!(
             "sweep -j --cpu {cpu} --strategy pread -b 4k -t {total} --largest-n 30 --budget 10s iofile"
         );
-        run(scratch.folder(), &words).ok().json()
+        run_in(scratch.folder(), &words).ok().json()
     };
     let long = swept("32M");
     assert_eq!(long["runs"][0]["summary"]["quiet"], false, "{long:#}");
-    assert!(kinds(&long).contains(&"not_quiet"), "{long:#}");
+    assert!(warning_kinds(&long).contains(&"not_quiet"), "{long:#}");
     let short = swept("1M");
     let off_cpu = |sample: &&Value| {
         let [time, utime, stime] = ["time", "utime", "stime"].map(|key| sample[key].as_f64().unwrap());
@@ -205,7 +183,7 @@ fn a_cold_sweep_of_a_small_file_has_no_winner() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), 4 * MIB);
     let words = "sweep --cache cold --strategy readwrite,direct -b 1M --largest-n 6 -o kept iofile";
-    let ended = run(scratch.folder(), words).ok();
+    let ended = run_in(scratch.folder(), words).ok();
     let text = ended.stdout.replace('\n', " ");
     let document: Value =
         serde_json::from_slice(&std::fs::read(scratch.folder().join("kept")).unwrap()).unwrap();
@@ -224,7 +202,7 @@ fn cold_samples_are_longer_than_the_ramp_of_readahead() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), 64 * MIB);
     let words = "sweep -j --cache cold --strategy readwrite -b 64k,1M --largest-n 6 iofile";
-    let document = run(scratch.folder(), words).ok().json();
+    let document = run_in(scratch.folder(), words).ok().json();
     let window = document["host_configuration"]["device_read_ahead_bytes"].as_u64().unwrap_or(0);
     for run in document["runs"].as_array().unwrap() {
         let total = run["benchmark_configuration"]["totalsize"].as_u64().unwrap();
@@ -239,7 +217,7 @@ fn each_side_of_ab_runs_on_its_own_cpu() {
     let (first, last) = (cpus[0].to_string(), cpus[cpus.len() - 1].to_string());
     for (old, new) in [(&*first, &*last), ("none", &*last)] {
         let words = format!("ab -j -n6 -- -r -B -t1M --cpu {old} iofile -- -r -B -t1M --cpu {new} iofile");
-        let document = run(scratch.folder(), &words).ok().json();
+        let document = run_in(scratch.folder(), &words).ok().json();
         let granted = |side: usize| document["configurations"][side]["granted"]["cpu"].to_string();
         assert_eq!((granted(0), granted(1)), (old.replace("none", "null"), new.to_owned()));
     }
@@ -250,9 +228,9 @@ fn atime_that_differs_is_an_obstacle() {
     data_file(scratch.folder(), MIB);
     for (name, more) in [("a", ""), ("b", "--noatime ")] {
         let words = format!("sweep {more}-b 4k --strategy pread --largest-n 10 -o {name} iofile");
-        run(scratch.folder(), &words).ok();
+        run_in(scratch.folder(), &words).ok();
     }
-    let compared = run(scratch.folder(), "compare -j a b");
+    let compared = run_in(scratch.folder(), "compare -j a b");
     let obstacles = compared.json()["obstacles"].to_string();
     assert!(obstacles.contains("granted O_NOATIME differs"), "{compared:?}");
 }

@@ -2,11 +2,12 @@
 //! against what is known. The scripts follow every iobench on the machine: a shell leaves its number and
 //! becomes the benchmark, so that its rows differ from those of other programs.
 
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
 
 use crate::common::{self, Filesystem, data_file};
 use crate::trials::{Test, tests};
