@@ -10,8 +10,10 @@ use super::traced::{self, Watch};
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Call;
 
-const TOTAL_BYTES: u64 = 1 << 20;
-const BLOCK_BYTES: [u64; 3] = [512, 4096, 1 << 20];
+const BLOCK_BYTES: [u64; 3] = [512, 4096, LARGEST_BYTES];
+const LARGEST_BYTES: u64 = 1 << 20;
+/// Bytes of a pass of smaller blocks. A traced call takes a hundred times as long as an untraced one.
+const TOTAL_BYTES: u64 = 1 << 17;
 
 /// System calls that move bytes of a file, or may do so.
 const MOVERS: &str = "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 sendfile \
@@ -87,7 +89,7 @@ fn each_sample(
     if let Some(obstacle) = traced::obstacle() {
         return Ok(Outcome::NotChecked(obstacle));
     }
-    let file = DataFile::new(subject.folder, TOTAL_BYTES)?;
+    let file = DataFile::new(subject.folder, LARGEST_BYTES)?;
     for invocation in invocations(subject) {
         let samples = samples(program, &invocation, file.path())?;
         samples.iter().try_for_each(|seen| judge(&invocation.declared(), seen)).map_err(|fault| {
@@ -107,7 +109,8 @@ fn invocations<'a>(subject: &Subject<'a>) -> Vec<Invocation<'a>> {
     let mut invocations = Vec::new();
     for direction in subject.directions.iter().copied() {
         for block_bytes in &sizes {
-            let invocation = Invocation::of(subject, direction, *block_bytes, TOTAL_BYTES / block_bytes);
+            let blocks = TOTAL_BYTES.div_ceil(*block_bytes);
+            let invocation = Invocation::of(subject, direction, *block_bytes, blocks);
             invocations.push(invocation);
             invocations.extend((direction == Direction::Write).then(|| invocation.with_sync()));
         }

@@ -1,6 +1,6 @@
 //! Properties of the bracket other than its system calls: no page faults of the harness inside it, no reads
 //! after it. The calls themselves are counted for every strategy, both directions and three buffer sizes by
-//! `iobench selftest` (`src/selftest/bracket.rs`), which `tests/exercise` runs on all of them.
+//! `iobench selftest` (`src/selftest/bracket.rs`), which `tests/lab/exercise.rs` runs on all of them.
 
 use crate::common::{self, Filesystem, strategies};
 

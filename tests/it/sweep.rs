@@ -72,8 +72,10 @@ fn a_sweep_visits_every_point_and_obeys_its_schema() {
 fn rounds_are_complete_and_in_the_order_of_the_seed() {
     let (_scratch, file) = scratch();
     let order = |words: &str| {
-        let outcome =
-            run(&format!("sweep -j -b 4k..64k --strategy pread,mmap --precision 90% {words}"), &[&file]);
+        let outcome = run(
+            &format!("sweep -j -b 4k..64k --strategy pread,mmap --precision 90% --budget 2s {words}"),
+            &[&file],
+        );
         let document: SweepDocument = serde_json::from_str(&outcome.ok().stdout).unwrap();
         let samples = document.runs.iter().flat_map(|run| {
             let point =
@@ -116,7 +118,7 @@ fn a_point_that_cannot_run_is_a_record_with_its_reason() {
 fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
     let (scratch, file) = scratch();
     let kept = scratch.folder().join("result.json");
-    run("sweep -b 1,1M --strategy null --precision 90% -o", &[&kept, &file]).ok();
+    run("sweep -b 1,1M --strategy null --precision 90% --budget 2s -o", &[&kept, &file]).ok();
     let sweep = read(&kept);
     for run in &sweep.runs {
         let configuration = &run.benchmark_configuration;
@@ -129,8 +131,10 @@ fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
     let single = |strategy: &str| run(&format!("-r -B -t 1G -b 1M --strategy {strategy}"), &[&file]);
     assert_eq!(single("null").code, Some(0));
     assert_eq!(single("pread").code, Some(74));
-    let table =
-        run("sweep -b 1M --strategy null,pread --precision 90%", &[&file]).ok().stdout.replace('\n', " ");
+    let table = run("sweep -b 1M --strategy null,pread --precision 90% --budget 2s", &[&file])
+        .ok()
+        .stdout
+        .replace('\n', " ");
     assert!(table.contains(" null ns "), "{table}");
     assert!(table.contains(" page cache warm."), "{table}");
     assert!(table.contains(" of 2 points converged (half-width of the interval at most 90 % of"), "{table}");
@@ -139,7 +143,7 @@ fn what_moves_nothing_is_not_bound_to_the_size_of_the_file() {
 #[test]
 fn the_harness_is_measured_though_it_is_not_swept_and_no_point_twice() {
     let (_scratch, file) = scratch();
-    let outcome = run("sweep -j -b 4k,64k --strategy pread,pread --precision 90%", &[&file]).ok();
+    let outcome = run("sweep -j -b 4k,64k --strategy pread,pread --precision 90% --budget 2s", &[&file]).ok();
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(document.runs.len(), 2);
     let call_ns = document.floors.harness_call_ns.unwrap();
@@ -149,7 +153,7 @@ fn the_harness_is_measured_though_it_is_not_swept_and_no_point_twice() {
 #[test]
 fn a_block_larger_than_the_memory_is_a_record_too() {
     let (_scratch, file) = scratch();
-    let outcome = run("sweep -j -b 4k,8T --strategy null,pread --precision 90%", &[&file]).ok();
+    let outcome = run("sweep -j -b 4k,8T --strategy null,pread --precision 90% --budget 2s", &[&file]).ok();
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
     let kinds: Vec<Option<ErrorKind>> =
         document.runs.iter().map(|run| run.error.as_ref().map(|error| error.kind)).collect();
@@ -176,7 +180,7 @@ fn reading_holes_is_said() {
     let (scratch, _) = scratch();
     let sparse = scratch.folder().join("sparse");
     std::fs::File::create(&sparse).unwrap().set_len(TOTAL_BYTES).unwrap();
-    let outcome = run("sweep -j -b 64k --strategy pread --precision 90%", &[&sparse]).ok();
+    let outcome = run("sweep -j -b 64k --strategy pread --precision 90% --budget 2s", &[&sparse]).ok();
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(document.runs[0].benchmark_configuration.hole_bytes, Some(TOTAL_BYTES));
     assert!(document.warnings.iter().any(|warning| warning.message.contains("never written")), "{outcome:?}");
@@ -249,7 +253,7 @@ fn the_budget_is_kept_and_a_point_without_samples_enough_says_so() {
 fn csv_has_one_row_a_sample() {
     let (scratch, file) = scratch();
     let kept = scratch.folder().join("result.json");
-    let words = "sweep --csv -b 4k,64k --strategy pread,null --precision 90% -o";
+    let words = "sweep --csv -b 4k,64k --strategy pread,null --precision 90% --budget 2s -o";
     let csv = run(words, &[&kept, &file]).ok().stdout;
     let samples: usize = read(&kept).runs.iter().map(|run| run.benchmark_samples.len()).sum();
     let lines: Vec<&str> = csv.lines().collect();
@@ -338,7 +342,9 @@ fn bad_arguments_are_one_sentence_and_exit_64() {
 fn made_up(real: &SweepDocument, seconds: &[f64]) -> SweepDocument {
     let mut document = real.clone();
     for run in &mut document.runs {
-        let like = run.benchmark_samples[0].clone();
+        // Whatever this machine was doing meanwhile.
+        run.summary.as_mut().unwrap().quiet = true;
+        let like = SampleRecord { run_queue_wait_ns: Some(0), ..run.benchmark_samples[0].clone() };
         let sample = |(index, time): (u64, &f64)| {
             let mut sample = like.clone();
             (sample.time, sample.role, sample.order_index) = (*time, Some(Role::Measured), Some(index));
@@ -368,7 +374,8 @@ fn on_a_machine(mut document: SweepDocument, factor: f64) -> SweepDocument {
 fn compare_tells_slower_from_same_and_from_not_comparable() {
     let (scratch, file) = scratch();
     let path = |name: &str| scratch.folder().join(name);
-    let real = run("sweep -j -b 4k,64k --strategy pread -t 1M --precision 90%", &[&file]).ok().stdout;
+    let real =
+        run("sweep -j -b 4k,64k --strategy pread -t 1M --precision 90% --budget 2s", &[&file]).ok().stdout;
     let real: SweepDocument = serde_json::from_str(&real).unwrap();
     let seconds: Vec<f64> = (0..30).map(|index| 1.0 + 0.001 * f64::from(index % 7)).collect();
     let slower: Vec<f64> = seconds.iter().map(|seconds| seconds * 1.10).collect();
@@ -470,7 +477,7 @@ fn ab_interleaves_two_settings() {
 fn rerun_repeats_the_points_with_their_totals() {
     let (scratch, file) = scratch();
     let (first, second) = (scratch.folder().join("first.json"), scratch.folder().join("second.json"));
-    run("sweep -b 256,4k,64k --strategy direct,pread --precision 90% -o", &[&first, &file]).ok();
+    run("sweep -b 256,4k,64k --strategy direct,pread --precision 90% --budget 2s -o", &[&first, &file]).ok();
     let outcome = run("rerun -o", &[&second, &first]);
     assert!([Some(0), Some(1)].contains(&outcome.code), "{outcome:?}");
     let points = |path: &Path| {
@@ -509,7 +516,7 @@ fn long_sweep_ended(kept: &Path, file: &Path) {
 fn a_point_without_samples_is_a_point_that_is_not_there() {
     let (scratch, file) = scratch();
     let (whole, part) = (scratch.folder().join("whole.json"), scratch.folder().join("part.json"));
-    run("sweep -b 4k,64k --strategy pread --precision 90% -o", &[&whole, &file]).ok();
+    run("sweep -b 4k,64k --strategy pread --precision 90% --budget 2s -o", &[&whole, &file]).ok();
     let mut document = read(&whole);
     document.runs[1].benchmark_samples.clear();
     std::fs::write(&part, serde_json::to_vec(&document).unwrap()).unwrap();
@@ -522,10 +529,10 @@ fn a_point_without_samples_is_a_point_that_is_not_there() {
 fn create_makes_a_missing_file_and_leaves_an_existing_one_alone() {
     let (scratch, file) = scratch();
     let missing = scratch.folder().join("missing");
-    run("sweep --create -b 1M --strategy pread --precision 90%", &[&missing]).ok();
+    run("sweep --create -b 1M --strategy pread --precision 90% --budget 2s", &[&missing]).ok();
     assert_eq!(std::fs::metadata(&missing).unwrap().len(), 16 << 20);
     let before = std::fs::read(&file).unwrap();
-    run("sweep --create -b 64k --strategy pread --precision 90%", &[&file]).ok();
+    run("sweep --create -b 64k --strategy pread --precision 90% --budget 2s", &[&file]).ok();
     assert_eq!(before, std::fs::read(&file).unwrap());
     assert_eq!(run("sweep -b 1M", &[&scratch.folder().join("none")]).code, Some(66));
 }

@@ -1,14 +1,20 @@
-//! The Python package `iobench` in python/ with its types; and docs/lab: the code cells of the lab's notebook
-//! as they are written, and our own notebooks. Python is that of the virtual environment that `.ci/run`
-//! makes. The lab's cells take three to six minutes, most of them asleep, and ours run meanwhile: the lab's D
-//! script counts whatever is named io-benchmark, but only at the end, and ours run that program in their
-//! first cells alone.
+//! The teaching material: the code cells of the lab's notebook as they are written, our own notebooks, the
+//! Python packages with their types, and the exercise. Python is that of the virtual environment that
+//! `.ci/run` makes.
+//!
+//! The lab's cells take six minutes, and the rest runs meanwhile, in order: our notebooks first, because they
+//! run io-benchmark in their first cells, and at the end the lab's D script counts whatever has that name.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
+mod exercise;
+mod flawed;
 mod python;
+#[path = "../../examples/skeleton.rs"]
+#[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+mod skeleton;
 #[path = "../common/trials.rs"]
 mod trials;
 
@@ -20,12 +26,18 @@ use libtest_mimic::Arguments;
 use trials::tests;
 
 fn main() -> ExitCode {
+    if let Some(code) = exercise::as_program() {
+        return code;
+    }
     let own = tests![
         [LAB, MAKE, CC] => the_labs_cells_run,
         [LAB, MAKE, CC] => our_notebooks_run,
         [LAB] => the_package_passes_its_tests_and_its_types_hold,
     ];
-    trials::run(&Arguments::from_args(), own.into_iter().chain(python::tests()).collect())
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(2);
+    let tests = own.into_iter().chain(python::tests()).chain(exercise::tests());
+    trials::run(&arguments, tests.collect())
 }
 
 const LAB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/lab");

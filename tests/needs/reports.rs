@@ -24,7 +24,8 @@ fn sweep_does_not_print_as_cold_what_was_not_cold() {
     // Its pages have no other place to be.
     let memory = Filesystem::mount("tmpfs", 4 << 20);
     let file = data_file(memory.folder(), 1 << 20);
-    let words = ["sweep", "-b", "64k", "--strategy", "pread", "--cache", "cold", "--precision", "90%"];
+    let words =
+        ["sweep", "-b64k", "--strategy", "pread", "--cache", "cold", "--precision=90%", "--budget=5s"];
     let table = finish(iobench().args(words).arg(file)).ok().stdout.replace('\n', " ");
     assert!(table.contains("page cache cold (requested; "), "{table}");
 }

@@ -1,43 +1,32 @@
 //! `iobench selftest` on the skeleton of the handout, on strategies that are wrong in one thing each,
 //! and on those of the tree.
 //!
-//! This program is both: with [`AS_PROGRAM`] set it is a program of a student's, `main_with` over the
-//! strategies; without, it is the tests, which run it so.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
-#[path = "../common/mod.rs"]
-mod common;
-mod flawed;
-#[path = "../../examples/skeleton.rs"]
-#[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
-mod skeleton;
-#[path = "../common/trials.rs"]
-mod trials;
+//! This program is both: with [`AS_PROGRAM`] set it is a program of a student's, without it is the tests,
+//! which run it so.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::LazyLock;
 
-use common::{Filesystem, Outcome};
 use iobench::engine::blocking::blocking;
 use iobench::report::json::schema;
 use iobench::selftest::table::{Criterion, Mark, Marking, Row};
 use iobench::strategies;
-use libtest_mimic::Arguments;
-use trials::tests;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+
+use crate::common::{self, Filesystem, Outcome};
+use crate::trials::{Test, tests};
+use crate::{flawed, skeleton};
 
 const AS_PROGRAM: &str = "IOBENCH_TEST_AS_PROGRAM";
 /// All rows whose marks do not depend on the machine's speed.
 const WITHOUT_SPEED: &str = "data,directions,bracket,errors,fallback";
 
-fn main() -> ExitCode {
-    if std::env::var_os(AS_PROGRAM).is_some() {
-        let own = [&const { blocking::<skeleton::Mine>() } as _];
-        return iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat());
-    }
-    // The longest first: nearly all of it is programs that run alone on a processor.
-    let tests = tests![
+/// The tests, the longest first.
+pub(crate) fn tests() -> Vec<Test> {
+    tests![
         [STRACE] => each_flaw_is_red_in_its_row_and_in_no_other,
         [STRACE] => the_skeleton_and_every_strategy_of_the_tree_are_green,
         [STRACE, CC] => a_slow_strategy_is_red_for_its_time_alone,
@@ -45,12 +34,28 @@ fn main() -> ExitCode {
         [] => without_strace_and_cc_nothing_is_green_that_needs_them,
         [] => bad_input_is_refused_in_one_sentence,
         [] => the_file_that_is_named_stays_as_it_is,
-    ];
-    trials::run(&Arguments::from_args(), tests)
+    ]
 }
 
-/// `selftest` as a student's own program.
+/// Runs the program of a student's, if this process is it.
+pub(crate) fn as_program() -> Option<ExitCode> {
+    std::env::var_os(AS_PROGRAM)?;
+    let own = [&const { blocking::<skeleton::Mine>() } as _];
+    Some(iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat()))
+}
+
+/// `selftest` as a student's own program, away from the CPU on which the lab's programs run meanwhile: a
+/// program inherits the CPUs of the thread that starts it.
 fn selftest(args: &[&str], folder: &Path) -> Command {
+    // Found once, because a thread that is pinned already has no other CPU.
+    static LAST_CPU: LazyLock<CpuSet> = LazyLock::new(|| {
+        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
+        let last = (0..CpuSet::count()).rfind(|cpu| allowed.is_set(*cpu).unwrap()).unwrap();
+        let mut set = CpuSet::new();
+        set.set(last).unwrap();
+        set
+    });
+    sched_setaffinity(Pid::from_raw(0), &LAST_CPU).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("selftest").args(args).arg(folder).env(AS_PROGRAM, "1").stdin(Stdio::null());
     command
