@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary includes this module and uses a part of it")]
 
+pub mod own_cpu;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -10,8 +12,9 @@ use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
 use tempfile::TempDir;
 
-/// The program under test.
+/// The program under test, on a CPU of its own.
 pub fn iobench() -> Command {
+    own_cpu::take();
     Command::new(env!("CARGO_BIN_EXE_iobench"))
 }
 
@@ -89,12 +92,6 @@ pub fn document(args: &[&str], path: &Path) -> serde_json::Value {
 /// The samples of a document.
 pub fn samples(document: &serde_json::Value) -> &Vec<serde_json::Value> {
     document["benchmark_samples"].as_array().unwrap()
-}
-
-/// The numbers of the CPUs that this process may run on.
-pub fn allowed_cpus() -> Vec<usize> {
-    let allowed = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0)).unwrap();
-    (0..nix::sched::CpuSet::count()).filter(|cpu| allowed.is_set(*cpu).unwrap()).collect()
 }
 
 /// Limits of a strategy on the filesystem that holds the build, or the reason why it does not run there.

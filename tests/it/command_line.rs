@@ -9,8 +9,8 @@ use iobench::strategies::ALL;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Filesystem, Outcome, allowed_cpus, data_file, document, finish, iobench, pattern, run, runs_here,
-    samples, strategies,
+    Filesystem, Outcome, data_file, document, finish, iobench, own_cpu, pattern, run, runs_here, samples,
+    strategies,
 };
 
 const MIB: u64 = 1 << 20;
@@ -459,7 +459,7 @@ fn s_shows_the_sync_beside_the_transfer() {
 fn the_cpu_is_pinned_as_asked_and_reported() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), MIB);
-    let allowed = allowed_cpus();
+    let allowed = own_cpu::use_all();
     let (first, last) = (allowed[0], *allowed.last().unwrap());
     let number = last.to_string();
     for (flags, requested, granted) in [

@@ -38,7 +38,7 @@ fn read(path: &Path) -> SweepDocument {
 #[test]
 fn a_sweep_visits_every_point_and_obeys_its_schema() {
     let (_scratch, file) = scratch();
-    let outcome = run("sweep -j -b 512..4k --budget 30s --precision 90% --seed 7", &[&file]).ok();
+    let outcome = run("sweep -j -b 512..4k --budget 15s --precision 90% --seed 7", &[&file]).ok();
     assert_valid(&schema::<SweepDocument>().to_value(), &outcome.json());
     let document: SweepDocument = serde_json::from_str(&outcome.stdout).unwrap();
     let points = document

@@ -7,16 +7,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::LazyLock;
 
 use iobench::engine::blocking::blocking;
 use iobench::report::json::schema;
 use iobench::selftest::table::{Criterion, Mark, Marking, Row};
 use iobench::strategies;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 
-use crate::common::{self, Filesystem, Outcome};
+use crate::common::{self, Filesystem, Outcome, own_cpu};
 use crate::trials::{Test, tests};
 use crate::{flawed, skeleton};
 
@@ -44,18 +41,9 @@ pub(crate) fn as_program() -> Option<ExitCode> {
     Some(iobench::main_with(&[strategies::ALL, &own, &flawed::ALL].concat()))
 }
 
-/// `selftest` as a student's own program, away from the CPU on which the lab's programs run meanwhile: a
-/// program inherits the CPUs of the thread that starts it.
+/// `selftest` as a student's own program, on a CPU of its own.
 fn selftest(args: &[&str], folder: &Path) -> Command {
-    // Found once, because a thread that is pinned already has no other CPU.
-    static LAST_CPU: LazyLock<CpuSet> = LazyLock::new(|| {
-        let allowed = sched_getaffinity(Pid::from_raw(0)).unwrap();
-        let last = (0..CpuSet::count()).rfind(|cpu| allowed.is_set(*cpu).unwrap()).unwrap();
-        let mut set = CpuSet::new();
-        set.set(last).unwrap();
-        set
-    });
-    sched_setaffinity(Pid::from_raw(0), &LAST_CPU).unwrap();
+    own_cpu::take();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg("selftest").args(args).arg(folder).env(AS_PROGRAM, "1").stdin(Stdio::null());
     command

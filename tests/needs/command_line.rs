@@ -7,8 +7,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::common::{
-    Filesystem, allowed_cpus, data_file, document, finish, iobench, pattern, run, runs_here, samples,
-    strategies,
+    Filesystem, data_file, document, finish, iobench, own_cpu, pattern, run, runs_here, samples, strategies,
 };
 use crate::trials::{Test, tests};
 
@@ -53,7 +52,7 @@ fn create_mode_makes_files_on_a_filesystem_that_does_not_count_its_blocks() {
 fn a_cpu_set_that_excludes_the_first_cpu_is_obeyed() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), MIB);
-    let last = *allowed_cpus().last().unwrap();
+    let last = *own_cpu::use_all().last().unwrap();
     let mut command = Command::new("taskset");
     command.args(["-c", &last.to_string()]).arg(iobench().get_program()).args(["-rvjBt1M"]).arg(&file);
     let granted = finish(&mut command).ok().json()["benchmark_configuration"]["granted"]["cpu"].clone();
