@@ -159,6 +159,9 @@ pub(crate) struct RunArgs {
     /// Seed of a random order
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,
+    /// Record the latency of each I/O: percentiles and a histogram per sample
+    #[arg(long)]
+    pub(crate) latency: bool,
     /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,

@@ -56,6 +56,9 @@ COLUMNS = {
     "resident_fraction_before": "float64",
     "resident_fraction_after": "float64",
     "cache_reached": "boolean",
+    "latency_p50_ns": "float64",
+    "latency_p99_ns": "float64",
+    "latency_max_ns": "float64",
 }
 
 
@@ -75,8 +78,9 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
     `performs_io` is false for a strategy that only measures the harness.
 
     A value is missing where the document does not have it: `order` and `role` in a plain run, `utime_s` to `queue_s`
-    (time spent ready to run, but waiting for a processor) without -g, and `strategy`, `direction`, `cache`, `access`,
-    `direct`, `noatime` and `performs_io` without -v. Points of a sweep that could not run have no rows.
+    (time spent ready to run, but waiting for a processor) without -g, latencies without --latency, and `strategy`,
+    `direction`, `cache`, `access`, `direct`, `noatime` and `performs_io` without -v. Points of a sweep that could not
+    run have no rows.
 
     Documents of schema version 1 and 2 are read. Raises UnknownSchema for a file that holds no result of iobench,
     or one of another version. A run that ended early keeps its samples and gives an IncompleteWarning.
@@ -161,6 +165,7 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
     requested = configuration.get("requested") or {}
     granted = configuration.get("granted") or {}
     properties = configuration.get("properties") or {}
+    latency = sample.get("latency_ns") or {}
     return {
         "source": source,
         "strategy": configuration.get("strategy"),
@@ -191,4 +196,7 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "resident_fraction_before": sample["resident_fraction_before"],
         "resident_fraction_after": sample["resident_fraction_after"],
         "cache_reached": sample["cache_reached"],
+        "latency_p50_ns": latency.get("p50"),
+        "latency_p99_ns": latency.get("p99"),
+        "latency_max_ns": latency.get("max"),
     }

@@ -46,6 +46,14 @@ def test_sync_time_is_in_seconds(data: Path) -> None:
     assert sync_time_s == document["benchmark_samples"][0]["sync_time_ns"] / 1e9
 
 
+def test_latencies(data: Path) -> None:
+    document = iobench.run("-r", "--latency", *QUICK, "-b", 1024, data)
+    (row,) = iobench.frame(document)[["latency_p50_ns", "latency_p99_ns", "latency_max_ns"]].to_dict("records")
+    (latency,) = [sample["latency_ns"] for sample in document["benchmark_samples"]]
+    assert list(row.values()) == [latency[key] for key in ("p50", "p99", "max")]
+    assert iobench.frame(iobench.run("-r", *QUICK, data))["latency_p50_ns"].isna().all()
+
+
 def test_without_configuration_the_size_is_known_still(result: iobench.Document) -> None:
     frame = iobench.frame({key: result[key] for key in ("schema_version", "benchmark_samples")})
     assert set(frame["block_bytes"]) == {4096}

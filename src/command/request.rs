@@ -33,14 +33,14 @@ impl Request {
         let bare = args.bare || mode == Mode::Create;
         let settle = args.settle.unwrap_or(SETTLE).as_secs_f64();
         let settle_seconds = if bare { 0.0 } else { settle };
-        let RunArgs { block_bytes, access, seed, buffer, cache, .. } = *args;
+        let RunArgs { block_bytes, access, seed, buffer, cache, latency, .. } = *args;
         let total_bytes = args.total_bytes.unwrap_or(DEFAULT_TOTAL_BYTES);
         let workload = args.workload.apply_to(Workload::new(mode.direction(), block_bytes, total_bytes));
         let request = Request {
             mode,
             path,
             strategy: find_strategy(&args.strategy, strategies)?,
-            workload: Workload { access, seed, buffer, ..workload },
+            workload: Workload { access, seed, buffer, latency, ..workload },
             preparation: Preparation { bare, settle_seconds, cache },
             usage: args.usage || args.explain,
             iterations: args.iterations,

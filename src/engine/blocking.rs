@@ -1,14 +1,17 @@
 //! The timed loop for system calls that return when the bytes have moved.
 //!
 //! Inside the bracket, for each block: one call of `transfer`, one comparison of its result, one addition,
-//! and one relaxed load of the interrupt flag.
+//! and one relaxed load of the interrupt flag. With `--latency` also one time stamp, because the end of an
+//! I/O is the beginning of the next.
 
 use nix::errno::Errno;
 
 use super::interrupt;
+use super::latency::{Observer, Unobserved};
 use super::offsets::Offsets;
 use super::operation::{Direction, Op, Tally};
 use super::retry::{interrupted, irregular};
+use super::stamp::{Counter, Source, Vdso};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
 use crate::error::Failure;
 
@@ -45,20 +48,32 @@ impl<T: Blocking> Session for BlockingSession<T> {
         // SAFETY: the engine hands the buffer to one session at a time and keeps no reference to its blocks
         // while the session runs.
         let block = unsafe { pass.buffer.block_mut(0) };
-        let (io, tally) = (&mut self.io, &mut pass.tally);
+        let io = &mut self.io;
+        let Pass { direction, offsets, tally, recording, .. } = pass;
+        if let Some(recording) = recording {
+            let (direction, offsets) = (*direction, offsets.iter());
+            return match recording.clock().source {
+                Source::Tsc => {
+                    drive(io, direction, offsets, block, tally, &mut recording.recorder::<Counter>())
+                }
+                Source::Vdso => {
+                    drive(io, direction, offsets, block, tally, &mut recording.recorder::<Vdso>())
+                }
+            };
+        }
         // Four calls make direction and kind of offsets constants inside each loop.
-        match (pass.offsets, pass.direction) {
+        match (offsets, direction) {
             (Offsets::Sequential(run), Direction::Read) => {
-                drive(io, Direction::Read, run.iter(), block, tally)
+                drive(io, Direction::Read, run.iter(), block, tally, &mut Unobserved)
             }
             (Offsets::Sequential(run), Direction::Write) => {
-                drive(io, Direction::Write, run.iter(), block, tally)
+                drive(io, Direction::Write, run.iter(), block, tally, &mut Unobserved)
             }
             (Offsets::Listed(list), Direction::Read) => {
-                drive(io, Direction::Read, list.iter().copied(), block, tally)
+                drive(io, Direction::Read, list.iter().copied(), block, tally, &mut Unobserved)
             }
             (Offsets::Listed(list), Direction::Write) => {
-                drive(io, Direction::Write, list.iter().copied(), block, tally)
+                drive(io, Direction::Write, list.iter().copied(), block, tally, &mut Unobserved)
             }
         }
     }
@@ -79,8 +94,10 @@ fn drive<T: Blocking>(
     offsets: impl Iterator<Item = u64>,
     block: &mut [u8],
     tally: &mut Tally,
+    observer: &mut impl Observer,
 ) -> Result<(), Failure> {
     let mut io_count = 0;
+    observer.begins(0);
     for offset_bytes in offsets {
         let op = Op { direction, offset_bytes };
         loop {
@@ -93,6 +110,7 @@ fn drive<T: Blocking>(
                 return Err(failure);
             }
         }
+        observer.completed(0);
         io_count += 1;
         if interrupt::requested() {
             tally.io_count += io_count;

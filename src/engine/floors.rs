@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::bracket;
+use super::{bracket, tsc};
 
 /// Repetitions of each measurement. The smallest counts, because every disturbance only adds time.
 const REPETITIONS: usize = 5;
@@ -134,11 +134,11 @@ pub fn processor_ns() -> f64 {
 /// Nanoseconds of [`processor_ns`] at the nominal frequency of the processor: a turn takes one cycle. `None`
 /// if that frequency is unknown.
 ///
-/// An invariant time stamp counter ticks at the nominal frequency (Intel SDM volume 3, "Time-Stamp Counter";
-/// AMD64 APM volume 2, "Time-Stamp Counter"). A processor that is slower than that is shared with another
-/// hardware thread, or its clock is lowered.
+/// An invariant time stamp counter ticks at the nominal frequency. A processor that is slower than that is
+/// shared with another hardware thread, or its clock is lowered. Without such a counter, only the best
+/// reading is a reference.
 pub fn nominal_processor_ns() -> Option<f64> {
-    jumps::nominal_ns_per_turn().map(|ns| ns * f64::from(CONTROL_TURNS))
+    tsc::ns_per_tick().map(|ns| ns * f64::from(CONTROL_TURNS))
 }
 
 /// The smallest time of an empty bracket, in nanoseconds: the part of the two clock calls that lies between
@@ -150,9 +150,6 @@ pub fn bracket_ns() -> f64 {
 
 #[cfg(target_arch = "x86_64")]
 mod jumps {
-    use std::arch::x86_64::{__cpuid, _rdtsc};
-    use std::time::{Duration, Instant};
-
     /// Jumps `turns` times, one cycle each, however the compiler optimises.
     pub(super) fn repeat(turns: u32) {
         // SAFETY: the loop changes one register and the flags, and ends after `turns` turns.
@@ -166,43 +163,14 @@ mod jumps {
             );
         }
     }
-
-    /// Nanoseconds per tick of an invariant time stamp counter, measured against the clock.
-    pub(super) fn nominal_ns_per_turn() -> Option<f64> {
-        const TIME: Duration = Duration::from_millis(5);
-        is_invariant().then(|| {
-            let (start, first) = (Instant::now(), ticks());
-            while start.elapsed() < TIME {}
-            let last = ticks();
-            start.elapsed().as_nanos() as f64 / last.wrapping_sub(first) as f64
-        })
-    }
-
-    fn ticks() -> u64 {
-        // SAFETY: the instruction changes only registers; Linux and FreeBSD allow it in user mode.
-        unsafe { _rdtsc() }
-    }
-
-    /// CPUID leaf 8000_0007h, EDX bit 8.
-    #[allow(unused_unsafe, reason = "__cpuid became safe after the oldest supported Rust")]
-    fn is_invariant() -> bool {
-        // SAFETY: every x86-64 processor has CPUID, and it changes only registers.
-        let (largest, power) = unsafe { (__cpuid(0x8000_0000).eax, __cpuid(0x8000_0007).edx) };
-        largest >= 0x8000_0007 && power & (1 << 8) != 0
-    }
 }
 
-/// Without a counter at the nominal frequency, only the best reading is a reference.
 #[cfg(not(target_arch = "x86_64"))]
 mod jumps {
     pub(super) fn repeat(turns: u32) {
         for turn in 0..turns {
             std::hint::black_box(turn);
         }
-    }
-
-    pub(super) fn nominal_ns_per_turn() -> Option<f64> {
-        None
     }
 }
 

@@ -8,10 +8,12 @@ use super::bracket::{Elapsed, Enclosed, enclose};
 use super::buffer::{Buffer, BufferPool};
 use super::cache::CacheState;
 use super::interrupt;
+use super::latency::{Latencies, Recording};
 use super::offsets::Offsets;
 use super::operation::{Direction, Tally};
 use super::prepare::Preparation;
 use super::residency;
+use super::stamp::StampClock;
 use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
 use super::support::Limits;
 use super::target::Target;
@@ -85,6 +87,8 @@ pub struct Sample {
     pub resident_fraction_after: Option<f64>,
     /// True if the requested cache state was reached before the bracket. `None` if unknown or not requested.
     pub cache_reached: Option<bool>,
+    /// Latencies of the I/Os (`--latency`).
+    pub latencies: Option<Latencies>,
 }
 
 /// Number of samples started in this process, for the static probes.
@@ -134,7 +138,9 @@ impl<'a> Iteration<'a> {
         let file_bytes = info.properties.file_bytes(total_bytes);
         preparation.carry_out(target, file_bytes)?;
         let resident_fraction_before = residency::fraction(target, file_bytes);
-        let mut pass = Pass { direction, offsets, buffer: &self.buffer, tally: Tally::default() };
+        let recording = workload.latency.then(|| recording(workload)).transpose()?;
+        let (buffer, tally) = (&self.buffer, Tally::default());
+        let mut pass = Pass { direction, offsets, buffer, tally, recording };
         let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
         usdt::sample_start(number, info.name, block_bytes);
         let usage_before = self.plan.counts().then(|| Usage::before_pass(*usage));
@@ -142,7 +148,7 @@ impl<'a> Iteration<'a> {
         let used =
             usage_before.map(|before| Usage::after_pass(*usage).since(before).within(elapsed.total_ns));
         usdt::sample_end(number, elapsed.total_ns);
-        let tally = pass.tally;
+        let Pass { tally, recording, .. } = pass;
         outcome.and_then(|()| verify(workload, tally)).map_err(|failure| match failure.fault {
             Fault::Interrupted => interrupt::error(),
             _ => Error::io(target.path(), failure),
@@ -163,6 +169,7 @@ impl<'a> Iteration<'a> {
             resident_fraction_before,
             resident_fraction_after: residency::fraction(target, file_bytes),
             cache_reached: preparation.cache.reached(resident_fraction_before, from_device),
+            latencies: recording.map(|recording| recording.latencies),
         })
     }
 }
@@ -173,6 +180,17 @@ impl<'a> Iteration<'a> {
 /// Those of [`Iteration::open`] and [`Iteration::measure`].
 pub fn sample(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Result<Sample, Error> {
     Iteration::open(strategy, target, plan, &mut BufferPool::default())?.measure()
+}
+
+/// Room for the latencies of a pass.
+fn recording(workload: &Workload) -> Result<Recording, Error> {
+    let clock = StampClock::get().ok_or_else(|| {
+        Error::usage(
+            "--latency: on this machine a time stamp is a system call, which tracers take for a bracket; \
+             use the clock source tsc, or leave --latency out",
+        )
+    })?;
+    Ok(Recording::new(clock, workload.depth()))
 }
 
 /// A pass that did not move every block has no bandwidth, even if the strategy reports success.

@@ -1,8 +1,8 @@
 //! The engine measures; a strategy only moves bytes.
 //!
 //! [`workload`] describes a sample, and [`strategy`] is the interface between engine and strategy.
-//! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] is the only place where the clock is read,
-//! and [`iteration`] takes one sample in the order of the lab's contract.
+//! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] makes the only clock calls that a tracer
+//! sees, and [`iteration`] takes one sample in the order of the lab's contract.
 
 pub mod affinity;
 pub mod blocking;
@@ -17,6 +17,7 @@ pub mod floors;
 pub mod inode;
 pub mod interrupt;
 pub mod iteration;
+pub mod latency;
 pub mod mapping_guard;
 pub mod offsets;
 pub mod operation;
@@ -25,9 +26,11 @@ pub mod prepare;
 pub mod queued;
 pub mod residency;
 mod retry;
+pub mod stamp;
 pub mod strategy;
 pub mod support;
 pub mod target;
+mod tsc;
 pub mod usage;
 pub mod usdt;
 pub mod workload;

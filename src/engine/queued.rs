@@ -2,14 +2,17 @@
 //!
 //! Inside the bracket: push while a slot is free, then one `reap` that submits and waits. Each completion
 //! costs one comparison and the return of its slot. Nothing is allocated: slots and operations are set up
-//! when the session opens.
+//! when the session opens. With `--latency` an operation has two time stamps: at its push and when its
+//! completion is reaped.
 
 use nix::errno::Errno;
 
 use super::interrupt;
+use super::latency::{Observer, Unobserved};
 use super::offsets::Offsets;
 use super::operation::{Direction, Op, Tally};
 use super::retry::{interrupted, irregular};
+use super::stamp::{Counter, Source, Vdso};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
 use crate::error::Failure;
 
@@ -96,10 +99,26 @@ struct QueuedSession<T> {
 impl<T: Queued> Session for QueuedSession<T> {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
         let block_bytes = pass.buffer.block_bytes();
-        let (direction, tally) = (pass.direction, &mut pass.tally);
-        match pass.offsets {
-            Offsets::Sequential(run) => self.drive(direction, run.iter(), block_bytes, tally),
-            Offsets::Listed(list) => self.drive(direction, list.iter().copied(), block_bytes, tally),
+        let Pass { direction, offsets, tally, recording, .. } = pass;
+        let direction = *direction;
+        if let Some(recording) = recording {
+            let offsets = offsets.iter();
+            return match recording.clock().source {
+                Source::Tsc => {
+                    self.drive(direction, offsets, block_bytes, tally, &mut recording.recorder::<Counter>())
+                }
+                Source::Vdso => {
+                    self.drive(direction, offsets, block_bytes, tally, &mut recording.recorder::<Vdso>())
+                }
+            };
+        }
+        match offsets {
+            Offsets::Sequential(run) => {
+                self.drive(direction, run.iter(), block_bytes, tally, &mut Unobserved)
+            }
+            Offsets::Listed(list) => {
+                self.drive(direction, list.iter().copied(), block_bytes, tally, &mut Unobserved)
+            }
         }
     }
 
@@ -119,6 +138,7 @@ impl<T: Queued> QueuedSession<T> {
         mut offsets: impl Iterator<Item = u64>,
         block_bytes: usize,
         tally: &mut Tally,
+        observer: &mut impl Observer,
     ) -> Result<(), Failure> {
         let mut first_failure = None;
         loop {
@@ -126,7 +146,7 @@ impl<T: Queued> QueuedSession<T> {
                 first_failure = Some(interrupted(Op { direction, offset_bytes: 0 }));
             }
             if first_failure.is_none() {
-                self.fill(direction, &mut offsets);
+                self.fill(direction, &mut offsets, observer);
             } else {
                 self.free.append(&mut self.again);
             }
@@ -136,12 +156,18 @@ impl<T: Queued> QueuedSession<T> {
                 return first_failure.map_or(Ok(()), Err);
             }
             // Also after a failure: nothing may be in flight when the bracket closes.
-            self.reap(self.granted.batch.min(in_flight as u32), block_bytes, tally, &mut first_failure)?;
+            let min = self.granted.batch.min(in_flight as u32);
+            self.reap(min, block_bytes, tally, &mut first_failure, observer)?;
         }
     }
 
     /// Pushes operations until no slot or no work is left.
-    fn fill(&mut self, direction: Direction, offsets: &mut impl Iterator<Item = u64>) {
+    fn fill(
+        &mut self,
+        direction: Direction,
+        offsets: &mut impl Iterator<Item = u64>,
+        observer: &mut impl Observer,
+    ) {
         while let Some(slot) = self.again.pop() {
             self.ring.push(self.ops[slot.index as usize], slot);
         }
@@ -152,6 +178,7 @@ impl<T: Queued> QueuedSession<T> {
             };
             let op = Op { direction, offset_bytes };
             self.ops[slot.index as usize] = op;
+            observer.begins(slot.index);
             self.ring.push(op, slot);
         }
     }
@@ -162,6 +189,7 @@ impl<T: Queued> QueuedSession<T> {
         block_bytes: usize,
         tally: &mut Tally,
         first_failure: &mut Option<Failure>,
+        observer: &mut impl Observer,
     ) -> Result<(), Failure> {
         let Self { ring, free, ops, again, .. } = self;
         let mut io_count = 0;
@@ -169,6 +197,7 @@ impl<T: Queued> QueuedSession<T> {
         let reaped = ring.reap(min, &mut |Completion { slot, moved }| {
             if moved == Ok(block_bytes) {
                 io_count += 1;
+                observer.completed(slot.index);
                 return free.push(slot);
             }
             let mut retried = Tally::default();

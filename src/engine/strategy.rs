@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::buffer::Buffer;
 use super::direct;
+use super::latency::Recording;
 use super::offsets::Offsets;
 use super::operation::{Direction, Tally};
 use super::support::{Limits, Refusal, Support};
@@ -236,6 +237,8 @@ pub struct Pass<'a> {
     pub buffer: &'a Arc<Buffer>,
     /// Counts of the I/Os.
     pub tally: Tally,
+    /// Latencies to record (`--latency`).
+    pub recording: Option<Recording>,
 }
 
 /// A system call that a strategy declares to make between the brackets.

@@ -54,6 +54,9 @@ pub struct Workload {
     pub buffer: PageState,
     /// CPU to run on (--cpu).
     pub cpu: CpuChoice,
+    /// True if the latency of each I/O is recorded (--latency).
+    #[serde(default)]
+    pub latency: bool,
 }
 
 impl Workload {
@@ -72,6 +75,7 @@ impl Workload {
             sync: false,
             buffer: PageState::Prefault,
             cpu: CpuChoice::Default,
+            latency: false,
         }
     }
 

@@ -8,6 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::latency::LatencyRecord;
 use crate::engine::cache::CacheState;
 use crate::engine::iteration::Sample;
 use crate::engine::operation::Mode;
@@ -376,6 +377,9 @@ pub struct SampleRecord {
     /// True if the sample started in the cache state requested with --cache; null if no state was requested,
     /// or if unknown.
     pub cache_reached: Option<bool>,
+    /// Latencies of the I/Os (--latency).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_ns: Option<LatencyRecord>,
     /// Role of the sample in the statistics (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -489,6 +493,7 @@ impl From<&Sample> for SampleRecord {
             resident_fraction_before: sample.resident_fraction_before,
             resident_fraction_after: sample.resident_fraction_after,
             cache_reached: sample.cache_reached,
+            latency_ns: sample.latencies.as_ref().map(LatencyRecord::from),
             role: None,
             order_index: None,
             kernel: None,

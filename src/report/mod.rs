@@ -8,6 +8,7 @@ pub mod document;
 pub mod explain;
 pub(crate) mod figure;
 pub mod json;
+pub mod latency;
 pub mod read;
 pub mod strategies;
 pub mod sweep;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord};
+use super::latency::LatencyRecord;
 use crate::host;
 use crate::printable;
 use crate::trace::record::{KernelRecord, ProbeEffect};
@@ -62,6 +63,9 @@ pub fn sample(output: &mut dyn Write, sample: &SampleRecord, verbose: bool) -> i
         writeln!(output, "  inblock: {} blocks", usage.inblock)?;
         writeln!(output, "  oublock: {} blocks", usage.oublock)?;
     }
+    if let Some(latency) = &sample.latency_ns {
+        writeln!(output, "  latency: {}", latency_line(latency))?;
+    }
     if verbose {
         added_lines(output, sample)?;
     }
@@ -89,11 +93,25 @@ pub fn conclusion(output: &mut dyn Write, document: &Document) -> io::Result<()>
 fn added_lines(output: &mut dyn Write, sample: &SampleRecord) -> io::Result<()> {
     let fields = fields(sample);
     for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
-        if !value.is_null() && *key != "kernel" {
+        if !value.is_null() && !["kernel", "latency_ns"].contains(&key.as_str()) {
             writeln!(output, "  {key}: {}", plain(value))?;
         }
     }
     Ok(())
+}
+
+/// Percentiles in microseconds. A percentile that needs more I/Os is `-`.
+fn latency_line(latency: &LatencyRecord) -> String {
+    let us = |ns: Option<f64>| ns.map_or("-".to_owned(), |ns| format!("{:.2}", ns / 1000.0));
+    let LatencyRecord { count, p50, p90, p99, p99_9, max, .. } = latency;
+    format!(
+        "p50 {}, p90 {}, p99 {}, p99.9 {}, max {} microseconds ({count} I/Os)",
+        us(*p50),
+        us(*p90),
+        us(*p99),
+        us(*p99_9),
+        us(*max)
+    )
 }
 
 fn probe_effect(output: &mut dyn Write, effect: &ProbeEffect) -> io::Result<()> {

@@ -156,7 +156,8 @@ impl Trial {
     /// One pass, with the result that the engine would see.
     pub(super) fn attempt(&mut self, offsets: &Offsets) -> (Result<(), Failure>, Tally) {
         let tally = Tally::default();
-        let mut pass = Pass { direction: self.direction, offsets, buffer: &self.buffer, tally };
+        let (direction, buffer) = (self.direction, &self.buffer);
+        let mut pass = Pass { direction, offsets, buffer, tally, recording: None };
         let outcome = self.session.run(&mut pass);
         (outcome, pass.tally)
     }

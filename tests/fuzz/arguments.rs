@@ -11,7 +11,7 @@ use crate::program::{run, shown};
 use crate::sandbox::NAMES;
 
 /// Flags, each with a kind of value (an empty one has none) and the commands that take it.
-const FLAGS: [(&str, &str, &str); 47] = [
+const FLAGS: [(&str, &str, &str); 48] = [
     ("-r", "", "run sweep"),
     ("-w", "", "run sweep rerun"),
     ("-c", "", "run"),
@@ -46,6 +46,7 @@ const FLAGS: [(&str, &str, &str); 47] = [
     ("--file-size", "total", "run sweep"),
     ("--strict", "", "run sweep ab compare rerun"),
     ("--wide", "", "sweep"),
+    ("--latency", "", "run ab"),
     ("--knees", "", "sweep plot"),
     ("--largest-n", "count", "sweep"),
     ("--order", "order", "sweep"),

@@ -167,8 +167,13 @@ fn pass(
     let spec = OpenSpec { target: &target, workload: &workload, buffer: &buffer };
     let mut session = strategy.open(&spec).unwrap();
     let offsets = Offsets::cover(access, total_bytes, BLOCK_BYTES, 1);
-    let mut pass =
-        Pass { direction: Direction::Read, offsets: &offsets, buffer: &buffer, tally: Tally::default() };
+    let mut pass = Pass {
+        direction: Direction::Read,
+        offsets: &offsets,
+        buffer: &buffer,
+        tally: Tally::default(),
+        recording: None,
+    };
     let outcome = session.run(&mut pass);
     (outcome, pass.tally)
 }
@@ -372,8 +377,13 @@ struct EarlySession(Box<dyn Session>);
 impl Session for EarlySession {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
         let offsets = Offsets::run(0, BLOCK_BYTES, 3);
-        let mut part =
-            Pass { offsets: &offsets, direction: pass.direction, buffer: pass.buffer, tally: pass.tally };
+        let mut part = Pass {
+            offsets: &offsets,
+            direction: pass.direction,
+            buffer: pass.buffer,
+            tally: pass.tally,
+            recording: None,
+        };
         let outcome = self.0.run(&mut part);
         pass.tally = part.tally;
         outcome

@@ -16,6 +16,7 @@ mod bracket;
 mod command_line;
 mod explain;
 mod foreign;
+mod latency;
 mod numbers;
 mod plot;
 mod properties;
