@@ -34,7 +34,7 @@ fn plan(limits: &Limits, direct: bool, block_bytes: u64) -> Plan {
     Plan::new(Workload { direct, iodepth: Some(IODEPTH), batch: Some(IODEPTH), ..workload }, limits)
 }
 
-fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &Target) {
+fn bench_strategy(criterion: &mut Criterion, strategy: &'static dyn Strategy, target: &Target) {
     let info = strategy.info();
     let direct = info.direct == DirectIo::Always;
     let limits = match strategy.probe(target, direct) {
@@ -62,7 +62,7 @@ fn bench_strategy(criterion: &mut Criterion, strategy: &dyn Strategy, target: &T
 }
 
 /// The time between the brackets of one iteration.
-fn enclosed_time(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Duration {
+fn enclosed_time(strategy: &'static dyn Strategy, target: &Target, plan: &Plan) -> Duration {
     match iteration::sample(strategy, target, plan) {
         Ok(sample) => Duration::from_nanos(black_box(sample).elapsed.total_ns),
         Err(error) => {

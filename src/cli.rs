@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::engine::access::Access;
 use crate::engine::affinity::CpuChoice;
 use crate::engine::cache::CacheState;
-use crate::engine::offsets::Access;
-use crate::engine::workload::PageState;
+use crate::engine::workload::{OpenSync, PageState};
 use crate::error::Error;
+use crate::report::latency::Metric;
 use crate::report::sweep::Order;
 use crate::selftest::table::Criterion;
 use crate::trace::show::{Show, TracerName};
@@ -85,8 +86,11 @@ pub(crate) struct WorkloadArgs {
     /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
     #[arg(long, value_name = "N", value_parser = units::parse_depth)]
     pub(crate) batch: Option<u32>,
-    /// CPU to pin to, or none [default: CPU 0, or the first that is allowed]
-    #[arg(long, value_name = "N|none", default_value = "default", hide_default_value = true)]
+    /// Workers, each on a thread, a descriptor and a CPU of its own; they share the total
+    #[arg(long, value_name = "N", default_value = "1", value_parser = units::parse_threads)]
+    pub(crate) threads: u32,
+    /// CPUs to pin the workers to, or none [default: CPU 0 and the following, of those that are allowed]
+    #[arg(long, value_name = "N|0-3,6|none", default_value = "default", hide_default_value = true)]
     pub(crate) cpu: CpuChoice,
     /// Create the file first if it is missing; an existing file is not recreated
     #[arg(long)]
@@ -135,6 +139,9 @@ pub(crate) struct RunArgs {
     /// Number of samples
     #[arg(short = 'n', value_name = "N", default_value = "1", value_parser = units::parse_count)]
     pub(crate) iterations: u64,
+    /// Repeat samples for this time instead, without a pause before each
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "iterations", value_parser = units::parse_time)]
+    pub(crate) for_time: Option<Duration>,
     /// Total size: bytes moved by one sample [default: 16777216]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
     pub(crate) total_bytes: Option<u64>,
@@ -147,14 +154,15 @@ pub(crate) struct RunArgs {
     /// State of the buffer's pages when a sample starts
     #[arg(long, value_enum, default_value_t = PageState::Prefault)]
     pub(crate) buffer: PageState,
-    /// Pause before each sample [default: 1, or 0 with -B and in ab]
+    /// Pause before each sample [default: 1, or 0 with -B, with --for and in ab]
     #[arg(long, value_name = "SECONDS", value_parser = units::parse_pause)]
     pub(crate) settle: Option<Duration>,
     /// Cache state to start each sample from
     #[arg(long, value_enum, default_value_t = CacheState::AsIs)]
     pub(crate) cache: CacheState,
-    /// Order of the blocks
-    #[arg(long, value_enum, default_value_t = Access::Sequential)]
+    /// Order of the blocks: sequential, backward, stride:SIZE, random, random:SIZE (runs of SIZE), or with
+    /// replacement uniform, zipf:THETA
+    #[arg(long, value_name = "ORDER", default_value = "sequential")]
     pub(crate) access: Access,
     /// Seed of a random order
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
@@ -162,6 +170,18 @@ pub(crate) struct RunArgs {
     /// Record the latency of each I/O: percentiles and a histogram per sample
     #[arg(long)]
     pub(crate) latency: bool,
+    /// I/Os per second of all workers together; an I/O that is late counts from the time at which it was due
+    #[arg(long, value_name = "N", value_parser = units::parse_count)]
+    pub(crate) rate: Option<u64>,
+    /// Percentage of reads, in a random order; the other blocks are overwritten, so it requires -w
+    #[arg(long, value_name = "PERCENT", value_parser = units::parse_percent)]
+    pub(crate) mix: Option<u32>,
+    /// With -w: sync the data after every N writes of a worker
+    #[arg(long, value_name = "N", value_parser = units::parse_count)]
+    pub(crate) sync_every: Option<u64>,
+    /// With -w: open with O_DSYNC or O_SYNC, which sync each write
+    #[arg(long, value_enum, default_value_t = OpenSync::None)]
+    pub(crate) open_sync: OpenSync,
     /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,
@@ -287,6 +307,9 @@ pub(crate) struct AbArgs {
     #[arg(long, value_name = "TIME", default_value = "20s", conflicts_with = "pairs")]
     #[arg(value_parser = units::parse_time)]
     pub(crate) budget: Duration,
+    /// Compare this instead of the time per byte: a percentile or the mean of the latency; implies --latency
+    #[arg(long, value_enum, default_value_t = Metric::Time)]
+    pub(crate) metric: Metric,
     /// Seed of the order within each pair
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,

@@ -18,7 +18,7 @@ use crate::error::{Error, errno_of};
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Job {
     /// Run a benchmark and print its document with the configuration.
-    Run(RunJob),
+    Run(Box<RunJob>),
     /// Check a strategy for one criterion and print the table.
     Check(CheckJob),
 }
@@ -40,6 +40,8 @@ pub(crate) struct RunJob<S = String> {
     pub(crate) usage: bool,
     /// Number of iterations.
     pub(crate) iterations: u64,
+    /// Time for which iterations are repeated instead, in seconds (`--for`).
+    pub(crate) for_seconds: Option<f64>,
     /// `--create`.
     pub(crate) create_missing: bool,
     /// `--file-size`: size of a file that `--create` makes; `None` for the total.
@@ -63,19 +65,18 @@ pub(crate) struct CheckJob {
 impl<S> RunJob<S> {
     /// The same benchmark on another strategy.
     pub(crate) fn on<T>(self, strategy: T) -> RunJob<T> {
-        let RunJob { mode, path, workload, preparation, usage, iterations, create_missing, .. } = self;
-        let (file_size_bytes, allow_device_write) = (self.file_size_bytes, self.allow_device_write);
         RunJob {
             strategy,
-            mode,
-            path,
-            workload,
-            preparation,
-            usage,
-            iterations,
-            create_missing,
-            file_size_bytes,
-            allow_device_write,
+            mode: self.mode,
+            path: self.path,
+            workload: self.workload,
+            preparation: self.preparation,
+            usage: self.usage,
+            iterations: self.iterations,
+            for_seconds: self.for_seconds,
+            create_missing: self.create_missing,
+            file_size_bytes: self.file_size_bytes,
+            allow_device_write: self.allow_device_write,
         }
     }
 }

@@ -116,6 +116,26 @@ pub(crate) fn parse_depth(text: &str) -> Result<u32, String> {
     parse_positive(text, u32::MAX.into()).map(|depth| depth as u32)
 }
 
+/// Maximum number of workers.
+pub(crate) const MAX_THREADS: u32 = 1024;
+
+/// A number of workers of at least 1.
+///
+/// # Errors
+/// The value is not such a number, or too large.
+pub(crate) fn parse_threads(text: &str) -> Result<u32, String> {
+    parse_positive(text, MAX_THREADS.into()).map(|threads| threads as u32)
+}
+
+/// A percentage: a whole number from 0 to 100.
+///
+/// # Errors
+/// The value is not such a number.
+pub(crate) fn parse_percent(text: &str) -> Result<u32, String> {
+    let percent = text.strip_suffix('%').unwrap_or(text).parse().ok().filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| format!("'{text}' is not a percentage; write a whole number from 0 to 100"))
+}
+
 /// A pause in seconds: a decimal number of at least 0.
 ///
 /// # Errors
@@ -226,6 +246,13 @@ mod tests {
         assert_eq!(parse_pause("0.25"), Ok(Duration::from_millis(250)));
         assert!(["-1", "nan", "1e300"].iter().all(|text| parse_pause(text).is_err()));
         assert!(parse_depth("4294967296").is_err() && parse_depth("0").is_err());
+        assert_eq!((parse_percent("70"), parse_percent("0%")), (Ok(70), Ok(0)));
+        assert!(["101", "-1", "70.5", "", "%"].iter().all(|text| parse_percent(text).is_err()));
+        assert!(
+            parse_threads("1024") == Ok(1024)
+                && parse_threads("1025").is_err()
+                && parse_threads("0").is_err()
+        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl IoPath for Direct {
     const NAME: &'static str = "direct";
     const SUMMARY: &'static str = "pread(2) and pwrite(2) with O_DIRECT, bypassing the page cache";
     const DIRECT: DirectIo = DirectIo::Always;
+    const DATA_SYNC_CALL: Option<&'static str> = Pread::DATA_SYNC_CALL;
 
     fn calls(workload: &Workload) -> Vec<Call> {
         Pread::calls(workload)
@@ -37,6 +38,10 @@ impl IoPath for Direct {
 
     fn flush(&mut self) -> Result<(), Errno> {
         self.0.flush()
+    }
+
+    fn flush_data(&mut self) -> Result<(), Errno> {
+        self.0.flush_data()
     }
 }
 

@@ -27,7 +27,7 @@
 //! The engine adds entries until `--iodepth` operations are in flight. It then submits them and waits for
 //! `--batch` results. On the page cache the batch is the whole queue, because the read of a cached page
 //! finishes during its submission. With O_DIRECT the batch is 1: each finished operation is replaced at once,
-//! so the device's queue stays full.
+//! by a call of its own if several have finished, so the device's queue stays full.
 //!
 //! A tracer sees between the brackets: `io_uring_enter`, one per batch; one more for the fsync of `-s`. The
 //! reads and writes are not system calls. The tracepoints io_uring:* show them.
@@ -98,16 +98,20 @@ impl IoPath for Uring {
     }
 
     fn calls(workload: &Workload) -> Vec<Call> {
-        // Every call but the last returns at least `batch` completions, and may return all in flight.
-        let at_least = workload.blocks().div_ceil(u64::from(workload.depth()));
-        let at_most = workload.blocks().div_ceil(u64::from(workload.waits_for()));
-        vec![Call::between(ENTER, at_least, at_most)]
+        // Every call but the last returns at least `batch` completions, and may return all in flight. With a
+        // batch of 1, each call submits an operation or returns one of the last.
+        let (blocks, depth) = (workload.blocks(), u64::from(workload.depth()));
+        let at_most = match workload.waits_for() {
+            1 => blocks + depth - 1,
+            batch => blocks.div_ceil(u64::from(batch)),
+        };
+        vec![Call::between(ENTER, blocks.div_ceil(depth), at_most)]
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
         let file = descriptor::open(spec)?;
         let depth = spec.workload.depth();
-        let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(depth);
+        let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(spec.workload.slots());
         let built = released(locked_bytes, || build(depth));
         let (ring, flags) = built.map_err(|errno| setup_error(errno, spec))?;
         ring.submitter()
@@ -119,8 +123,35 @@ impl IoPath for Uring {
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
+        self.fsync(types::FsyncFlags::empty())
+    }
+
+    fn flush_data(&mut self) -> Result<(), Errno> {
+        self.fsync(types::FsyncFlags::DATASYNC)
+    }
+
+    fn grant(&self, mut granted: Effective) -> Effective {
+        granted.details.insert("ring_flags".to_owned(), json!(self.flags));
+        granted.details.insert("ring_registered".to_owned(), json!(true));
+        // Registering pins the pages, which faults them in.
+        Effective { buffer: PageState::Prefault, ..granted }
+    }
+}
+
+impl Uring {
+    /// Submits what was pushed, and lets the kernel finish what is ready, without waiting.
+    fn look(&mut self) -> Result<(), Errno> {
+        const GETEVENTS: u32 = 1;
+        let pushed = self.ring.submission().len() as u32;
+        // SAFETY: without a signal mask the call refers to no memory but the queues.
+        let entered = unsafe { self.ring.submitter().enter::<libc::sigset_t>(pushed, 0, GETEVENTS, None) };
+        entered.map(drop).map_err(|error| errno_of(&error))
+    }
+
+    /// Queues an fsync, if none is queued, and waits for it.
+    fn fsync(&mut self, flags: types::FsyncFlags) -> Result<(), Errno> {
         if !self.syncing {
-            let entry = opcode::Fsync::new(FILE).build().user_data(FSYNC);
+            let entry = opcode::Fsync::new(FILE).flags(flags).build().user_data(FSYNC);
             // SAFETY: an fsync refers to no memory.
             unsafe { self.ring.submission().push(&entry) }.map_err(|_| Errno::EBUSY)?;
             self.syncing = true;
@@ -132,13 +163,6 @@ impl IoPath for Uring {
                 return moved(entry.result()).map(drop);
             }
         }
-    }
-
-    fn grant(&self, mut granted: Effective) -> Effective {
-        granted.details.insert("ring_flags".to_owned(), json!(self.flags));
-        granted.details.insert("ring_registered".to_owned(), json!(true));
-        // Registering pins the pages, which faults them in.
-        Effective { buffer: PageState::Prefault, ..granted }
     }
 }
 
@@ -163,9 +187,17 @@ impl Queued for Uring {
         self.in_flight += 1;
     }
 
+    fn submit(&mut self) -> Result<(), Errno> {
+        self.ring.submit().map(drop).map_err(|error| errno_of(&error))
+    }
+
     #[inline]
     fn reap(&mut self, min: u32, sink: &mut impl FnMut(Completion)) -> Result<(), Errno> {
-        self.ring.submit_and_wait(min as usize).map_err(|error| errno_of(&error))?;
+        if min == 0 {
+            self.look()?;
+        } else {
+            self.ring.submit_and_wait(min as usize).map_err(|error| errno_of(&error))?;
+        }
         for entry in self.ring.completion() {
             self.in_flight -= 1;
             // SAFETY: `user_data` is the index of the slot that was pushed with this operation.
@@ -245,16 +277,16 @@ fn build(entries: u32) -> Result<(IoUring, &'static [&'static str]), Errno> {
 /// number of blocks per registered buffer.
 fn register_buffers(ring: &IoUring, spec: &OpenSpec) -> Result<u32, Error> {
     let blocks_log2 = (MAX_REGISTERED_BYTES as usize / spec.buffer.stride_bytes()).max(1).ilog2();
-    let depth = spec.workload.depth();
-    let buffers = (0..depth).step_by(1 << blocks_log2).map(|first| {
-        let blocks = (depth - first).min(1 << blocks_log2) as usize;
+    let slots = spec.workload.slots();
+    let buffers = (0..slots).step_by(1 << blocks_log2).map(|first| {
+        let blocks = (slots - first).min(1 << blocks_log2) as usize;
         libc::iovec {
             iov_base: spec.buffer.block_ptr(first).cast(),
             iov_len: (blocks - 1) * spec.buffer.stride_bytes() + spec.buffer.block_bytes(),
         }
     });
     let buffers: Vec<libc::iovec> = buffers.collect();
-    let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(depth);
+    let locked_bytes = spec.buffer.stride_bytes() as u64 * u64::from(spec.workload.slots());
     let registered = released(locked_bytes, || {
         // SAFETY: the buffers lie in the mapping, and the session shares ownership of them with the engine.
         let registered = unsafe { ring.submitter().register_buffers(&buffers) };

@@ -33,6 +33,7 @@ const CALL_NAMES: (&str, &str) =
 impl IoPath for Pread {
     const NAME: &'static str = "pread";
     const SUMMARY: &'static str = "pread(2) and pwrite(2) at explicit offsets";
+    const DATA_SYNC_CALL: Option<&'static str> = descriptor::DATA_SYNC_CALL;
 
     fn calls(workload: &Workload) -> Vec<Call> {
         Call::one_per_block(workload, CALL_NAMES.0, CALL_NAMES.1)
@@ -44,6 +45,10 @@ impl IoPath for Pread {
 
     fn flush(&mut self) -> Result<(), Errno> {
         descriptor::sync(&self.file)
+    }
+
+    fn flush_data(&mut self) -> Result<(), Errno> {
+        descriptor::sync_data(&self.file)
     }
 }
 

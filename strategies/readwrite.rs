@@ -9,6 +9,7 @@
 //! Man pages: read(2), write(2), fsync(2).
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
@@ -18,7 +19,7 @@ use crate::engine::descriptor;
 use crate::engine::operation::{Direction, Op};
 use crate::engine::strategy::{Call, IoPath, OpenSpec};
 use crate::engine::workload::Workload;
-use crate::error::Error;
+use crate::error::{Error, errno_of};
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -30,17 +31,28 @@ impl IoPath for ReadWrite {
     const NAME: &'static str = "readwrite";
     const SUMMARY: &'static str = "read(2) and write(2) at the file position";
     const RANDOM: bool = false;
+    const DATA_SYNC_CALL: Option<&'static str> = descriptor::DATA_SYNC_CALL;
 
     fn calls(workload: &Workload) -> Vec<Call> {
         Call::one_per_block(workload, "read", "write")
     }
 
     fn open(spec: &OpenSpec) -> Result<Self, Error> {
-        Ok(ReadWrite { file: descriptor::open(spec)? })
+        let mut file = descriptor::open(spec)?;
+        // With --threads each worker starts at a segment of its own.
+        if spec.first_bytes > 0 {
+            file.seek(SeekFrom::Start(spec.first_bytes))
+                .map_err(|error| Error::system("lseek", errno_of(&error), "use --strategy pread"))?;
+        }
+        Ok(ReadWrite { file })
     }
 
     fn flush(&mut self) -> Result<(), Errno> {
         descriptor::sync(&self.file)
+    }
+
+    fn flush_data(&mut self) -> Result<(), Errno> {
+        descriptor::sync_data(&self.file)
     }
 }
 

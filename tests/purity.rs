@@ -1,6 +1,7 @@
-//! The kernel's own count between the brackets equals what each strategy declares: by BPF, for every
-//! strategy x direction x three sizes x O_DIRECT x depth, in one tracer session. The table goes to
-//! docs/purity.md; after a wanted change: `IOBENCH_BLESS=1 cargo test --test purity`.
+//! The kernel's own count between the brackets equals what each strategy declares: by BPF, for every strategy
+//! x direction x three sizes x O_DIRECT x depth, and x one to three threads x `--latency`, in one tracer
+//! session. The table goes to docs/purity.md; after a wanted change: `IOBENCH_BLESS=1 cargo test --test
+//! purity`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -13,11 +14,12 @@ use std::fmt::Write;
 use std::process::ExitCode;
 
 use common::Filesystem;
+use iobench::engine::affinity::{self, CpuChoice};
 use iobench::engine::cache::CacheState;
 use iobench::engine::iteration::{self, Plan};
 use iobench::engine::operation::Direction;
 use iobench::engine::prepare;
-use iobench::engine::strategy::{Mechanism, Strategy};
+use iobench::engine::strategy::{Call, Mechanism, Strategy};
 use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
 use iobench::engine::workload::Workload;
@@ -44,8 +46,11 @@ impl Case {
         let workload = &self.plan.workload;
         let direct = if workload.direct { " -d" } else { "" };
         let depth = if self.queued() { format!(" --iodepth {}", workload.depth()) } else { String::new() };
+        let threads =
+            if workload.threads > 1 { format!(" --threads {}", workload.threads) } else { String::new() };
+        let latency = if workload.latency { " --latency" } else { "" };
         let (name, direction) = (self.strategy.info().name, workload.direction.name());
-        format!("{name} {direction} -b {}{direct}{depth}", workload.block_bytes)
+        format!("{name} {direction} -b {}{direct}{depth}{threads}{latency}", workload.block_bytes)
     }
 
     fn queued(&self) -> bool {
@@ -68,6 +73,7 @@ fn cases(target: &Target) -> Vec<Case> {
         for direct in strategy.info().direct.modes() {
             let Support::Yes(limits) = strategy.probe(target, *direct) else { continue };
             cases.extend(sizes_and_depths(strategy, *direct, limits));
+            cases.extend(threads_and_latency(strategy, *direct, limits));
         }
     }
     cases
@@ -86,10 +92,31 @@ fn sizes_and_depths(strategy: &'static dyn Strategy, direct: bool, limits: Limit
     cases
 }
 
-/// A queue waits for all its operations at a time, also with O_DIRECT.
+/// On the first two CPUs, so that a third thread has to wait for its turn on every machine.
+fn threads_and_latency(strategy: &'static dyn Strategy, direct: bool, limits: Limits) -> Vec<Case> {
+    let cpus = affinity::cpus(CpuChoice::Default).unwrap().into_iter().take(2).collect::<Vec<_>>();
+    let cpu = CpuChoice::List(cpus.try_into().unwrap());
+    let mut cases = Vec::new();
+    for direction in [Direction::Read, Direction::Write] {
+        for threads in 1..=3 {
+            for latency in [false, true].into_iter().skip(usize::from(threads == 1)) {
+                let workload = workload(direction, BLOCK_BYTES[0], direct, DEPTHS[1]);
+                let plan = Plan::new(Workload { cpu, threads, latency, ..workload }, &limits);
+                cases.push(Case { strategy, plan });
+            }
+        }
+    }
+    cases
+}
+
 fn plan(direction: Direction, block_bytes: u64, direct: bool, depth: u32, limits: Limits) -> Plan {
+    Plan::new(workload(direction, block_bytes, direct, depth), &limits)
+}
+
+/// A queue waits for all its operations at a time, also with O_DIRECT.
+fn workload(direction: Direction, block_bytes: u64, direct: bool, depth: u32) -> Workload {
     let workload = Workload::new(direction, block_bytes, TOTAL_BYTES);
-    Plan::new(Workload { direct, iodepth: Some(depth), batch: Some(depth), ..workload }, &limits)
+    Workload { direct, iodepth: Some(depth), batch: Some(depth), ..workload }
 }
 
 /// The faults of a record, in sentences that name the case.
@@ -122,17 +149,20 @@ fn faults_found(case: &Case, record: &KernelRecord) -> Vec<String> {
 
 /// Requested bytes, where system calls or a ring carry them.
 fn bytes_moved(case: &Case, record: &KernelRecord) -> Option<u64> {
-    match (case.queued(), record.syscalls.as_ref()?.is_empty()) {
-        (true, _) => record.uring.map(|uring| uring.completed_bytes),
-        (false, false) => record.asked_bytes,
-        (false, true) => None,
+    match case.mechanism() {
+        Mechanism::Queue => record.uring.map(|uring| uring.completed_bytes),
+        Mechanism::Call if case.strategy.info().properties.performs_io => record.asked_bytes,
+        Mechanism::Call | Mechanism::Mapping => None,
     }
 }
 
 fn row(case: &Case, record: &KernelRecord) -> String {
     let declared = case.strategy.calls(&case.plan.workload);
-    let calls: Vec<String> =
-        declared.iter().map(|call| format!("{} x {}", call.at_least, call.name)).collect();
+    let count = |call: &Call| match call.at_least {
+        0 => format!("{} as often as the threads wait", call.name),
+        at_least => format!("{at_least} x {}", call.name),
+    };
+    let calls: Vec<String> = declared.iter().map(count).collect();
     let calls = if calls.is_empty() { "none".to_owned() } else { calls.join(", ") };
     let bytes = bytes_moved(case, record).map_or("-".to_owned(), |bytes| bytes.to_string());
     let faults = if case.mapped() { "its own" } else { "0" };
@@ -157,8 +187,9 @@ fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
     let show = BTreeSet::from([Show::Syscalls, Show::Faults, Show::Uring]);
     let watched = Watched { pid: std::process::id(), disks: Vec::new() };
     let program = Program::showing(TracerName::Bpftrace, show, &watched).unwrap();
-    prepare::touch_program();
     let tracer = program.start().unwrap();
+    // Afterwards, because a fork makes the pages of the stack copy on write.
+    prepare::touch_program();
     for case in cases {
         iteration::sample(case.strategy, target, &case.plan).unwrap();
     }

@@ -1,14 +1,19 @@
 /*
  * The floor for iobench's loops: the smallest honest C loop of each kind.
  *
- *     c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS
+ *     c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS [THREADS]
  *
  * Each iteration maps and prefaults a buffer, opens the file (and maps it, for mapping), and takes
  * the same bracket as iobench: two raw clock_gettime system calls with TOTAL_BYTES / BLOCK_BYTES
  * transfers and nothing else between them. It prints one line per iteration: nanoseconds.
+ *
+ * With THREADS, each of them has a descriptor, a buffer, a CPU and a segment of the file of its own. They wait
+ * for each other in memory. The first thread takes the bracket.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +35,7 @@ struct job {
 	const char *mapping; /* of the file; mode mapping only */
 	size_t block_bytes;
 	size_t blocks;
+	off_t start; /* of the segment */
 };
 
 struct mode {
@@ -74,9 +80,9 @@ static void loop_pread(const struct job *job)
 	const int fd = job->fd;
 	char *const buffer = job->buffer;
 	const size_t block_bytes = job->block_bytes;
-	const off_t end = (off_t)(job->blocks * block_bytes);
+	const off_t end = job->start + (off_t)(job->blocks * block_bytes);
 
-	for (off_t at = 0; at < end; at += (off_t)block_bytes)
+	for (off_t at = job->start; at < end; at += (off_t)block_bytes)
 		if (pread(fd, buffer, block_bytes, at) != (ssize_t)block_bytes)
 			fail("pread");
 }
@@ -86,9 +92,9 @@ static void loop_pwrite(const struct job *job)
 	const int fd = job->fd;
 	char *const buffer = job->buffer;
 	const size_t block_bytes = job->block_bytes;
-	const off_t end = (off_t)(job->blocks * block_bytes);
+	const off_t end = job->start + (off_t)(job->blocks * block_bytes);
 
-	for (off_t at = 0; at < end; at += (off_t)block_bytes)
+	for (off_t at = job->start; at < end; at += (off_t)block_bytes)
 		if (pwrite(fd, buffer, block_bytes, at) != (ssize_t)block_bytes)
 			fail("pwrite");
 }
@@ -97,9 +103,10 @@ static void loop_mmap(const struct job *job)
 {
 	char *const buffer = job->buffer;
 	const size_t block_bytes = job->block_bytes;
-	const char *const end = job->mapping + job->blocks * block_bytes;
+	const char *const start = job->mapping + job->start;
+	const char *const end = start + job->blocks * block_bytes;
 
-	for (const char *at = job->mapping; at < end; at += block_bytes) {
+	for (const char *at = start; at < end; at += block_bytes) {
 		memcpy(buffer, at, block_bytes);
 		/* Not an instruction. Keeps the compiler from dropping a copy that the next one overwrites. */
 		__asm__ volatile("" : : "r"(buffer) : "memory");
@@ -122,19 +129,20 @@ static const struct mode *find_mode(const char *name)
 	return NULL;
 }
 
-static void pin_to_cpu_0(void)
+/* The calling thread. */
+static void pin_to_cpu(int cpu)
 {
 #ifdef __linux__
 	cpu_set_t cpus;
 	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
+	CPU_SET(cpu, &cpus);
 	if (sched_setaffinity(0, sizeof cpus, &cpus) != 0)
 		fail("sched_setaffinity");
 #else
 	cpuset_t cpus;
 	CPU_ZERO(&cpus);
-	CPU_SET(0, &cpus);
-	if (cpuset_setaffinity(CPU_LEVEL_WHICH, CPU_WHICH_PID, -1, sizeof cpus, &cpus) != 0)
+	CPU_SET(cpu, &cpus);
+	if (cpuset_setaffinity(CPU_LEVEL_WHICH, CPU_WHICH_TID, -1, sizeof cpus, &cpus) != 0)
 		fail("cpuset_setaffinity");
 #endif
 }
@@ -158,41 +166,109 @@ static void *map_or_fail(size_t bytes, int protection, int flags, int fd)
 	return mapping;
 }
 
-static int64_t iterate(const struct mode *mode, const char *path, size_t block_bytes, size_t blocks)
+static void open_job(struct job *job, const struct mode *mode, const char *path)
 {
-	struct job job = { .block_bytes = block_bytes, .blocks = blocks };
+	const size_t end_bytes = (size_t)job->start + job->block_bytes * job->blocks;
 
-	job.buffer = map_or_fail(block_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1);
-	memset(job.buffer, 1, block_bytes); /* prefault */
-	job.fd = open(path, mode->open_flags);
-	if (job.fd < 0)
+	job->buffer = map_or_fail(job->block_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1);
+	memset(job->buffer, 1, job->block_bytes); /* prefault */
+	job->fd = open(path, mode->open_flags);
+	if (job->fd < 0)
 		fail(path);
+	if (lseek(job->fd, job->start, SEEK_SET) < 0)
+		fail("lseek");
 	if (mode->maps_file)
-		job.mapping = map_or_fail(block_bytes * blocks, PROT_READ, MAP_SHARED, job.fd);
+		job->mapping = map_or_fail(end_bytes, PROT_READ, MAP_SHARED, job->fd);
+}
+
+static void close_job(const struct job *job)
+{
+	if (job->mapping)
+		munmap((void *)(uintptr_t)job->mapping, (size_t)job->start + job->block_bytes * job->blocks);
+	close(job->fd);
+	munmap(job->buffer, job->block_bytes);
+}
+
+/* What the threads of an iteration share. */
+static struct {
+	const struct mode *mode;
+	const char *path;
+	atomic_int ready, started, done, closed;
+} team;
+
+struct worker {
+	pthread_t thread;
+	int cpu;
+	struct job job;
+};
+
+static void *work(void *argument)
+{
+	struct worker *const worker = argument;
+
+	pin_to_cpu(worker->cpu);
+	open_job(&worker->job, team.mode, team.path);
+	atomic_fetch_add(&team.ready, 1);
+	while (!atomic_load(&team.started))
+		;
+	team.mode->loop(&worker->job);
+	atomic_fetch_add(&team.done, 1);
+	while (!atomic_load(&team.closed))
+		;
+	close_job(&worker->job);
+	return NULL;
+}
+
+static int64_t iterate(const struct mode *mode, const char *path, size_t block_bytes, size_t blocks, int threads)
+{
+	struct worker workers[threads];
+
+	team.mode = mode;
+	team.path = path;
+	team.ready = team.started = team.done = team.closed = 0;
+	for (int i = 0; i < threads; i++) {
+		const size_t share = blocks / threads;
+		const off_t start = (off_t)(block_bytes * share * i);
+		workers[i] = (struct worker){
+			.cpu = i,
+			.job = { .block_bytes = block_bytes, .blocks = share, .start = start },
+		};
+		if (i > 0 && pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
+			fail("pthread_create");
+	}
+	struct job *const own = &workers[0].job;
+	open_job(own, mode, path);
+	while (atomic_load(&team.ready) < threads - 1)
+		;
 
 	const int64_t opened_ns = now_ns();
-	mode->loop(&job);
+	atomic_store(&team.started, 1);
+	mode->loop(own);
+	while (atomic_load(&team.done) < threads - 1)
+		;
 	const int64_t closed_ns = now_ns();
 
-	if (mode->maps_file)
-		munmap((void *)(uintptr_t)job.mapping, block_bytes * blocks);
-	close(job.fd);
-	munmap(job.buffer, block_bytes);
+	atomic_store(&team.closed, 1);
+	for (int i = 1; i < threads; i++)
+		pthread_join(workers[i].thread, NULL);
+	close_job(own);
 	return closed_ns - opened_ns;
 }
 
 int main(int argc, char **argv)
 {
-	const struct mode *mode = argc == 6 ? find_mode(argv[1]) : NULL;
+	const struct mode *mode = argc == 6 || argc == 7 ? find_mode(argv[1]) : NULL;
 	const size_t block_bytes = mode ? strtoull(argv[3], NULL, 10) : 0;
 	const size_t total_bytes = mode ? strtoull(argv[4], NULL, 10) : 0;
+	const int threads = argc == 7 ? atoi(argv[6]) : 1;
 
-	if (block_bytes == 0 || total_bytes % block_bytes != 0) {
-		fprintf(stderr, "usage: c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS\n");
+	if (block_bytes == 0 || threads < 1 || total_bytes % (block_bytes * threads) != 0) {
+		fprintf(stderr, "usage: c_loop read|write|pread64|pwrite64|mapping FILE BLOCK_BYTES TOTAL_BYTES ITERATIONS"
+				" [THREADS]\n");
 		return 64;
 	}
-	pin_to_cpu_0();
+	pin_to_cpu(0);
 	for (long left = strtol(argv[5], NULL, 10); left > 0; left--)
-		printf("%lld\n", (long long)iterate(mode, argv[2], block_bytes, total_bytes / block_bytes));
+		printf("%lld\n", (long long)iterate(mode, argv[2], block_bytes, total_bytes / block_bytes, threads));
 	return 0;
 }

@@ -9,11 +9,22 @@ pub(crate) struct Work {
     pub(crate) block_bytes: u64,
     pub(crate) total_bytes: u64,
     pub(crate) iterations: u64,
+    pub(crate) threads: u32,
+    /// True if each I/O has a time stamp.
+    pub(crate) latency: bool,
 }
 
 impl Work {
     pub(crate) fn ios(&self) -> u64 {
         self.total_bytes / self.block_bytes
+    }
+
+    /// Strategy, direction and options.
+    pub(crate) fn name(&self) -> String {
+        let direction = if self.write { "write" } else { "read" };
+        let threads = if self.threads > 1 { format!(", {} threads", self.threads) } else { String::new() };
+        let latency = if self.latency { ", latency" } else { "" };
+        format!("{} {direction}{threads}{latency}", self.strategy)
     }
 }
 
@@ -38,9 +49,8 @@ pub(crate) struct Case {
 impl Case {
     /// The name, which `--only` matches on.
     pub(crate) fn name(&self) -> String {
-        let Work { strategy, block_bytes, .. } = self.work;
-        let direction = if self.work.write { "write" } else { "read" };
-        format!("{strategy} {direction} {block_bytes} vs {}", self.rival_name())
+        let block_bytes = self.work.block_bytes;
+        format!("{} {block_bytes} vs {}", self.work.name(), self.rival_name())
     }
 
     pub(crate) fn rival_name(&self) -> String {
@@ -120,6 +130,10 @@ const TARGET_FIO_RATIO: f64 = 1.3;
 const TARGET_FIO_RING_RATIO: f64 = 1.2;
 /// Maximum cost of iobench's loop around a strategy that does nothing.
 const TARGET_NULL_NS: f64 = 2.0;
+/// The same with a time stamp and a histogram for each I/O.
+const TARGET_LATENCY_NS: f64 = 22.0;
+/// fio with its usual accounting takes two time stamps per I/O, and counts in three ways.
+const TARGET_FIO_LATENCY_RATIOS: [(u64, f64); 2] = [(4 << 10, 1.3), (512, 1.5)];
 
 const FIO_BLOCK_BYTES: u64 = 4 << 10;
 const READ_BLOCK_BYTES: [u64; 5] = [1, 512, 4 << 10, 64 << 10, 1 << 20];
@@ -134,6 +148,7 @@ const FIO_SYNC: &[&[&str]] = &[
     &["--ioengine=psync", "--iomem_align=4k", "--fadvise_hint=0"],
     &["--ioengine=sync", "--iomem_align=4k"],
 ];
+const FIO_PSYNC: &[&[&str]] = &[FIO_SYNC[0], FIO_SYNC[1]];
 /// Loops and not `time_based`, which maps the file only once: iobench maps it in every iteration.
 const FIO_MMAP: &[&[&str]] =
     &[&["--ioengine=mmap", "--iomem_align=4k"], &["--ioengine=mmap", "--iomem_align=4k", "--fadvise_hint=0"]];
@@ -160,20 +175,41 @@ const fn ring(batch: &'static str, complete_min: &'static str) -> [&'static str;
 
 /// Every case of the comparison; those against fio only `with_fio`.
 pub(crate) fn all(scale: &Scale, with_fio: bool) -> Vec<Case> {
-    let mut cases = vec![null(scale)];
+    let mut cases = vec![null(scale), with_latency(null(scale), TARGET_LATENCY_NS)];
     for block_bytes in READ_BLOCK_BYTES {
         cases.push(against_c(scale, "readwrite", "read", block_bytes));
         cases.push(against_c(scale, "pread", "pread64", block_bytes));
         cases.push(against_c(scale, "mmap", "mapping", block_bytes));
     }
     cases.extend(WRITE_BLOCK_BYTES.map(|bytes| against_c(scale, "readwrite", "write", bytes)));
+    cases.push(on_two_threads(against_c(scale, "pread", "pread64", 4 << 10)));
     for range in scale.fio.iter().filter(|_| with_fio) {
         cases.push(against_fio(range, "readwrite", FIO_SYNC, range.loops));
         cases.push(against_fio(range, "pread", FIO_SYNC, range.loops));
         cases.push(against_fio(range, "mmap", FIO_MMAP, range.mmap_loops));
         cases.push(against_fio(range, "io_uring", FIO_RING, range.loops));
     }
+    for range in scale.fio.iter().take(1).filter(|_| with_fio) {
+        for (block_bytes, target) in TARGET_FIO_LATENCY_RATIOS {
+            // As many I/Os at any size.
+            let shorter = FIO_BLOCK_BYTES / block_bytes;
+            let range = Range { bytes: range.bytes / shorter, ..*range };
+            let mut case = with_latency(against_fio(&range, "pread", FIO_PSYNC, range.loops), target);
+            case.work.block_bytes = block_bytes;
+            cases.push(case);
+        }
+    }
     cases
+}
+
+fn with_latency(mut case: Case, target: f64) -> Case {
+    (case.work.latency, case.target) = (true, target);
+    case
+}
+
+fn on_two_threads(mut case: Case) -> Case {
+    case.work.threads = 2;
+    case
 }
 
 /// The full run has 65,536 I/Os per iteration. The two clock calls of the bracket take about a microsecond
@@ -208,6 +244,8 @@ fn against_fio(
         block_bytes: FIO_BLOCK_BYTES,
         total_bytes: range.bytes,
         iterations: range.iterations,
+        threads: 1,
+        latency: false,
     };
     let target = if ring { TARGET_FIO_RING_RATIO } else { TARGET_FIO_RATIO };
     Case { work, rival: Rival::Fio { candidates, loops }, target }
@@ -217,5 +255,14 @@ fn work(scale: &Scale, strategy: &'static str, block_bytes: u64) -> Work {
     let most_ios = if strategy == "mmap" { scale.copies } else { scale.calls };
     let total_bytes = scale.file_bytes.min(most_ios * block_bytes);
     let iterations = scale.iterations;
-    Work { strategy, write: false, depth: None, block_bytes, total_bytes, iterations }
+    Work {
+        strategy,
+        write: false,
+        depth: None,
+        block_bytes,
+        total_bytes,
+        iterations,
+        threads: 1,
+        latency: false,
+    }
 }

@@ -25,7 +25,7 @@ impl Programs {
     pub(crate) fn compile_c_loop(folder: &Path) -> Result<PathBuf> {
         let program = folder.join("c_loop");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/c_loop/c_loop.c");
-        output(Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(source))?;
+        output(Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&program).arg(source))?;
         Ok(program)
     }
 
@@ -87,6 +87,12 @@ impl Programs {
         if let Some(depth) = work.depth {
             arguments.extend(["--iodepth".into(), depth.to_string().into()]);
         }
+        if work.threads > 1 {
+            arguments.extend(["--threads".into(), work.threads.to_string().into()]);
+        }
+        if work.latency {
+            arguments.push("--latency".into());
+        }
         arguments.push(self.data.clone().into());
         arguments
     }
@@ -95,17 +101,20 @@ impl Programs {
         let numbers = [work.block_bytes, work.total_bytes, work.iterations];
         let mut arguments = vec![mode.into(), self.data.clone().into()];
         arguments.extend(numbers.map(|number| number.to_string().into()));
+        if work.threads > 1 {
+            arguments.push(work.threads.to_string().into());
+        }
         arguments
     }
 
-    /// `options` and those of every run: one pinned thread, no time stamps, no dropping of the cache.
+    /// `options` and those of every run: one pinned thread, no dropping of the cache, and time stamps only if
+    /// iobench takes some.
     pub(crate) fn fio_arguments(&self, options: &[&str], loops: u64, work: &Work) -> Vec<OsString> {
         let fixed = [
             "--name=side_by_side",
             "--rw=read",
             "--thread=1",
             "--cpus_allowed=0",
-            "--gtod_reduce=1",
             "--invalidate=0",
             "--allow_file_create=0",
             "--output-format=json",
@@ -113,6 +122,9 @@ impl Programs {
         let mut filename = OsString::from("--filename=");
         filename.push(&self.data);
         let mut arguments: Vec<OsString> = fixed.iter().chain(options).map(OsString::from).collect();
+        if !work.latency {
+            arguments.push("--gtod_reduce=1".into());
+        }
         arguments.extend([
             format!("--bs={}", work.block_bytes).into(),
             format!("--size={}", work.total_bytes).into(),

@@ -46,7 +46,7 @@ fn ratio_row(series: &Series) -> Option<[String; HEAD.len()]> {
     let target = series.case.target;
     let work = &series.case.work;
     Some([
-        format!("{} {}", work.strategy, if work.write { "write" } else { "read" }),
+        work.name(),
         series.case.rival_name(),
         work.block_bytes.to_string(),
         work.total_bytes.to_string(),
@@ -68,8 +68,9 @@ fn harness_line(series: &Series) -> Option<String> {
     let time_ns = Estimate::of(&series.pairs.ours_ns_per_io)?;
     let target = series.case.target;
     Some(format!(
-        "The null strategy: {:.2} ns per I/O, 95 % interval {} over {} runs of {} iterations of {} I/Os; \
+        "The null strategy{}: {:.2} ns per I/O, 95 % interval {} over {} runs of {} iterations of {} I/Os; \
          target <= {target:.1} ns; holds: {}.",
+        if series.case.work.latency { " with --latency" } else { "" },
         time_ns.median,
         interval_text(&time_ns, 2),
         time_ns.n,

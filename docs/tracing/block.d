@@ -9,9 +9,9 @@
  */
 
 io:::start
-/self->sample/
+/sample[pid]/
 {
-	@blocks[pid, self->sample, args[0]->b_flags & B_READ ? "read" : "write", args[0]->b_bcount] = count();
+	@blocks[pid, sample[pid], args[0]->b_flags & B_READ ? "read" : "write", args[0]->b_bcount] = count();
 }
 
 END

@@ -10,17 +10,17 @@
  */
 
 sdt:filemap::mm_filemap_add_to_page_cache
-/self->sample/
+/sample[pid]/
 {
-	@insertions[pid, self->sample, 1 << args[4]] = count();
-	@pages[pid, self->sample] = sum(1 << args[4]);
+	@insertions[pid, sample[pid], 1 << args[4]] = count();
+	@pages[pid, sample[pid]] = sum(1 << args[4]);
 }
 
 sdt:readahead::page_cache_sync_ra,
 sdt:readahead::page_cache_async_ra
-/self->sample/
+/sample[pid]/
 {
-	@readahead[pid, self->sample, probename == "page_cache_sync_ra" ? "sync" : "async"] = count();
+	@readahead[pid, sample[pid], probename == "page_cache_sync_ra" ? "sync" : "async"] = count();
 }
 
 END

@@ -10,9 +10,9 @@
 
 sdt:exceptions::page_fault_user,
 sdt:exceptions::page_fault_kernel
-/self->sample/
+/sample[pid]/
 {
-	@faults[pid, self->sample, probename == "page_fault_user" ? "user" : "kernel"] = count();
+	@faults[pid, sample[pid], probename == "page_fault_user" ? "user" : "kernel"] = count();
 }
 
 END

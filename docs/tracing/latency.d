@@ -12,7 +12,7 @@ syscall::pread64:entry, syscall::pwrite64:entry,
 syscall::preadv*:entry, syscall::pwritev*:entry,
 syscall::io_uring_enter:entry,
 syscall::fsync:entry, syscall::fdatasync:entry, syscall::msync:entry
-/self->sample/
+/sample[pid]/
 {
 	self->start = timestamp;
 }
@@ -24,7 +24,7 @@ syscall::io_uring_enter:return,
 syscall::fsync:return, syscall::fdatasync:return, syscall::msync:return
 /self->start/
 {
-	@latency_ns[pid, self->sample, probefunc] = quantize(timestamp - self->start);
+	@latency_ns[pid, sample[pid], probefunc] = quantize(timestamp - self->start);
 	self->start = 0;
 }
 

@@ -9,15 +9,15 @@
  */
 
 profile-997
-/self->sample && arg0/
+/sample[pid] && arg0/
 {
-	@kernel[pid, self->sample, func(arg0)] = count();
+	@kernel[pid, sample[pid], func(arg0)] = count();
 }
 
 profile-997
-/self->sample && !arg0/
+/sample[pid] && !arg0/
 {
-	@user[pid, self->sample] = count();
+	@user[pid, sample[pid]] = count();
 }
 
 END

@@ -8,16 +8,16 @@
  * running again.
  */
 
-/* By thread, and readable from any other: where fbt is missing, on-cpu does not fire (DTrace says nothing).
-   So the switch back is the off-cpu of whoever makes room; its first argument is the next thread. */
-int sample[int];
+/* By thread. Where fbt is missing, on-cpu does not fire (DTrace says nothing). So the switch back is the off-cpu
+   of whoever makes room; its first argument is the next thread. */
 uint64_t left[int];
+int process[int];
 
 sched:::off-cpu
-/self->sample/
+/sample[pid]/
 {
-	@switches[pid, self->sample, curthread->__state ? "waits" : "preempted"] = count();
-	sample[tid] = self->sample;
+	@switches[pid, sample[pid], curthread->__state ? "waits" : "preempted"] = count();
+	process[tid] = pid;
 	left[tid] = timestamp;
 }
 
@@ -25,8 +25,9 @@ sched:::off-cpu
 /left[args[0]->pr_lwpid]/
 {
 	this->away = timestamp - left[args[0]->pr_lwpid];
-	@off_cpu_ns[args[0]->pr_lwpid, sample[args[0]->pr_lwpid]] = sum(this->away);
-	@off_cpu_hist[args[0]->pr_lwpid, sample[args[0]->pr_lwpid]] = quantize(this->away);
+	this->process = process[args[0]->pr_lwpid];
+	@off_cpu_ns[this->process, sample[this->process]] = sum(this->away);
+	@off_cpu_hist[this->process, sample[this->process]] = quantize(this->away);
 	left[args[0]->pr_lwpid] = 0;
 }
 

@@ -13,9 +13,9 @@
 
 /* The clauses of bracket.d run first: they have ended the sample before this clause sees the closing call. */
 syscall:::entry
-/self->sample/
+/sample[pid]/
 {
-	@syscalls[pid, self->sample, probefunc] = count();
+	@syscalls[pid, sample[pid], probefunc] = count();
 }
 
 END

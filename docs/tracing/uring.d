@@ -6,22 +6,15 @@
  *     dtrace -s bracket.d -s uring.d -c 'iobench --strategy io_uring -r -b 4096 iofile'
  *
  * A submission or a completion may run in a thread of the kernel (a polling thread, a worker), so a ring
- * belongs to the thread that made it, not to the one that happens to run.
+ * belongs to the program that made it, not to the thread that happens to run.
  */
 
-int sample[int];	/* by thread, as self->sample, but readable from any other */
-int owner[void *];	/* the thread that made a ring */
-
-syscall::clock_gettime:entry, syscall::clock_gettime:return
-/self->ours/
-{
-	sample[tid] = self->sample;
-}
+int owner[void *];	/* the program that made a ring */
 
 sdt:io_uring::io_uring_create
 /execname == "io-benchmark" || execname == "iobench"/
 {
-	owner[args[1]] = tid;
+	owner[args[1]] = pid;
 }
 
 sdt:io_uring::io_uring_submit_req
@@ -37,9 +30,9 @@ sdt:io_uring::io_uring_complete
 }
 
 syscall::io_uring_enter:entry
-/self->sample/
+/sample[pid]/
 {
-	@enters[pid, self->sample] = count();
+	@enters[pid, sample[pid]] = count();
 }
 
 END

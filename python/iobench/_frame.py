@@ -56,6 +56,9 @@ COLUMNS = {
     "resident_fraction_before": "float64",
     "resident_fraction_after": "float64",
     "cache_reached": "boolean",
+    "started_ns": "Int64",
+    "threads": "Int64",
+    "cpu_ns_per_io": "float64",
     "latency_p50_ns": "float64",
     "latency_p99_ns": "float64",
     "latency_max_ns": "float64",
@@ -75,12 +78,12 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Sizes are in bytes, times in seconds (`ns_per_io`: nanoseconds). `sample` counts from 0 within its point,
     `order` from 0 within the experiment. `direct` and `noatime` say what the kernel granted, not what was requested.
-    `performs_io` is false for a strategy that only measures the harness.
+    `performs_io` is false for a strategy that only measures the harness. `started_ns` is on CLOCK_MONOTONIC.
 
     A value is missing where the document does not have it: `order` and `role` in a plain run, `utime_s` to `queue_s`
-    (time spent ready to run, but waiting for a processor) without -g, latencies without --latency, and `strategy`,
-    `direction`, `cache`, `access`, `direct`, `noatime` and `performs_io` without -v. Points of a sweep that could not
-    run have no rows.
+    (time spent ready to run, but waiting for a processor) without -g, `cpu_ns_per_io` without -g and --threads,
+    latencies without --latency, and `strategy`, `direction`, `cache`, `access`, `direct`, `noatime` and `performs_io`
+    without -v. Points of a sweep that could not run have no rows.
 
     Documents of schema version 1 and 2 are read. Raises UnknownSchema for a file that holds no result of iobench,
     or one of another version. A run that ended early keeps its samples and gives an IncompleteWarning.
@@ -196,6 +199,9 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "resident_fraction_before": sample["resident_fraction_before"],
         "resident_fraction_after": sample["resident_fraction_after"],
         "cache_reached": sample["cache_reached"],
+        "started_ns": sample.get("started_ns"),
+        "threads": max(len(sample.get("workers", [])), 1),
+        "cpu_ns_per_io": sample.get("cpu_ns_per_io"),
         "latency_p50_ns": latency.get("p50"),
         "latency_p99_ns": latency.get("p99"),
         "latency_max_ns": latency.get("max"),

@@ -54,6 +54,12 @@ def test_latencies(data: Path) -> None:
     assert iobench.frame(iobench.run("-r", *QUICK, data))["latency_p50_ns"].isna().all()
 
 
+def test_threads(data: Path) -> None:
+    frame = iobench.frame(iobench.run("-r", "--threads", 2, *QUICK, "-b", 1024, "-n", 3, data))
+    assert list(frame["threads"]) == [2, 2, 2]
+    assert frame["started_ns"].is_monotonic_increasing and (frame["cpu_ns_per_io"] >= 0).all()
+
+
 def test_without_configuration_the_size_is_known_still(result: iobench.Document) -> None:
     frame = iobench.frame({key: result[key] for key in ("schema_version", "benchmark_samples")})
     assert set(frame["block_bytes"]) == {4096}

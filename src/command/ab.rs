@@ -10,7 +10,7 @@ use super::context::Context;
 use super::prepared::{self, Prepared};
 use super::request::Request;
 use crate::cli::{self, AbArgs, RunArgs};
-use crate::engine::affinity::{self, CpuChoice};
+use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::extents;
@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::random::Random;
 use crate::report::comparison::{Comparison, PairRecord, judge_pairs};
 use crate::report::document::{BenchmarkConfiguration, SampleRecord, TargetRecord, Warning};
+use crate::report::latency::Metric;
 use crate::stats;
 
 /// Runs both settings, and compares them.
@@ -37,9 +38,10 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Error> {
     let (first, second) = split(&args.settings)?;
     // Both settings are checked before a file is created.
-    let (first_request, second_request) = (Setting::new(first, context)?, Setting::new(second, context)?);
+    let setting = |arguments| Setting::new(arguments, args.metric, context);
+    let (first_request, second_request) = (setting(first)?, setting(second)?);
     let (mut old, mut new) = (Side::new(first_request)?, Side::new(second_request)?);
-    fit_totals(&mut old, &mut new)?;
+    fit_totals(&mut old, &mut new, args.metric)?;
     let threshold = args.comparison.threshold;
     let comparison = document.insert(Comparison {
         warnings: [old.warnings(), new.warnings()].concat(),
@@ -47,6 +49,7 @@ pub(crate) fn run(
         new: new.name.clone(),
         threshold,
         seed: Some(args.seed),
+        metric: args.metric,
         ..Comparison::default()
     });
     prepare::touch_program();
@@ -64,8 +67,9 @@ pub(crate) fn run(
 /// Measures the pairs. On an error, `pairs` holds those before it.
 fn pairs(old: &mut Side, new: &mut Side, args: &AbArgs, pairs: &mut Vec<PairRecord>) -> Result<(), Error> {
     // The first sample of each setting does not count, because caches and branch predictors are cold.
-    old.sample()?;
-    new.sample()?;
+    for sample in [old.sample()?, new.sample()?] {
+        check_metric(&sample, args.metric)?;
+    }
     let budget = if args.pairs.is_some() { NO_BUDGET } else { args.budget };
     let (started, _deadline) = (Instant::now(), Deadline::after(budget));
     let mut random = Random::new(args.seed);
@@ -73,7 +77,7 @@ fn pairs(old: &mut Side, new: &mut Side, args: &AbArgs, pairs: &mut Vec<PairReco
     let mut ratios = Vec::new();
     while args.pairs.is_none_or(|most| (pairs.len() as u64) < most) && started.elapsed() < budget {
         match random.pair(|| old.sample(), || new.sample()) {
-            Ok((old, new)) => pairs.push(PairRecord::new(&old, &new)),
+            Ok((old, new)) => pairs.push(PairRecord::new(&old, &new, args.metric)),
             Err(error) if error.kind() == ErrorKind::Interrupted && interrupt::is_time_up() => break,
             Err(error) => return Err(error),
         }
@@ -87,6 +91,15 @@ fn pairs(old: &mut Side, new: &mut Side, args: &AbArgs, pairs: &mut Vec<PairReco
         }
     }
     Ok(())
+}
+
+/// Refuses a percentile for which the samples have too few I/Os.
+fn check_metric(sample: &SampleRecord, metric: Metric) -> Result<(), Error> {
+    if metric == Metric::Time || metric.of(&sample.latencies).is_some() {
+        return Ok(());
+    }
+    let (name, ios) = (metric.name(), sample.io_count);
+    Err(Error::usage(format!("--metric {name}: a sample of {ios} I/Os has no {name}; use a larger -t")))
 }
 
 /// A number of pairs may take any time: a year.
@@ -110,7 +123,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn new(arguments: &[OsString], context: &Context) -> Result<Setting, Error> {
+    fn new(arguments: &[OsString], metric: Metric, context: &Context) -> Result<Setting, Error> {
         let no_help = || Error::usage("ab: give the arguments of a benchmark; see iobench --help");
         let parsed = cli::parse_nested(arguments)?.ok_or_else(no_help)?;
         let without_pause = RunArgs { settle: Some(parsed.settle.unwrap_or_default()), ..parsed };
@@ -123,6 +136,7 @@ impl Setting {
             request.preparation.cache = CacheState::Cold;
         }
         request.usage = true;
+        request.workload.latency |= metric != Metric::Time;
         let name = arguments.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
         Ok(Setting { name, request, total_is_given: without_pause.total_bytes.is_some() })
     }
@@ -167,8 +181,9 @@ impl Side {
             self.sample()?.time.min(self.sample()?.time) / self.prepared.plan.workload.blocks() as f64;
         let ios = LONGEST_SAMPLE.as_secs_f64() / seconds.max(f64::MIN_POSITIVE);
         let ios = (ios as u64).clamp(1, (total_bytes / block_bytes).max(1));
-        // A sample must fill the queue at least once.
-        let ios = ios.max(u64::from(self.prepared.plan.workload.depth()));
+        // A sample must fill the queue of each worker at least once.
+        let Workload { threads, .. } = self.prepared.plan.workload;
+        let ios = ios.max(u64::from(self.prepared.plan.workload.depth()) * u64::from(threads));
         Ok((block_bytes << ios.ilog2()).min(total_bytes))
     }
 
@@ -186,7 +201,7 @@ impl Side {
     fn warnings(&mut self) -> Vec<Warning> {
         let unstored = extents::unstored(&self.target, self.prepared.request.file_bytes());
         prepared::describe_extents(&mut self.configuration, unstored);
-        let shared_cpu = prepared::shared_cpu_warning(self.prepared.cpu);
+        let shared_cpu = prepared::shared_cpu_warning(&self.prepared.request.workload);
         let warnings = self.prepared.warnings(&self.configuration).into_iter().chain(shared_cpu);
         self.named(warnings.collect())
     }
@@ -210,7 +225,7 @@ impl Side {
 
     /// Measures one sample on the CPU of this setting.
     fn sample(&mut self) -> Result<SampleRecord, Error> {
-        affinity::pin(self.prepared.cpu.map_or(CpuChoice::None, CpuChoice::Number))?;
+        affinity::pin(self.prepared.request.workload.cpu)?;
         let Prepared { request, plan, .. } = &self.prepared;
         let iteration = Iteration::open(request.strategy, &self.target, plan, &mut BufferPool::default())?;
         let effective = iteration.effective();
@@ -227,16 +242,20 @@ impl Side {
 /// Fits the totals that are not given to [`LONGEST_SAMPLE`]. Both settings move the same number of bytes,
 /// unless one of them waits for the device: then a sample is as long as its total. A cold sample must not be
 /// shorter, because it would end in the slow start of readahead.
-fn fit_totals(old: &mut Side, new: &mut Side) -> Result<(), Error> {
+fn fit_totals(old: &mut Side, new: &mut Side, metric: Metric) -> Result<(), Error> {
     let is_fitted =
         |side: &Side| !side.total_is_given && side.prepared.request.preparation.cache != CacheState::Cold;
     if !is_fitted(old) || !is_fitted(new) {
         return Ok(());
     }
+    let most_bytes = [&*old, &*new].map(|side| side.prepared.request.workload.total_bytes);
+    let most_bytes = most_bytes[0].min(most_bytes[1]);
     let block_bytes = [&*old, &*new].map(|side| side.prepared.request.workload.block_bytes);
     let fitting = old.fitting_bytes()?.min(new.fitting_bytes()?);
     let [one, other] = block_bytes;
-    let total_bytes = fitting.max(one).max(other);
+    // A percentile needs many I/Os. The totals of the settings are the limit.
+    let needed = one.max(other).saturating_mul(metric.least_ios().next_power_of_two());
+    let total_bytes = fitting.max(needed.min(most_bytes)).max(one).max(other);
     old.set_total(total_bytes / one * one)?;
     new.set_total(total_bytes / other * other)
 }

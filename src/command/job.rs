@@ -17,7 +17,7 @@ pub(crate) fn run(args: &JobArgs, context: &Context) -> ExitCode {
     let output = Output::json_or_text(true).verbose();
     match serde_json::from_str(&args.job) {
         Ok(Job::Run(job)) => output.run(|document| {
-            let request = Request::of_job(job, context.strategies)?;
+            let request = Request::of_job(*job, context.strategies)?;
             benchmark(request, context.argv.to_vec(), document, &output)
         }),
         Ok(Job::Check(job)) => output.run(|document: &mut Option<Marking>| {

@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use super::request::Request;
+use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::create;
 use crate::engine::extents::Unstored;
 use crate::engine::inode::folder_of;
 use crate::engine::iteration::Plan;
-use crate::engine::offsets::Access;
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Effective;
 use crate::engine::support::{Limits, Support};
@@ -47,7 +47,9 @@ impl Prepared {
     /// The granted settings, for a document.
     pub(crate) fn granted(&self, effective: Effective) -> Granted {
         Granted {
-            buffer_bytes: u64::from(effective.iodepth).saturating_mul(self.request.workload.block_bytes),
+            buffer_bytes: u64::from(effective.iodepth)
+                .saturating_mul(u64::from(self.request.workload.threads))
+                .saturating_mul(self.request.workload.block_bytes),
             effective,
             direct_served_bytes: None,
             cpu: self.cpu,
@@ -101,17 +103,18 @@ pub(crate) fn resized_warning(target: &Target) -> Option<Warning> {
     (before != now).then(|| Warning::new(WarningKind::FileResized, message))
 }
 
-/// The warning that another benchmark is pinned to the CPU of this one, if there is one. Its processes are
+/// The warning that another benchmark is pinned to a CPU of this one, if there is one. Its processes are
 /// looked for before the first bracket, because a plain run reads no file after it.
-pub(crate) fn shared_cpu_warning(cpu: Option<usize>) -> Option<Warning> {
-    let cpu = cpu?;
-    let others = host::others_pinned_to(cpu);
+pub(crate) fn shared_cpu_warning(workload: &Workload) -> Option<Warning> {
+    let cpus = affinity::cpus(workload.cpu).unwrap_or_default().into_iter().take(workload.threads as usize);
+    let (cpu, others) =
+        cpus.map(|cpu| (cpu, host::others_pinned_to(cpu))).find(|(_, others)| !others.is_empty())?;
     let numbers = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let message = format!(
         "another benchmark is pinned to CPU {cpu} (process {numbers}), so both take turns; use another \
          --cpu, or run one after the other"
     );
-    (!others.is_empty()).then(|| Warning::new(WarningKind::SharedCpu, message))
+    Some(Warning::new(WarningKind::SharedCpu, message))
 }
 
 /// The warning that samples did not start in the requested cache state, if there are any.
@@ -145,6 +148,8 @@ pub(crate) fn configuration(request: &Request, argv: Vec<String>, created: bool)
         hole_bytes: None,
         unwritten_bytes: None,
         requested: *workload,
+        offsets_digest: None,
+        for_seconds: request.for_seconds,
         granted: None,
     }
 }
@@ -183,10 +188,12 @@ pub(crate) fn check_memory(workload: &Workload) -> Result<(), Error> {
 /// Checks that the list of offsets fits into memory. Random access needs a list of all offsets, and without
 /// I/O the total is not limited by a file.
 fn check_order(workload: &Workload) -> Result<(), Error> {
-    if workload.access == Access::Sequential {
+    if workload.access.is_sequential() {
         return Ok(());
     }
-    let list_bytes = workload.blocks().saturating_mul(size_of::<u64>() as u64);
+    // The shares of several workers are copies, and Zipf needs a table.
+    let lists = if workload.threads > 1 || workload.access.needs_a_table() { 2 } else { 1 };
+    let list_bytes = workload.blocks().saturating_mul(lists * size_of::<u64>() as u64);
     let free_bytes = host::memory_available_bytes().unwrap_or(u64::MAX);
     if list_bytes <= free_bytes {
         return Ok(());

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cli::{DEFAULT_STRATEGY, RunArgs, WorkloadArgs};
-use crate::engine::offsets::Access;
 use crate::engine::operation::{Direction, Mode};
 use crate::engine::prepare::Preparation;
-use crate::engine::strategy::{DirectIo, Strategy};
-use crate::engine::workload::Workload;
+use crate::engine::strategy::{DirectIo, Mechanism, Strategy};
+use crate::engine::workload::{OpenSync, Workload};
 use crate::error::Error;
 use crate::job::RunJob;
 use crate::report::document::BenchmarkConfiguration;
+use crate::units::MAX_THREADS;
 
 /// Default total, which is that of the lab.
 pub(crate) const DEFAULT_TOTAL_BYTES: u64 = 16 << 20;
@@ -31,19 +31,31 @@ impl Request {
         let (mode, path) = mode_and_path(args)?;
         check_create_flags(args, mode)?;
         let bare = args.bare || mode == Mode::Create;
-        let settle = args.settle.unwrap_or(SETTLE).as_secs_f64();
-        let settle_seconds = if bare { 0.0 } else { settle };
+        let settle = args.settle.unwrap_or(if args.for_time.is_some() { Duration::ZERO } else { SETTLE });
+        let settle_seconds = if bare { 0.0 } else { settle.as_secs_f64() };
         let RunArgs { block_bytes, access, seed, buffer, cache, latency, .. } = *args;
+        let RunArgs { rate, mix, sync_every, open_sync, .. } = *args;
         let total_bytes = args.total_bytes.unwrap_or(DEFAULT_TOTAL_BYTES);
         let workload = args.workload.apply_to(Workload::new(mode.direction(), block_bytes, total_bytes));
         let request = Request {
             mode,
             path,
             strategy: find_strategy(&args.strategy, strategies)?,
-            workload: Workload { access, seed, buffer, latency, ..workload },
+            workload: Workload {
+                access,
+                seed,
+                buffer,
+                latency,
+                rate,
+                mix,
+                sync_every,
+                open_sync,
+                ..workload
+            },
             preparation: Preparation { bare, settle_seconds, cache },
             usage: args.usage || args.explain,
             iterations: args.iterations,
+            for_seconds: args.for_time.map(|time| time.as_secs_f64()),
             create_missing: args.workload.create,
             file_size_bytes: args.workload.file_size,
             allow_device_write: args.workload.allow_device_write,
@@ -77,6 +89,7 @@ impl Request {
             preparation: *preparation,
             usage: *usage,
             iterations: configuration.iterations,
+            for_seconds: configuration.for_seconds,
             create_missing: false,
             file_size_bytes: None,
             allow_device_write: false,
@@ -92,9 +105,17 @@ impl Request {
 
     /// Also checks what the command line cannot contain, but a result file can.
     fn checked(self) -> Result<Request, Error> {
-        let Workload { block_bytes, total_bytes, iodepth, batch, .. } = self.workload;
-        if block_bytes == 0 || total_bytes == 0 || iodepth == Some(0) || batch == Some(0) {
-            return Err(Error::usage("the result has a buffer size, total, depth or batch of 0"));
+        let Workload { block_bytes, total_bytes, iodepth, batch, threads, mix, sync_every, rate, .. } =
+            self.workload;
+        let is_zero = [iodepth.map(u64::from), batch.map(u64::from), sync_every, rate].contains(&Some(0));
+        if block_bytes == 0 || total_bytes == 0 || threads == 0 || is_zero {
+            return Err(Error::usage("the result has a size, a depth, a rate or a number of 0"));
+        }
+        if threads > MAX_THREADS || mix.is_some_and(|percent| percent > 100) {
+            let limits = format!("at most {MAX_THREADS} threads and 100 percent are possible");
+            return Err(Error::usage(format!(
+                "the result has {threads} threads and a mix of {mix:?}: {limits}"
+            )));
         }
         let request = self.settled()?;
         request.check_sizes()?;
@@ -110,9 +131,10 @@ impl Request {
         let info = self.strategy.info();
         self.workload.direct |= info.direct == DirectIo::Always;
         let usage = |sentence| Err(Error::usage(sentence));
-        if self.workload.access == Access::Random && !info.random {
+        let access = self.workload.access;
+        if !access.is_sequential() && !info.random {
             return usage(format!(
-                "--access random: {} uses the file position; use --strategy pread",
+                "--access {access}: {} uses the file position; use --strategy pread",
                 info.name
             ));
         }
@@ -128,10 +150,34 @@ impl Request {
                 info.name
             ));
         }
+        self.check_writes()?;
         if self.create_missing && matches!(self.mode, Mode::Create | Mode::Describe) {
             return usage("--create needs -r or -w".to_owned());
         }
         Ok(self)
+    }
+
+    /// Checks the options that are about writes.
+    fn check_writes(&self) -> Result<(), Error> {
+        let Workload { mix, sync_every, open_sync, direction, .. } = self.workload;
+        let info = self.strategy.info();
+        let given = [
+            ("--mix", mix.is_some(), "it overwrites a part of the file"),
+            ("--sync-every", sync_every.is_some(), "it syncs writes"),
+            ("--open-sync", open_sync != OpenSync::None, "it syncs writes"),
+        ];
+        for (flag, _, reason) in given.iter().filter(|(_, given, _)| *given) {
+            if direction == Direction::Read || self.mode == Mode::Create {
+                return Err(Error::usage(format!("{flag} needs -w, because {reason}")));
+            }
+        }
+        if open_sync != OpenSync::None && info.properties.mechanism == Mechanism::Mapping {
+            let name = info.name;
+            return Err(Error::usage(format!(
+                "--open-sync: {name} does not write by system calls; use --sync-every, or --strategy pread"
+            )));
+        }
+        Ok(())
     }
 
     /// Checks total and buffer size against each other and against the strategy.
@@ -139,12 +185,20 @@ impl Request {
     /// # Errors
     /// A usage error.
     pub(crate) fn check_sizes(&self) -> Result<(), Error> {
-        let Workload { total_bytes, block_bytes, .. } = self.workload;
+        let Workload { total_bytes, block_bytes, threads, .. } = self.workload;
         if !total_bytes.is_multiple_of(block_bytes) {
             // The message of `io-benchmark`.
             let sentence =
                 format!("FAIL: data size ({total_bytes}) is not a multiple of buffersize ({block_bytes})");
             return Err(Error::usage(sentence));
+        }
+        self.workload.access.check(block_bytes)?;
+        let blocks = self.workload.blocks();
+        if u64::from(threads) > blocks {
+            return Err(Error::usage(format!(
+                "--threads {threads}: the total has only {blocks} blocks of {block_bytes} bytes; use a \
+                 larger -t or a smaller -b"
+            )));
         }
         let info = self.strategy.info();
         if block_bytes > info.max_block_bytes {
@@ -171,8 +225,8 @@ pub(crate) fn measured_path(configuration: &BenchmarkConfiguration) -> PathBuf {
 impl WorkloadArgs {
     /// `workload` with these options.
     pub(crate) fn apply_to(&self, workload: Workload) -> Workload {
-        let WorkloadArgs { direct, noatime, sync, iodepth, batch, cpu, .. } = *self;
-        Workload { direct, noatime, sync, iodepth, batch, cpu, ..workload }
+        let WorkloadArgs { direct, noatime, sync, iodepth, batch, threads, cpu, .. } = *self;
+        Workload { direct, noatime, sync, iodepth, batch, threads, cpu, ..workload }
     }
 }
 

@@ -66,8 +66,12 @@ fn measure(
     let mut configuration = prepared::configuration(&prepared.request, argv, created);
     configuration.truncated_bytes = former_bytes;
     configuration.target = Some(TargetRecord::from(&target));
+    configuration.offsets_digest = prepared.plan.offsets_digest.map(|digest| format!("{digest:016x}"));
     prepared::describe_extents(&mut configuration, unstored);
-    let warnings = prepared.warnings(&configuration).into_iter().chain(prepared::shared_cpu_warning(cpu));
+    let warnings = prepared
+        .warnings(&configuration)
+        .into_iter()
+        .chain(prepared::shared_cpu_warning(&prepared.request.workload));
     for warning in warnings {
         output.warn(&mut document.warnings, warning);
     }
@@ -109,7 +113,14 @@ impl Benchmark<'_> {
     /// All iterations, each after `before`.
     fn iterate(&mut self, mut before: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
         let Prepared { request, plan, .. } = self.prepared;
-        for number in 0..request.iterations {
+        let (mut number, mut first_ns, mut now_ns) = (0, None, 0);
+        // By the clock of the brackets. Another reading could be a system call, which tracers take for a
+        // bracket.
+        let goes_on = |number, spent_ns: u64| match request.for_seconds {
+            Some(seconds) => (spent_ns as f64) < seconds * 1e9,
+            None => number < request.iterations,
+        };
+        while goes_on(number, now_ns - first_ns.unwrap_or(now_ns)) {
             before()?;
             let mut pool = BufferPool::default();
             let iteration = Iteration::open(request.strategy, self.target, plan, &mut pool)?;
@@ -118,6 +129,12 @@ impl Benchmark<'_> {
             }
             let sample = iteration.measure()?;
             self.report(&sample)?;
+            first_ns.get_or_insert(sample.elapsed.opened_ns);
+            now_ns = sample.elapsed.opened_ns + sample.elapsed.total_ns;
+            number += 1;
+            if let Some(configuration) = &mut self.document.benchmark_configuration {
+                configuration.iterations = configuration.iterations.max(number);
+            }
         }
         Ok(())
     }
@@ -137,6 +154,10 @@ impl Benchmark<'_> {
         if let Some(warning) = cache_warning(cache, &record, is_first) {
             self.output.warn(&mut self.document.warnings, warning);
         }
+        let warned = self.document.warnings.iter().any(|warning| warning.kind == WarningKind::RateNotReached);
+        if let Some(warning) = self.rate_warning(&record).filter(|_| !warned) {
+            self.output.warn(&mut self.document.warnings, warning);
+        }
         if let Some(configuration) = &mut self.document.benchmark_configuration {
             let known = configuration.direct_from_memory().is_some();
             configuration.add_evidence(&record);
@@ -149,6 +170,17 @@ impl Benchmark<'_> {
         printed
     }
 
+    /// The warning about a sample that did not reach the requested rate, if it did not. Only the first has
+    /// one.
+    fn rate_warning(&self, sample: &SampleRecord) -> Option<Warning> {
+        let (rate, achieved) = (self.prepared.request.workload.rate? as f64, sample.achieved_rate?);
+        let message = format!(
+            "the rate was not reached: {achieved:.0} of {rate:.0} I/Os per second; latencies count from the \
+             time at which each I/O was due"
+        );
+        (achieved < REACHED_FRACTION * rate).then(|| Warning::new(WarningKind::RateNotReached, message))
+    }
+
     /// Create mode: first the timed writes of the lab, then the position-dependent pattern. The bracket
     /// therefore encloses the same calls as in write mode, and the file does not hold zeros.
     fn create_file(&mut self, file: &mut DataFile) -> Result<(), Error> {
@@ -159,6 +191,9 @@ impl Benchmark<'_> {
         }
     }
 }
+
+/// Fraction of the requested rate that counts as reached.
+const REACHED_FRACTION: f64 = 0.99;
 
 /// The warning about a sample that did not start in the requested state. If the state cannot be checked, only
 /// the first sample has a warning.

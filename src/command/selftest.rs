@@ -75,7 +75,7 @@ fn folder(path: &Path) -> Result<PathBuf, Error> {
 
 /// Runs this program in another process to mark the criterion, and returns the row.
 fn row(
-    strategy: &dyn Strategy,
+    strategy: &'static dyn Strategy,
     criterion: Criterion,
     within: f64,
     program: &Path,

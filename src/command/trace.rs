@@ -153,7 +153,7 @@ const END_LIMIT: Duration = Duration::from_secs(60);
 /// Runs the benchmark in another process, because a script follows a program from its start, by its name.
 fn run_in_child(request: Request, document: &mut Option<Document>) -> Result<ExitCode, Error> {
     let failed = |reason: String| Error::unavailable("the benchmark", reason, "run it without trace first");
-    let mut command = Job::Run(request.job()).command(&this_program()?);
+    let mut command = Job::Run(Box::new(request.job())).command(&this_program()?);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut group = ProcessGroup::spawn(&mut command).map_err(|error| failed(error.to_string()))?;
     let (stdout, stderr) = (collect(group.child().stdout.take()), collect(group.child().stderr.take()));

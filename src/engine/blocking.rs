@@ -1,18 +1,21 @@
 //! The timed loop for system calls that return when the bytes have moved.
 //!
 //! Inside the bracket, for each block: one call of `transfer`, one comparison of its result, one addition,
-//! and one relaxed load of the interrupt flag. With `--latency` also one time stamp, because the end of an
-//! I/O is the beginning of the next.
+//! and one relaxed load of the interrupt flag. The recorded loop is the same code with a recorder
+//! ([`super::observer`]): with `--latency` it also takes one time stamp per block, because the end of an I/O
+//! is the beginning of the next.
 
 use nix::errno::Errno;
 
+use super::buffer::Buffer;
 use super::interrupt;
-use super::latency::{Observer, Unobserved};
+use super::observer::{Observer, Unobserved, wait_until_due, with_recorder};
 use super::offsets::Offsets;
 use super::operation::{Direction, Op, Tally};
-use super::retry::{interrupted, irregular};
-use super::stamp::{Counter, Source, Vdso};
+use super::retry::{interrupted, irregular, repeated};
+use super::schedule::{Directions, Schedule};
 use super::strategy::{Adapter, Effective, IoPath, Pass, Session, TimedLoop};
+use super::workload::Workload;
 use crate::error::Failure;
 
 /// Interface of a strategy whose calls return when the bytes have moved.
@@ -33,7 +36,7 @@ pub const fn blocking<T: Blocking>() -> Adapter<T, BlockingLoop> {
 pub struct BlockingLoop;
 
 impl<T: Blocking> TimedLoop<T> for BlockingLoop {
-    fn session(io: T, granted: Effective) -> Box<dyn Session> {
+    fn session(io: T, granted: Effective, _: &Workload) -> Box<dyn Session> {
         Box::new(BlockingSession { io, granted })
     }
 }
@@ -45,36 +48,30 @@ struct BlockingSession<T> {
 
 impl<T: Blocking> Session for BlockingSession<T> {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
+        let io = &mut self.io;
+        let Pass { schedule, buffer, tally, recording } = pass;
         // SAFETY: the engine hands the buffer to one session at a time and keeps no reference to its blocks
         // while the session runs.
-        let block = unsafe { pass.buffer.block_mut(0) };
-        let io = &mut self.io;
-        let Pass { direction, offsets, tally, recording, .. } = pass;
+        let block = unsafe { buffer.block_mut(0) };
         if let Some(recording) = recording {
-            let (direction, offsets) = (*direction, offsets.iter());
-            return match recording.clock().source {
-                Source::Tsc => {
-                    drive(io, direction, offsets, block, tally, &mut recording.recorder::<Counter>())
-                }
-                Source::Vdso => {
-                    drive(io, direction, offsets, block, tally, &mut recording.recorder::<Vdso>())
-                }
-            };
+            return with_recorder!(recording, |recorder| mixed(io, schedule, buffer, tally, &mut recorder));
         }
+        let blocks = &mut [block];
         // Four calls make direction and kind of offsets constants inside each loop.
-        match (offsets, direction) {
-            (Offsets::Sequential(run), Direction::Read) => {
-                drive(io, Direction::Read, run.iter(), block, tally, &mut Unobserved)
+        match (&schedule.offsets, &schedule.directions) {
+            (Offsets::Sequential(run), Directions::All(Direction::Read)) => {
+                drive(io, run.iter().map(read), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Sequential(run), Direction::Write) => {
-                drive(io, Direction::Write, run.iter(), block, tally, &mut Unobserved)
+            (Offsets::Sequential(run), Directions::All(Direction::Write)) => {
+                drive(io, run.iter().map(write), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Listed(list), Direction::Read) => {
-                drive(io, Direction::Read, list.iter().copied(), block, tally, &mut Unobserved)
+            (Offsets::Listed(list), Directions::All(Direction::Read)) => {
+                drive(io, list.iter().copied().map(read), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Listed(list), Direction::Write) => {
-                drive(io, Direction::Write, list.iter().copied(), block, tally, &mut Unobserved)
+            (Offsets::Listed(list), Directions::All(Direction::Write)) => {
+                drive(io, list.iter().copied().map(write), blocks, tally, &mut Unobserved)
             }
+            (_, Directions::Listed(_)) => mixed(io, schedule, buffer, tally, &mut Unobserved),
         }
     }
 
@@ -87,19 +84,49 @@ impl<T: Blocking> Session for BlockingSession<T> {
     }
 }
 
-#[inline(always)]
-fn drive<T: Blocking>(
+fn read(offset_bytes: u64) -> Op {
+    Op { direction: Direction::Read, offset_bytes }
+}
+
+fn write(offset_bytes: u64) -> Op {
+    Op { direction: Direction::Write, offset_bytes }
+}
+
+/// Operations in both directions, or any others. Reads go to a block of their own, so writes always write the
+/// pattern.
+fn mixed<T: Blocking>(
     io: &mut T,
-    direction: Direction,
-    offsets: impl Iterator<Item = u64>,
-    block: &mut [u8],
+    schedule: &Schedule,
+    buffer: &Buffer,
+    tally: &mut Tally,
+    observer: &mut impl Observer,
+) -> Result<(), Failure> {
+    // SAFETY: as in `run`, whose own block is not used any more. The two blocks do not overlap.
+    let write_block = unsafe { buffer.block_mut(0) };
+    match schedule.directions {
+        Directions::All(_) => drive(io, schedule.iter(), &mut [write_block], tally, observer),
+        Directions::Listed(_) => {
+            // SAFETY: as above.
+            let read_block = unsafe { buffer.block_mut(1) };
+            drive(io, schedule.iter(), &mut [write_block, read_block], tally, observer)
+        }
+    }
+}
+
+/// Moves every block. Reads use the last of `blocks`, writes the first.
+#[inline(always)]
+fn drive<T: Blocking, const N: usize>(
+    io: &mut T,
+    ops: impl Iterator<Item = Op>,
+    blocks: &mut [&mut [u8]; N],
     tally: &mut Tally,
     observer: &mut impl Observer,
 ) -> Result<(), Failure> {
     let mut io_count = 0;
-    observer.begins(0);
-    for offset_bytes in offsets {
-        let op = Op { direction, offset_bytes };
+    for op in ops {
+        let block = &mut *blocks[if op.direction == Direction::Read { N - 1 } else { 0 }];
+        wait_until_due(observer);
+        observer.follows(op.direction);
         loop {
             let moved = io.transfer(op, block);
             if moved == Ok(block.len()) {
@@ -110,8 +137,13 @@ fn drive<T: Blocking>(
                 return Err(failure);
             }
         }
-        observer.completed(0);
+        observer.completed(0, op.direction);
         io_count += 1;
+        if observer.is_sync_due() {
+            observer.sync_begins();
+            repeated(tally, || io.flush_data())?;
+            observer.synced();
+        }
         if interrupt::requested() {
             tally.io_count += io_count;
             return Err(interrupted(op));

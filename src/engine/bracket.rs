@@ -6,7 +6,6 @@
 
 use std::mem::MaybeUninit;
 
-use super::operation::Tally;
 use super::retry;
 use super::strategy::{Pass, Session};
 use crate::error::Failure;
@@ -14,6 +13,8 @@ use crate::error::Failure;
 /// Duration of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed {
+    /// CLOCK_MONOTONIC at the opening call, in nanoseconds.
+    pub opened_ns: u64,
     /// Time from the opening to the closing call, in nanoseconds. With `-s` it includes the sync.
     pub total_ns: u64,
     /// With `-s`: time from the opening call until the last block has moved, in nanoseconds.
@@ -39,11 +40,12 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
     let mut transferred_ns = None;
     if sync && outcome.is_ok() {
         transferred_ns = Some(vdso_monotonic_ns());
-        outcome = sync_through(session, &mut pass.tally);
+        outcome = retry::repeated(&mut pass.tally, || session.sync());
     }
     let closed_ns = raw_monotonic_ns();
     Enclosed {
         elapsed: Elapsed {
+            opened_ns,
             total_ns: closed_ns.saturating_sub(opened_ns),
             transfer_ns: transferred_ns.map(|at_ns| at_ns.saturating_sub(opened_ns)),
         },
@@ -55,18 +57,6 @@ pub fn enclose(session: &mut dyn Session, pass: &mut Pass, sync: bool) -> Enclos
 pub(super) fn empty_ns() -> u64 {
     let opened_ns = raw_monotonic_ns();
     raw_monotonic_ns().saturating_sub(opened_ns)
-}
-
-/// Calls [`Session::sync`], and again after each interruption by a signal.
-fn sync_through(session: &mut dyn Session, tally: &mut Tally) -> Result<(), Failure> {
-    while let Err(errno) = session.sync() {
-        retry::interrupted_call(errno, tally).map_err(|fault| Failure {
-            operation: "sync",
-            offset_bytes: None,
-            fault,
-        })?;
-    }
-    Ok(())
 }
 
 /// Number of clock_gettime(2). The libc crate has no name for that of FreeBSD.

@@ -4,7 +4,7 @@
 //! all of its pages are present before the bracket opens, so the bracket contains no page fault on it.
 
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::errno::Errno;
 
@@ -30,7 +30,13 @@ pub struct Buffer {
 /// hide this variation, so a sweep renews its pool.
 #[derive(Debug, Default)]
 pub struct BufferPool {
-    mappings: Vec<Arc<Mapping>>,
+    workers: Vec<WorkerPool>,
+}
+
+/// The mappings of one worker, which makes them present on its own CPU and so in memory close to it.
+#[derive(Debug, Default, Clone)]
+pub(super) struct WorkerPool {
+    mappings: Arc<Mutex<Vec<Arc<Mapping>>>>,
 }
 
 /// An anonymous mapping.
@@ -56,15 +62,37 @@ const POPULATE: libc::c_int = 0;
 const CACHE_LINE_BYTES: usize = 64;
 
 impl BufferPool {
+    /// A buffer for the measuring thread.
+    ///
+    /// # Errors
+    /// A system error if less memory is available.
+    pub fn buffer(&mut self, workload: &Workload, align_bytes: u64) -> Result<Arc<Buffer>, Error> {
+        self.of_worker(0).buffer(workload, align_bytes)
+    }
+
+    /// The mappings of a worker. The measuring thread is number 0.
+    pub(super) fn of_worker(&mut self, worker: usize) -> WorkerPool {
+        let workers = self.workers.len().max(worker + 1);
+        self.workers.resize_with(workers, WorkerPool::default);
+        self.workers[worker].clone()
+    }
+
+    /// Releases all mappings. The next buffers get new ones.
+    pub fn renew(&mut self) {
+        self.workers.clear();
+    }
+}
+
+impl WorkerPool {
     /// A buffer for `workload`: one block per operation in flight, each at a multiple of `align_bytes`. It
     /// reuses a free mapping of the same size, except for a [`PageState::Fresh`] buffer.
     ///
     /// # Errors
     /// A system error if less memory is available.
-    pub fn buffer(&mut self, workload: &Workload, align_bytes: u64) -> Result<Arc<Buffer>, Error> {
+    pub(super) fn buffer(&self, workload: &Workload, align_bytes: u64) -> Result<Arc<Buffer>, Error> {
         let Workload { block_bytes, buffer: page_state, .. } = *workload;
         let stride_bytes = block_bytes.next_multiple_of(align_bytes.max(CACHE_LINE_BYTES as u64));
-        let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(workload.depth())), page_state)?;
+        let mapping = self.mapping(stride_bytes.saturating_mul(u64::from(workload.slots())), page_state)?;
         let (block_bytes, stride_bytes) = (block_bytes as usize, stride_bytes as usize);
         let buffer = Buffer { block_bytes, stride_bytes, page_state, mapping };
         if page_state == PageState::Prefault {
@@ -73,14 +101,9 @@ impl BufferPool {
         Ok(Arc::new(buffer))
     }
 
-    /// Releases all mappings. The next buffers get new ones.
-    pub fn renew(&mut self) {
-        self.mappings.clear();
-    }
-
     /// A free mapping of an earlier buffer, or a new one. The size must be the same, because the kernel may
     /// use larger pages for larger mappings.
-    fn mapping(&mut self, wanted_bytes: u64, page_state: PageState) -> Result<Arc<Mapping>, Error> {
+    fn mapping(&self, wanted_bytes: u64, page_state: PageState) -> Result<Arc<Mapping>, Error> {
         let new = || Ok(Arc::new(Mapping::new(check_memory(wanted_bytes)?, page_state)?));
         if page_state == PageState::Fresh {
             return new();
@@ -88,11 +111,12 @@ impl BufferPool {
         let free = |mapping: &mut Arc<Mapping>| {
             mapping.mapped_bytes as u64 == wanted_bytes && Arc::get_mut(mapping).is_some()
         };
-        let mapping = match self.mappings.iter_mut().position(free) {
-            Some(index) => self.mappings.swap_remove(index),
+        let mut mappings = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mapping = match mappings.iter_mut().position(free) {
+            Some(index) => mappings.swap_remove(index),
             None => new()?,
         };
-        self.mappings.push(Arc::clone(&mapping));
+        mappings.push(Arc::clone(&mapping));
         Ok(mapping)
     }
 }

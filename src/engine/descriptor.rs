@@ -7,20 +7,18 @@ use nix::errno::Errno;
 
 use super::operation::Direction;
 use super::strategy::OpenSpec;
-use super::workload::Workload;
+use super::workload::{OpenSync, Workload};
 use crate::error::Error;
 
-/// Opens the target for reading or for writing, with the flags of the workload. Never creates or truncates a
-/// file.
+/// Opens the target for reading, for writing, or for a mix of both, with the flags of the workload. Never
+/// creates or truncates a file.
 ///
 /// # Errors
 /// An open error: the kernel's answer, or the path no longer names the file that was checked.
 pub fn open(spec: &OpenSpec) -> Result<File, Error> {
     let mut options = OpenOptions::new();
-    match spec.workload.direction {
-        Direction::Read => options.read(true),
-        Direction::Write => options.write(true),
-    };
+    let Workload { direction, mix, .. } = *spec.workload;
+    options.read(direction == Direction::Read || mix.is_some()).write(direction == Direction::Write);
     open_with(spec, &mut options)
 }
 
@@ -50,7 +48,12 @@ fn open_with(spec: &OpenSpec, options: &mut OpenOptions) -> Result<File, Error> 
 /// Flags of open(2) for a workload.
 fn open_flags(workload: &Workload) -> libc::c_int {
     let direct = if workload.direct { libc::O_DIRECT } else { 0 };
-    direct | if workload.noatime { O_NOATIME } else { 0 }
+    let sync = match workload.open_sync {
+        OpenSync::None => 0,
+        OpenSync::Dsync => libc::O_DSYNC,
+        OpenSync::Sync => libc::O_SYNC,
+    };
+    direct | sync | if workload.noatime { O_NOATIME } else { 0 }
 }
 
 #[cfg(target_os = "linux")]
@@ -68,3 +71,16 @@ pub fn sync(file: &File) -> Result<(), Errno> {
     // SAFETY: fsync takes a descriptor, and `file` keeps it open.
     Errno::result(unsafe { libc::fsync(file.as_raw_fd()) }).map(drop)
 }
+
+/// fdatasync(2): the data, and only the metadata that reading them needs.
+///
+/// # Errors
+/// The kernel's answer.
+#[inline]
+pub fn sync_data(file: &File) -> Result<(), Errno> {
+    // SAFETY: fdatasync takes a descriptor, and `file` keeps it open.
+    Errno::result(unsafe { libc::fdatasync(file.as_raw_fd()) }).map(drop)
+}
+
+/// The system call of [`sync_data`], as tracers print it.
+pub const DATA_SYNC_CALL: Option<&str> = Some("fdatasync");

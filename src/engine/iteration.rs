@@ -4,19 +4,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::affinity;
 use super::bracket::{Elapsed, Enclosed, enclose};
 use super::buffer::{Buffer, BufferPool};
 use super::cache::CacheState;
 use super::interrupt;
-use super::latency::{Latencies, Recording};
-use super::offsets::Offsets;
+use super::observer::{Recorded, Recording};
 use super::operation::{Direction, Tally};
 use super::prepare::Preparation;
 use super::residency;
-use super::stamp::StampClock;
+use super::schedule::Schedule;
 use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
 use super::support::Limits;
 use super::target::Target;
+use super::team::{Assignment, Team, WorkerPart};
 use super::usage::Usage;
 use super::usdt;
 use super::workload::Workload;
@@ -31,7 +32,12 @@ pub struct Plan {
     pub preparation: Preparation,
     /// True if the resources of each pass are reported (`-g`).
     pub usage: bool,
-    offsets: Arc<Offsets>,
+    /// The operations of each worker.
+    shares: Vec<Arc<Schedule>>,
+    /// Digest of the offsets; `None` if the blocks follow each other.
+    pub offsets_digest: Option<u64>,
+    /// The CPUs of the workers, in turn; empty without pinning.
+    cpus: Vec<usize>,
     memory_align_bytes: u64,
 }
 
@@ -39,16 +45,38 @@ impl Plan {
     /// A plan for `workload` within these limits, without preparation (`-B`).
     ///
     /// # Panics
-    /// If the total is not a multiple of the block size. Every caller checks this first.
+    /// If the total is not a multiple of the block size, or a worker has no block. Every caller checks this
+    /// first.
     pub fn new(workload: Workload, limits: &Limits) -> Plan {
-        let Workload { access, total_bytes, block_bytes, seed, .. } = workload;
+        let Workload { total_bytes, block_bytes, threads, .. } = workload;
         assert!(total_bytes.is_multiple_of(block_bytes), "the total is a multiple of the block size");
+        assert!(u64::from(threads) <= workload.blocks(), "every worker has a block");
+        let schedule = Schedule::of(&workload);
         Plan {
-            offsets: Arc::new(Offsets::cover(access, total_bytes, block_bytes, seed)),
+            offsets_digest: schedule.offsets.digest(),
+            shares: schedule.split(threads).into_iter().map(Arc::new).collect(),
+            // A choice that is not allowed is refused when the process is pinned.
+            cpus: affinity::cpus(workload.cpu).unwrap_or_default(),
             workload: workload.within(limits),
             preparation: Preparation::NONE,
             usage: false,
             memory_align_bytes: limits.memory_align_bytes(),
+        }
+    }
+
+    /// CPU of a worker; `None` without pinning.
+    fn cpu(&self, worker: usize) -> Option<usize> {
+        self.cpus.get(worker % self.cpus.len().max(1)).copied()
+    }
+
+    /// The work of a worker.
+    fn assignment(&self, worker: usize) -> Assignment {
+        Assignment {
+            workload: self.workload,
+            number: worker as u32,
+            schedule: Arc::clone(&self.shares[worker]),
+            cpu: self.cpu(worker),
+            align_bytes: self.memory_align_bytes,
         }
     }
 
@@ -87,8 +115,22 @@ pub struct Sample {
     pub resident_fraction_after: Option<f64>,
     /// True if the requested cache state was reached before the bracket. `None` if unknown or not requested.
     pub cache_reached: Option<bool>,
-    /// Latencies of the I/Os (`--latency`).
-    pub latencies: Option<Latencies>,
+    /// The workload, with depth and batch settled.
+    pub workload: Workload,
+    /// Latencies, if the pass was recorded.
+    pub recorded: Option<Recorded>,
+    /// With several workers: the part of each, the measuring thread first.
+    pub workers: Vec<WorkerPart>,
+}
+
+impl Sample {
+    /// Processor time: that of the workers, or else that of the process. `None` if neither was read.
+    pub fn cpu_ns(&self) -> Option<f64> {
+        if self.workers.is_empty() {
+            return self.usage.map(|usage| (usage.user_us + usage.system_us) as f64 * 1000.0);
+        }
+        self.workers.iter().map(|part| part.cpu_ns).sum()
+    }
 }
 
 /// Number of samples started in this process, for the static probes.
@@ -99,26 +141,34 @@ pub struct Iteration<'a> {
     // Dropped before the buffer, because a ring may still refer to its blocks.
     session: Box<dyn Session>,
     buffer: Arc<Buffer>,
-    strategy: &'a dyn Strategy,
+    /// The other workers.
+    team: Option<Team>,
+    strategy: &'static dyn Strategy,
     target: &'a Target,
     plan: &'a Plan,
 }
 
 impl<'a> Iteration<'a> {
-    /// Maps the buffer and opens the file through the strategy.
+    /// Maps the buffer and opens the file through the strategy, once per worker.
     ///
     /// # Errors
     /// A system error for the buffer, those of [`Strategy::open`], and an interruption after a signal.
     pub fn open(
-        strategy: &'a dyn Strategy,
+        strategy: &'static dyn Strategy,
         target: &'a Target,
         plan: &'a Plan,
         pool: &mut BufferPool,
     ) -> Result<Iteration<'a>, Error> {
         interrupt::check()?;
-        let buffer = pool.buffer(&plan.workload, plan.memory_align_bytes)?;
-        let session = strategy.open(&OpenSpec { target, workload: &plan.workload, buffer: &buffer })?;
-        Ok(Iteration { session, buffer, strategy, target, plan })
+        let workload = &plan.workload;
+        let buffer = pool.buffer(workload, plan.memory_align_bytes)?;
+        let session = strategy.open(&OpenSpec { target, workload, first_bytes: 0, buffer: &buffer })?;
+        let others = 1..plan.shares.len();
+        let team = (!others.is_empty()).then(|| {
+            let pools = others.clone().map(|worker| pool.of_worker(worker)).collect();
+            Team::open(strategy, target, others.map(|worker| plan.assignment(worker)).collect(), pools)
+        });
+        Ok(Iteration { session, buffer, team: team.transpose()?, strategy, target, plan })
     }
 
     /// The granted settings.
@@ -132,19 +182,25 @@ impl<'a> Iteration<'a> {
     /// Those of the preparation, an I/O error of the pass, an error if the file became too short or was
     /// replaced, and an interruption after a signal.
     pub fn measure(mut self) -> Result<Sample, Error> {
-        let Plan { workload, preparation, usage, offsets, .. } = self.plan;
+        let Plan { workload, preparation, usage, shares, .. } = self.plan;
         let Workload { direction, block_bytes, total_bytes, .. } = *workload;
         let (info, target) = (self.strategy.info(), self.target);
         let file_bytes = info.properties.file_bytes(total_bytes);
         preparation.carry_out(target, file_bytes)?;
         let resident_fraction_before = residency::fraction(target, file_bytes);
-        let recording = workload.latency.then(|| recording(workload)).transpose()?;
-        let (buffer, tally) = (&self.buffer, Tally::default());
-        let mut pass = Pass { direction, offsets, buffer, tally, recording };
+        let (buffer, tally, recording) = (&self.buffer, Tally::default(), Recording::of(workload, 0)?);
+        let mut pass = Pass { schedule: &shares[0], buffer, tally, recording };
+        if let Some(team) = &self.team {
+            team.muster();
+        }
         let number = SAMPLES.fetch_add(1, Ordering::Relaxed);
         usdt::sample_start(number, info.name, block_bytes);
         let usage_before = self.plan.counts().then(|| Usage::before_pass(*usage));
-        let Enclosed { elapsed, outcome } = enclose(self.session.as_mut(), &mut pass, workload.sync);
+        let session = self.session.as_mut();
+        let (Enclosed { elapsed, outcome }, workers) = match self.team {
+            None => (enclose(session, &mut pass, workload.sync), Vec::new()),
+            Some(team) => team.enclose(session, self.plan.cpu(0), &mut pass, workload.sync),
+        };
         let used =
             usage_before.map(|before| Usage::after_pass(*usage).since(before).within(elapsed.total_ns));
         usdt::sample_end(number, elapsed.total_ns);
@@ -168,8 +224,10 @@ impl<'a> Iteration<'a> {
             device_read_bytes,
             resident_fraction_before,
             resident_fraction_after: residency::fraction(target, file_bytes),
+            workload: *workload,
             cache_reached: preparation.cache.reached(resident_fraction_before, from_device),
-            latencies: recording.map(|recording| recording.latencies),
+            recorded: recording.map(|recording| recording.recorded),
+            workers,
         })
     }
 }
@@ -178,19 +236,8 @@ impl<'a> Iteration<'a> {
 ///
 /// # Errors
 /// Those of [`Iteration::open`] and [`Iteration::measure`].
-pub fn sample(strategy: &dyn Strategy, target: &Target, plan: &Plan) -> Result<Sample, Error> {
+pub fn sample(strategy: &'static dyn Strategy, target: &Target, plan: &Plan) -> Result<Sample, Error> {
     Iteration::open(strategy, target, plan, &mut BufferPool::default())?.measure()
-}
-
-/// Room for the latencies of a pass.
-fn recording(workload: &Workload) -> Result<Recording, Error> {
-    let clock = StampClock::get().ok_or_else(|| {
-        Error::usage(
-            "--latency: on this machine a time stamp is a system call, which tracers take for a bracket; \
-             use the clock source tsc, or leave --latency out",
-        )
-    })?;
-    Ok(Recording::new(clock, workload.depth()))
 }
 
 /// A pass that did not move every block has no bandwidth, even if the strategy reports success.

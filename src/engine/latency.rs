@@ -5,9 +5,8 @@
 //! allocated and written before the bracket.
 
 use std::hint::black_box;
-use std::marker::PhantomData;
 
-use super::stamp::{Stamp, StampClock};
+use super::stamp::StampClock;
 
 /// Logarithm of the number of buckets per power of two.
 const SUB_BITS: u32 = 6;
@@ -57,12 +56,21 @@ impl Latencies {
         self.clock
     }
 
+    /// Counts one I/O.
     #[inline(always)]
-    fn record(&mut self, ticks: u64) {
+    pub(super) fn record(&mut self, ticks: u64) {
         self.counts[bucket(ticks)] += 1;
         self.total_ticks = self.total_ticks.wrapping_add(ticks);
         self.min_ticks = self.min_ticks.min(ticks);
         self.max_ticks = self.max_ticks.max(ticks);
+    }
+
+    /// Adds the latencies of another worker, by the same clock.
+    pub(super) fn merge(&mut self, other: &Latencies) {
+        self.counts.iter_mut().zip(&other.counts).for_each(|(count, more)| *count += more);
+        self.total_ticks = self.total_ticks.wrapping_add(other.total_ticks);
+        self.min_ticks = self.min_ticks.min(other.min_ticks);
+        self.max_ticks = self.max_ticks.max(other.max_ticks);
     }
 
     /// Number of I/Os.
@@ -106,74 +114,6 @@ impl Latencies {
                 (low * ns, high * ns, *count)
             })
             .collect()
-    }
-}
-
-/// Actions of a timed loop when an operation begins and ends. Without a recorder it does nothing, and the
-/// compiler leaves it out.
-pub(super) trait Observer {
-    /// An operation on the block of this slot begins.
-    fn begins(&mut self, slot: u32);
-    /// An operation on the block of this slot has completed.
-    fn completed(&mut self, slot: u32);
-}
-
-/// The observer of the throughput loop.
-pub(super) struct Unobserved;
-
-impl Observer for Unobserved {
-    #[inline(always)]
-    fn begins(&mut self, _: u32) {}
-    #[inline(always)]
-    fn completed(&mut self, _: u32) {}
-}
-
-/// Records latencies by stamps of the clock `S`.
-struct Recorder<'a, S> {
-    latencies: &'a mut Latencies,
-    began: &'a mut [u64],
-    clock: PhantomData<S>,
-}
-
-impl<S: Stamp> Observer for Recorder<'_, S> {
-    #[inline(always)]
-    fn begins(&mut self, slot: u32) {
-        self.began[slot as usize] = S::ticks();
-    }
-
-    /// The end of an operation that blocks is the beginning of the next.
-    #[inline(always)]
-    fn completed(&mut self, slot: u32) {
-        let now = S::ticks();
-        self.latencies.record(now.wrapping_sub(self.began[slot as usize]));
-        self.began[slot as usize] = now;
-    }
-}
-
-/// Latencies that are being recorded, with room for the stamps of the operations in flight.
-#[derive(Debug)]
-pub struct Recording {
-    /// The latencies.
-    pub latencies: Latencies,
-    began: Vec<u64>,
-}
-
-impl Recording {
-    /// A recording for `depth` operations in flight. Its pages are present.
-    pub fn new(clock: StampClock, depth: u32) -> Recording {
-        let mut began = vec![0; depth as usize];
-        black_box(&mut began).fill(0);
-        Recording { latencies: Latencies::new(clock), began }
-    }
-
-    /// The clock of the stamps.
-    pub(super) fn clock(&self) -> StampClock {
-        self.latencies.clock
-    }
-
-    /// The observer, by stamps of the clock `S`, which is that of the latencies.
-    pub(super) fn recorder<S: Stamp>(&mut self) -> impl Observer {
-        Recorder::<S> { latencies: &mut self.latencies, began: &mut self.began, clock: PhantomData }
     }
 }
 
@@ -223,6 +163,20 @@ mod tests {
         assert_eq!((min, max), (values[0] as f64, values[values.len() - 1] as f64));
         assert!((mean - exact).abs() < 1e-6);
         assert_eq!(latencies.buckets_ns().iter().map(|bucket| bucket.2).sum::<u64>(), 40_000);
+    }
+
+    #[test]
+    fn merging_equals_recording_at_once() {
+        let mut random = Random::new(5);
+        let values: Vec<u64> = (0..9000).map(|_| random.next_u64() >> 40).collect();
+        let mut merged = latencies(values[..4000].iter().copied());
+        merged.merge(&latencies(values[4000..].iter().copied()));
+        let whole = latencies(values);
+        assert_eq!(merged.buckets_ns(), whole.buckets_ns());
+        assert_eq!(merged.min_mean_max_ns(), whole.min_mean_max_ns());
+        let mut with_none = whole.clone();
+        with_none.merge(&latencies([]));
+        assert_eq!(with_none.min_mean_max_ns(), whole.min_mean_max_ns());
     }
 
     #[test]

@@ -12,9 +12,10 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use crate::error::Error;
+use crate::units::MAX_THREADS;
 
-/// Maximum number of guarded mappings. A run has one open at a time; tests run several side by side.
-const SLOTS: usize = 64;
+/// Maximum number of guarded mappings. A run has one per worker; tests run several runs side by side.
+const SLOTS: usize = MAX_THREADS as usize + 64;
 
 struct GuardedRange {
     taken: AtomicBool,

@@ -4,6 +4,7 @@
 //! [`blocking`] and [`queued`] hold the timed loops, [`bracket`] makes the only clock calls that a tracer
 //! sees, and [`iteration`] takes one sample in the order of the lab's contract.
 
+pub mod access;
 pub mod affinity;
 pub mod blocking;
 pub mod bracket;
@@ -19,6 +20,7 @@ pub mod interrupt;
 pub mod iteration;
 pub mod latency;
 pub mod mapping_guard;
+pub mod observer;
 pub mod offsets;
 pub mod operation;
 pub mod pattern;
@@ -26,10 +28,12 @@ pub mod prepare;
 pub mod queued;
 pub mod residency;
 mod retry;
+pub mod schedule;
 pub mod stamp;
 pub mod strategy;
 pub mod support;
 pub mod target;
+pub mod team;
 mod tsc;
 pub mod usage;
 pub mod usdt;

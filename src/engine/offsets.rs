@@ -1,20 +1,9 @@
 //! Offsets of the blocks of a pass: computed, or a list laid out before the bracket.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-use crate::random::Random;
-
-/// The order in which a pass visits the blocks of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// From the first to the last.
-    Sequential,
-    /// Every block once, in a random order.
-    Random,
-}
+use super::access::Access;
+use crate::random;
 
 /// Byte offsets of the blocks of a pass, in order.
 #[derive(Debug, Clone)]
@@ -40,33 +29,84 @@ impl Run {
     }
 }
 
+impl Run {
+    fn part(self, blocks: Range<u64>) -> Run {
+        let first_bytes = self.first_bytes + blocks.start * self.block_bytes;
+        Run { first_bytes, blocks: blocks.end - blocks.start, ..self }
+    }
+}
+
+/// Number of the first block of a worker's share of `blocks` blocks.
+pub(super) fn share_start(blocks: u64, workers: u32, worker: u32) -> u64 {
+    let (workers, worker) = (u64::from(workers), u64::from(worker));
+    blocks / workers * worker + (blocks % workers).min(worker)
+}
+
 impl Offsets {
     /// The offsets, for a loop that is compiled once for both kinds.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        let blocks = match self {
-            Offsets::Sequential(run) => run.blocks,
-            Offsets::Listed(list) => list.len() as u64,
-        };
-        (0..blocks).map(move |index| match self {
+        (0..self.blocks()).map(move |index| match self {
             Offsets::Sequential(run) => run.first_bytes + index * run.block_bytes,
             Offsets::Listed(list) => list[index as usize],
         })
     }
 
-    /// All blocks of the first `total_bytes` bytes; `seed` decides a random order.
-    ///
-    /// A random order is a permutation (Fisher-Yates over SplitMix64, with Lemire's multiply-shift for the
-    /// range). Drawing with replacement would leave a third of the blocks unvisited.
+    /// The blocks of the first `total_bytes` bytes in the order of `access`; `seed` decides what is random.
     pub fn cover(access: Access, total_bytes: u64, block_bytes: u64, seed: u64) -> Offsets {
         let blocks = total_bytes / block_bytes;
-        let run = Run { first_bytes: 0, block_bytes, blocks };
-        match access {
-            Access::Sequential => Offsets::Sequential(run),
-            Access::Random => {
-                let mut offsets: Vec<u64> = run.iter().collect();
-                Random::new(seed).shuffle(&mut offsets);
-                Offsets::Listed(offsets)
+        if access.is_sequential() {
+            return Offsets::Sequential(Run { first_bytes: 0, block_bytes, blocks });
+        }
+        let mut offsets = access.order(blocks, block_bytes, seed);
+        offsets.iter_mut().for_each(|number| *number *= block_bytes);
+        Offsets::Listed(offsets)
+    }
+
+    /// A number that two lists have in common only if they are the same offsets in the same order: the
+    /// finalizer of SplitMix64 over each offset and what came before. `None` for blocks that follow each
+    /// other.
+    pub fn digest(&self) -> Option<u64> {
+        match self {
+            Offsets::Sequential(_) => None,
+            Offsets::Listed(list) => {
+                Some(list.iter().fold(0, |digest, offset| random::mix(digest ^ offset).wrapping_add(1)))
             }
+        }
+    }
+
+    /// The shares of `workers` workers: contiguous segments, or parts of the list. The first ones get one
+    /// block more if the blocks cannot be divided evenly.
+    pub fn split(self, workers: u32) -> Vec<Offsets> {
+        let blocks = self.blocks();
+        let bounds =
+            |worker: u32| share_start(blocks, workers, worker)..share_start(blocks, workers, worker + 1);
+        match self {
+            Offsets::Sequential(run) => {
+                (0..workers).map(|worker| Offsets::Sequential(run.part(bounds(worker)))).collect()
+            }
+            Offsets::Listed(list) if workers == 1 => vec![Offsets::Listed(list)],
+            Offsets::Listed(list) => (0..workers)
+                .map(|worker| {
+                    let Range { start, end } = bounds(worker);
+                    Offsets::Listed(list[start as usize..end as usize].to_vec())
+                })
+                .collect(),
+        }
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> u64 {
+        match self {
+            Offsets::Sequential(run) => run.blocks,
+            Offsets::Listed(list) => list.len() as u64,
+        }
+    }
+
+    /// The first offset of blocks that follow each other; 0 for a list.
+    pub fn first_bytes(&self) -> u64 {
+        match self {
+            Offsets::Sequential(run) => run.first_bytes,
+            Offsets::Listed(_) => 0,
         }
     }
 
@@ -88,6 +128,28 @@ mod tests {
     fn sequential_offsets_follow_each_other() {
         assert_eq!(listed(&Offsets::cover(Access::Sequential, 40, 10, 0)), [0, 10, 20, 30]);
         assert_eq!(listed(&Offsets::run(30, 10, 2)), [30, 40]);
+    }
+
+    #[test]
+    fn shares_are_the_blocks_in_order_and_differ_by_one_at_most() {
+        for access in [Access::Sequential, Access::Random] {
+            let whole = Offsets::cover(access, 110, 10, 3);
+            let shares = whole.clone().split(4);
+            assert_eq!(shares.iter().map(Offsets::blocks).collect::<Vec<_>>(), [3, 3, 3, 2]);
+            assert_eq!(shares.iter().flat_map(listed).collect::<Vec<_>>(), listed(&whole));
+            assert_eq!(listed(&whole.clone().split(1)[0]), listed(&whole));
+        }
+        assert_eq!(Offsets::cover(Access::Sequential, 110, 10, 0).split(4)[3].first_bytes(), 90);
+    }
+
+    #[test]
+    fn a_digest_depends_on_the_offsets_and_on_their_order() {
+        let digest = |access, seed| Offsets::cover(access, 1 << 16, 16, seed).digest();
+        assert_eq!(digest(Access::Sequential, 0), None);
+        assert_eq!(digest(Access::Random, 1), digest(Access::Random, 1));
+        assert_ne!(digest(Access::Random, 1), digest(Access::Random, 2));
+        assert_ne!(Offsets::Listed(vec![0, 16]).digest(), Offsets::Listed(vec![16, 0]).digest());
+        assert_ne!(Offsets::Listed(vec![0]).digest(), Offsets::Listed(vec![0, 0]).digest());
     }
 
     #[test]

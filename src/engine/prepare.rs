@@ -95,9 +95,15 @@ const STACK_BYTES: usize = 64 * 1024;
 /// Makes the memory of the loop present: the pages of the program and of its libraries, and the stack below.
 /// Otherwise the first sample contains page faults of the harness.
 pub fn touch_program() {
-    black_box([0_u8; STACK_BYTES]);
+    touch_stack();
     #[cfg(target_os = "linux")]
     populate_mappings();
+}
+
+/// Makes the stack below this call present: that of a new thread is not.
+#[inline(never)]
+pub(super) fn touch_stack() {
+    black_box([0_u8; STACK_BYTES]);
 }
 
 /// Calls madvise(2) MADV_POPULATE_READ (Linux 5.14) on every readable mapping of a file. On an older kernel

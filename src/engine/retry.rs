@@ -40,6 +40,24 @@ pub(super) fn interrupted_call(errno: Errno, tally: &mut Tally) -> Result<(), Fa
     }
 }
 
+/// Calls `sync`, and again after each interruption by a signal.
+///
+/// # Errors
+/// The failure that ends the pass.
+pub(super) fn repeated(
+    tally: &mut Tally,
+    mut sync: impl FnMut() -> Result<(), Errno>,
+) -> Result<(), Failure> {
+    while let Err(errno) = sync() {
+        interrupted_call(errno, tally).map_err(|fault| Failure {
+            operation: "sync",
+            offset_bytes: None,
+            fault,
+        })?;
+    }
+    Ok(())
+}
+
 /// The failure of a pass that a signal ends at this operation.
 #[cold]
 pub(super) fn interrupted(op: Op) -> Failure {

@@ -85,6 +85,19 @@ impl StampClock {
         })
     }
 
+    /// The present time, in ticks of this clock.
+    pub(super) fn ticks(&self) -> u64 {
+        match self.source {
+            Source::Tsc => Counter::ticks(),
+            Source::Vdso => Vdso::ticks(),
+        }
+    }
+
+    /// Nanoseconds from `earlier_ticks` to `ticks`; 0 if it is earlier.
+    pub(super) fn ns_between(&self, earlier_ticks: u64, ticks: u64) -> f64 {
+        ticks.saturating_sub(earlier_ticks) as f64 * self.ns_per_tick
+    }
+
     fn measured<S: Stamp>(source: Source, ns_per_tick: f64) -> StampClock {
         const STAMPS: u32 = 10_000;
         let start = Instant::now();

@@ -11,11 +11,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::affinity;
 use super::buffer::Buffer;
 use super::direct;
-use super::latency::Recording;
-use super::offsets::Offsets;
+use super::observer::Recording;
 use super::operation::{Direction, Tally};
+use super::schedule::Schedule;
 use super::support::{Limits, Refusal, Support};
 use super::target::Target;
 use super::workload::{PageState, Workload};
@@ -122,6 +123,8 @@ pub trait IoPath: Sized + 'static {
     const MAX_BLOCK_BYTES: u64 = MAX_CALL_BYTES;
     /// The system call that `-s` adds to the bracket, as tracers print it; `None` without one.
     const SYNC_CALL: Option<&'static str> = Some("fsync");
+    /// The system call of [`IoPath::flush_data`].
+    const DATA_SYNC_CALL: Option<&'static str> = Self::SYNC_CALL;
 
     /// The constants above as a description.
     const INFO: Info = Info {
@@ -159,6 +162,15 @@ pub trait IoPath: Sized + 'static {
     /// The kernel's answer. After `EINTR` the engine counts it and calls again.
     fn flush(&mut self) -> Result<(), Errno>;
 
+    /// Brings written data to stable storage, and only the metadata that reading them needs (`--sync-every`).
+    /// The default is [`IoPath::flush`].
+    ///
+    /// # Errors
+    /// Those of [`IoPath::flush`].
+    fn flush_data(&mut self) -> Result<(), Errno> {
+        self.flush()
+    }
+
     /// Corrects `granted`, which initially holds the requested settings.
     fn grant(&self, granted: Effective) -> Effective {
         granted
@@ -188,9 +200,11 @@ pub fn probe_direct(info: &Info, target: &Target, direct: bool) -> Support {
 pub struct OpenSpec<'a> {
     /// The file or device.
     pub target: &'a Target,
-    /// The workload, with depth and batch settled.
+    /// The workload of all workers together, with depth and batch settled.
     pub workload: &'a Workload,
-    /// The engine's buffer, with one block per operation in flight.
+    /// Offset of the first block, for a path that has a file position.
+    pub first_bytes: u64,
+    /// The buffer of this worker, with one block per operation in flight.
     pub buffer: &'a Arc<Buffer>,
 }
 
@@ -229,15 +243,13 @@ impl Effective {
 /// One pass over the file: the work of one bracket.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// Direction of the transfers.
-    pub direction: Direction,
-    /// Offsets of the blocks, in order.
-    pub offsets: &'a Offsets,
+    /// The operations, in order.
+    pub schedule: &'a Schedule,
     /// Source or destination of the bytes.
     pub buffer: &'a Arc<Buffer>,
     /// Counts of the I/Os.
     pub tally: Tally,
-    /// Latencies to record (`--latency`).
+    /// State of the recorder, if the pass is recorded.
     pub recording: Option<Recording>,
 }
 
@@ -317,10 +329,68 @@ pub trait Session {
     fn effective(&self) -> Effective;
 }
 
+/// The parts of a workload whose calls add up: the shares of the workers, or the reads and the writes of a
+/// mix. A queue enters the kernel for operations in both directions at once.
+fn parts(workload: &Workload, mechanism: Mechanism) -> impl Iterator<Item = Workload> {
+    let Workload { block_bytes, threads, .. } = *workload;
+    let in_one = |direction, blocks| Workload {
+        direction,
+        mix: None,
+        total_bytes: blocks * block_bytes,
+        threads: 1,
+        ..*workload
+    };
+    let is_mix = workload.mix.is_some() && mechanism != Mechanism::Queue;
+    let directions = [in_one(Direction::Read, workload.reads()), in_one(Direction::Write, workload.writes())];
+    let shares = workload.shares().take(if is_mix { 0 } else { threads as usize });
+    shares.chain(directions.into_iter().filter(move |part| is_mix && part.total_bytes > 0))
+}
+
+/// The calls of `--sync-every`: after every N writes of each worker.
+fn data_syncs(workload: &Workload, name: &'static str) -> Option<Call> {
+    let every = workload.sync_every?;
+    if workload.mix.is_none() {
+        let syncs = workload.shares().map(|share| share.blocks() / every).sum();
+        return Some(Call::exactly(name, syncs));
+    }
+    // How the writes fall to the workers depends on the seed.
+    let most = workload.writes() / every;
+    Some(Call::between(name, most.saturating_sub(u64::from(workload.threads) - 1), most))
+}
+
+/// The name of the call with which a thread waits for another.
+#[cfg(target_os = "linux")]
+const WAIT_CALL: &str = "futex";
+#[cfg(not(target_os = "linux"))]
+const WAIT_CALL: &str = "_umtx_op";
+
+/// More calls than the waiting of one worker takes: it is woken at the start, wakes the others at the end,
+/// and may find the lock taken each time.
+const MAX_WAIT_CALLS: u64 = 64;
+
+/// The calls with which the workers wait for each other between the brackets: none while each has a CPU of
+/// its own.
+pub(super) fn waiting(workload: &Workload) -> Option<Call> {
+    let threads = workload.threads;
+    let spins = threads == 1 || affinity::has_cpu_each(workload.cpu, threads).unwrap_or(false);
+    (!spins).then(|| Call::between(WAIT_CALL, 0, MAX_WAIT_CALLS * u64::from(threads)))
+}
+
+/// Adds a call to those of the same name.
+fn add(calls: &mut Vec<Call>, more: Call) {
+    match calls.iter_mut().find(|call| call.name == more.name) {
+        Some(call) => {
+            call.at_least = call.at_least.saturating_add(more.at_least);
+            call.at_most = call.at_most.saturating_add(more.at_most);
+        }
+        None => calls.push(more),
+    }
+}
+
 /// The timed loop around an open path: that of [`super::blocking`] or of [`super::queued`].
 pub trait TimedLoop<T: IoPath> {
     /// Makes a session whose passes run this loop over `io`.
-    fn session(io: T, granted: Effective) -> Box<dyn Session>;
+    fn session(io: T, granted: Effective, workload: &Workload) -> Box<dyn Session>;
 }
 
 /// A [`Strategy`] made of an [`IoPath`] and its loop, for the registry.
@@ -342,20 +412,23 @@ impl<T: IoPath, L: TimedLoop<T>> Strategy for Adapter<T, L> {
     }
 
     fn calls(&self, workload: &Workload) -> Vec<Call> {
-        let mut calls = T::calls(workload);
-        let Some(name) = T::SYNC_CALL.filter(|_| workload.sync) else { return calls };
-        match calls.iter_mut().find(|call| call.name == name) {
-            Some(call) => {
-                *call = Call::between(name, call.at_least + 1, call.at_most + 1).with_flags(call.flags)
-            }
-            None => calls.push(Call::exactly(name, 1)),
+        let mut calls = Vec::new();
+        parts(workload, T::MECHANISM).flat_map(|part| T::calls(&part)).for_each(|call| add(&mut calls, call));
+        // The first worker syncs for all: a sync brings the whole file to the device.
+        let sync = T::SYNC_CALL.filter(|_| workload.sync).map(|name| Call::exactly(name, 1));
+        let data_syncs = T::DATA_SYNC_CALL.map(|name| data_syncs(workload, name));
+        sync.into_iter().chain(data_syncs.flatten()).for_each(|call| add(&mut calls, call));
+        if T::MECHANISM == Mechanism::Queue && (workload.rate.is_some() || workload.sync_every.is_some()) {
+            // A ring is entered for what is due, or has to be complete, and not for whole batches.
+            calls.iter_mut().for_each(|call| call.at_most = u64::MAX);
         }
+        waiting(workload).into_iter().for_each(|call| add(&mut calls, call));
         calls
     }
 
     fn open(&self, spec: &OpenSpec) -> Result<Box<dyn Session>, Error> {
         let io = T::open(spec)?;
         let granted = io.grant(Effective::as_asked::<T>(spec));
-        Ok(L::session(io, granted))
+        Ok(L::session(io, granted, spec.workload))
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use nix::errno::Errno;
 #[cfg(target_os = "linux")]
@@ -30,8 +30,13 @@ pub enum Kind {
 ///
 /// Preparation, residency and alignment use that descriptor. The strategies open the path again in every
 /// iteration, and [`Inode::open`] checks that it is the same file.
+///
+/// A clone is the same target: the workers of a pass share it.
+#[derive(Debug, Clone)]
+pub struct Target(Arc<Opened>);
+
 #[derive(Debug)]
-pub struct Target {
+struct Opened {
     path: PathBuf,
     kind: Kind,
     control: File,
@@ -66,7 +71,7 @@ impl Target {
             Kind::Block => host::device_size_bytes(&control),
             Kind::Character => None,
         };
-        Ok(Target {
+        Ok(Target(Arc::new(Opened {
             path: path.to_owned(),
             kind,
             control,
@@ -74,7 +79,7 @@ impl Target {
             size_bytes,
             residency_source: OnceLock::new(),
             _claim: claim,
-        })
+        })))
     }
 
     /// An unnamed file in `folder`, for testing the abilities of its filesystem.
@@ -85,7 +90,7 @@ impl Target {
         let open_error = |error: std::io::Error| Error::open(folder, errno_of(&error));
         let control = scratch_file(folder).map_err(open_error)?;
         let metadata = control.metadata().map_err(open_error)?;
-        Ok(Target {
+        Ok(Target(Arc::new(Opened {
             path: folder.to_owned(),
             kind: Kind::Regular,
             control,
@@ -93,32 +98,32 @@ impl Target {
             size_bytes: Some(0),
             residency_source: OnceLock::new(),
             _claim: None,
-        })
+        })))
     }
 
     /// The path as given.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.0.path
     }
 
     /// Kind of the target.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The engine's own descriptor.
     pub fn control(&self) -> &File {
-        &self.control
+        &self.0.control
     }
 
     /// Device and inode number.
     pub fn inode(&self) -> Inode {
-        Inode::from(&self.metadata)
+        Inode::from(&self.0.metadata)
     }
 
     /// Metadata from the time when the target was opened.
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        &self.0.metadata
     }
 
     /// The source of residency information that works on this target; `None` if none does, or while the file
@@ -127,12 +132,12 @@ impl Target {
         if self.size_bytes_now() == Some(0) {
             return None;
         }
-        *self.residency_source.get_or_init(|| Source::of(self))
+        *self.0.residency_source.get_or_init(|| Source::of(self))
     }
 
     /// Size in bytes; `None` for a character device.
     pub fn size_bytes(&self) -> Option<u64> {
-        self.size_bytes
+        self.0.size_bytes
     }
 
     /// Checks the target again after a pass. If a file lost the end of its last page, a mapping reads zeros
@@ -141,7 +146,7 @@ impl Target {
     /// # Errors
     /// The path no longer names the target, or a file no longer holds the `total_bytes` bytes of the pass.
     pub fn check_after_pass(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
-        self.inode().check_named(&self.path)?;
+        self.inode().check_named(&self.0.path)?;
         match self.size_bytes_now() {
             Some(now) if now < total_bytes => Err(self.short(now, total_bytes, block_bytes)),
             _ => Ok(()),
@@ -150,12 +155,12 @@ impl Target {
 
     /// Present size of a regular file, in bytes.
     pub fn size_bytes_now(&self) -> Option<u64> {
-        let now = self.control.metadata().ok().filter(|_| self.kind == Kind::Regular)?;
+        let now = self.0.control.metadata().ok().filter(|_| self.0.kind == Kind::Regular)?;
         Some(now.len())
     }
 
     fn short(&self, size_bytes: u64, total_bytes: u64, block_bytes: u64) -> Error {
-        Error::short_file(&self.path, size_bytes, total_bytes, block_bytes)
+        Error::short_file(&self.0.path, size_bytes, total_bytes, block_bytes)
     }
 
     /// Checks that the target holds the `total_bytes` bytes that a run will cover.
@@ -163,7 +168,7 @@ impl Target {
     /// # Errors
     /// The file is too short.
     pub fn check_holds(&self, total_bytes: u64, block_bytes: u64) -> Result<(), Error> {
-        match self.size_bytes {
+        match self.0.size_bytes {
             Some(size_bytes) if size_bytes < total_bytes => {
                 Err(self.short(size_bytes, total_bytes, block_bytes))
             }

@@ -86,6 +86,12 @@ impl Usage {
     }
 }
 
+/// Processor time of the calling thread, in nanoseconds.
+pub(super) fn thread_cpu_ns() -> f64 {
+    let own = reading(UsageWho::RUSAGE_THREAD);
+    (own.user_us + own.system_us) as f64 * 1000.0
+}
+
 /// getrusage(2) fails only for an invalid `who` or pointer.
 fn reading(who: UsageWho) -> Usage {
     getrusage(who).map_or(Usage::default(), |usage| from_rusage(&usage))

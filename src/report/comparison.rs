@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::document::{
     BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning, WarningKind,
 };
+use super::latency::Metric;
 use super::read::ResultFile;
 use super::sweep::Control;
 use super::text;
+use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::host;
 use crate::printable::line;
@@ -49,10 +51,14 @@ pub struct Comparison {
     pub points: Vec<ComparedPoint>,
     /// Both settings, as they were requested and granted; empty except for `ab`.
     pub configurations: Vec<BenchmarkConfiguration>,
+    /// The compared quantity.
+    pub metric: Metric,
     /// The pairs in the order of measurement; empty except for `ab`.
     pub pairs: Vec<PairRecord>,
     /// Median bandwidths of both settings, in MiB/s; null except for `ab`.
     pub medians_mib_per_second: Option<(f64, f64)>,
+    /// Medians of the latencies of both settings, in nanoseconds; null without `ab --metric`.
+    pub medians_ns: Option<(f64, f64)>,
     /// Seed of the order within each pair; null except for `ab`.
     pub seed: Option<u64>,
     /// Warnings about the results, each with the name of its result.
@@ -67,6 +73,8 @@ pub struct Comparison {
 pub struct PairRecord {
     /// Seconds per byte.
     pub seconds_per_byte: (f64, f64),
+    /// Latency that --metric names, in nanoseconds; null without it, or if a sample has too few I/Os.
+    pub latency_ns: Option<(f64, f64)>,
     /// Run queue waits, in nanoseconds; null if unknown.
     pub run_queue_wait_ns: (Option<u64>, Option<u64>),
     /// Bytes read from devices; null for writes.
@@ -77,23 +85,30 @@ pub struct PairRecord {
 }
 
 impl PairRecord {
-    /// The pair of these samples.
-    pub fn new(old: &SampleRecord, new: &SampleRecord) -> PairRecord {
+    /// The pair of these samples, which are compared by `metric`.
+    pub fn new(old: &SampleRecord, new: &SampleRecord, metric: Metric) -> PairRecord {
         // The time is per byte, because the totals of the settings may differ.
         let per_byte = |sample: &SampleRecord| {
             sample.time.max(CLOCK_UNIT_SECONDS) / sample.transferred_bytes.max(1) as f64
         };
         PairRecord {
             seconds_per_byte: (per_byte(old), per_byte(new)),
+            latency_ns: metric.of(&old.latencies).zip(metric.of(&new.latencies)),
             run_queue_wait_ns: (old.run_queue_wait_ns, new.run_queue_wait_ns),
             device_read_bytes: (old.device_read_bytes, new.device_read_bytes),
             disturbed: old.was_preempted() || new.was_preempted(),
         }
     }
 
-    /// The ratio of the times per byte, new/old.
+    /// The ratio of the times per byte, or of the latencies, new/old.
     pub fn ratio(&self) -> f64 {
-        self.seconds_per_byte.1 / self.seconds_per_byte.0
+        let (old, new) = self.times();
+        new / old
+    }
+
+    /// The compared times.
+    fn times(&self) -> (f64, f64) {
+        self.latency_ns.unwrap_or(self.seconds_per_byte)
     }
 }
 
@@ -129,7 +144,8 @@ pub struct ComparedPoint {
     pub strategy: String,
     /// Size of one I/O, in bytes.
     pub block_bytes: u64,
-    /// Ratio of the median times per byte, new/old. Above 1, the new result is slower.
+    /// Ratio of the median times per byte, or of the latencies that `ab --metric` names, new/old. Above 1,
+    /// the new result is slower.
     pub time_ratio: f64,
     /// Bootstrap interval of the ratio; null if a result has fewer than six samples. It also encloses the
     /// interval of the ratio without run queue waits, if these are known, because such waits are not a cost
@@ -425,18 +441,21 @@ fn judged(pairings: &[Pairing], threshold: f64) -> Vec<ComparedPoint> {
 /// Judges the pairs of a comparison of two settings, of which `configuration` is the second. Disturbed pairs
 /// do not count, unless too few others are left.
 pub fn judge_pairs(comparison: &mut Comparison, configuration: &BenchmarkConfiguration) {
-    let times = |counts: &dyn Fn(&PairRecord) -> bool| -> Vec<(f64, f64)> {
-        let counted = comparison.pairs.iter().filter(|pair| counts(pair));
-        counted.map(|pair| pair.seconds_per_byte).collect()
+    let quiet_pairs = comparison.pairs.iter().filter(|pair| !pair.disturbed).count();
+    let quiet = quiet_pairs >= MIN_QUIET_PAIRS || quiet_pairs == comparison.pairs.len();
+    let counted: Vec<&PairRecord> =
+        comparison.pairs.iter().filter(|pair| !quiet || !pair.disturbed).collect();
+    let median = |value: &dyn Fn(&PairRecord) -> Option<f64>| {
+        stats::median(&counted.iter().filter_map(|pair| value(pair)).collect::<Vec<f64>>())
     };
-    let quiet_times = times(&|pair| !pair.disturbed);
-    let quiet = quiet_times.len() >= MIN_QUIET_PAIRS || quiet_times.len() == comparison.pairs.len();
-    let counted = if quiet { quiet_times } else { times(&|_| true) };
-    let mib_per_second = |side: fn(&(f64, f64)) -> f64| {
-        stats::median(&counted.iter().map(side).collect::<Vec<f64>>()).map(|seconds| 1.0 / seconds / MIB)
-    };
+    let mib_per_second = |seconds: f64| 1.0 / seconds / MIB;
+    let bandwidths = median(&|pair| Some(pair.seconds_per_byte.0))
+        .zip(median(&|pair| Some(pair.seconds_per_byte.1)))
+        .map(|(old, new)| (mib_per_second(old), mib_per_second(new)));
+    let latencies = median(&|pair| Some(pair.latency_ns?.0)).zip(median(&|pair| Some(pair.latency_ns?.1)));
+    let counted: Vec<(f64, f64)> = counted.iter().map(|pair| pair.times()).collect();
     comparison.run_counts = (1, 1);
-    comparison.medians_mib_per_second = mib_per_second(|pair| pair.0).zip(mib_per_second(|pair| pair.1));
+    (comparison.medians_mib_per_second, comparison.medians_ns) = (bandwidths, latencies);
     if !quiet {
         let disturbed = comparison.pairs.iter().filter(|pair| pair.disturbed).count();
         let message = format!(
@@ -500,7 +519,13 @@ fn obstacles(old: &Side, new: &Side) -> Vec<String> {
     found.extend(differing("requested cache state", &|old, new| {
         old.preparation.cache != new.preparation.cache
     }));
-    found.extend(differing("sync", &|old, new| old.requested.sync != new.requested.sync));
+    found.extend(differing("sync", &|old, new| {
+        let syncs = |workload: &Workload| (workload.sync, workload.sync_every, workload.open_sync);
+        syncs(&old.requested) != syncs(&new.requested)
+    }));
+    found.extend(differing("number of threads", &|old, new| old.requested.threads != new.requested.threads));
+    found.extend(differing("mix", &|old, new| old.requested.mix != new.requested.mix));
+    found.extend(differing("rate", &|old, new| old.requested.rate != new.requested.rate));
     found.extend(differing("granted O_NOATIME", &|old, new| {
         let granted = |side: &BenchmarkConfiguration| side.granted.as_ref().map(|it| it.effective.noatime);
         granted(old).zip(granted(new)).is_some_and(|(old, new)| old != new)
@@ -560,6 +585,10 @@ impl Comparison {
         if let Some((old, new)) = self.medians_mib_per_second {
             let count = units::counted(self.pairs.len() as u64, "pair");
             writeln!(output, "Medians of {count}: A {old:.1} MiB/s, B {new:.1} MiB/s")?;
+        }
+        if let Some((old, new)) = self.medians_ns {
+            let (old, new) = (units::seconds(old / 1e9), units::seconds(new / 1e9));
+            writeln!(output, "Medians of the {} of the latency: A {old}, B {new}", self.metric.name())?;
         }
         if !self.points.is_empty() {
             let (subject, bytes) = if self.is_of_pairs() { ("settings", "") } else { ("strategy", "bytes") };

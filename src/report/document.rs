@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::latency::LatencyRecord;
+use super::latency::LatencyRecords;
 use crate::engine::cache::CacheState;
 use crate::engine::iteration::Sample;
 use crate::engine::operation::Mode;
@@ -16,6 +16,7 @@ use crate::engine::prepare::Preparation;
 use crate::engine::strategy::{Effective, Properties};
 use crate::engine::support::Alignment;
 use crate::engine::target::Target;
+use crate::engine::team::{self, WorkerPart};
 use crate::engine::usage::Usage;
 use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
@@ -114,6 +115,8 @@ pub enum WarningKind {
     NeverWritten,
     /// The requested cache state was not reached, or could not be checked.
     CacheNotReached,
+    /// A sample did not reach the requested rate.
+    RateNotReached,
     /// Reads with O_DIRECT were served from memory.
     DirectFromMemory,
     /// Another benchmark is pinned to the same CPU.
@@ -224,7 +227,7 @@ pub struct BenchmarkConfiguration {
     pub operation: Mode,
     /// File or device.
     pub path: String,
-    /// Requested number of iterations.
+    /// Requested number of iterations; with --for the number that the time was enough for.
     pub iterations: u64,
     /// Version of the format, the same as in the document.
     pub schema_version: SchemaVersion,
@@ -257,6 +260,13 @@ pub struct BenchmarkConfiguration {
     pub unwritten_bytes: Option<u64>,
     /// Workload as requested.
     pub requested: Workload,
+    /// Digest of the offsets in their order, the same for every strategy; null if the blocks follow each
+    /// other, and in results of earlier versions.
+    #[serde(default)]
+    pub offsets_digest: Option<String>,
+    /// Time for which samples were repeated, in seconds (--for); null for a number of samples.
+    #[serde(default)]
+    pub for_seconds: Option<f64>,
     /// Settings as granted; null if no iteration started.
     pub granted: Option<Granted>,
 }
@@ -330,7 +340,7 @@ pub struct Granted {
     /// for writes, which no counter tells apart. If it is less than the total, `direct` is false.
     #[serde(default)]
     pub direct_served_bytes: Option<u64>,
-    /// Memory of all buffers of the queue: depth times block size, in bytes.
+    /// Memory of all buffers: workers times depth times block size, in bytes.
     #[serde(default)]
     pub buffer_bytes: u64,
     /// CPU that the process was pinned to; null if it was not pinned.
@@ -356,6 +366,14 @@ pub struct SampleRecord {
     pub transferred_bytes: u64,
     /// Number of calls that a signal interrupted and that were repeated.
     pub interrupted_calls: u64,
+    /// CLOCK_MONOTONIC at the start of the measured time, in nanoseconds, as tracers also print it. Null in
+    /// results of earlier versions.
+    #[serde(default)]
+    pub started_ns: Option<u64>,
+    /// Processor time per I/O, in nanoseconds: of the process (with -g), or of the workers (with --threads).
+    /// Null otherwise.
+    #[serde(default)]
+    pub cpu_ns_per_io: Option<f64>,
     /// Number of page faults that needed no I/O; null without -g.
     pub minor_faults: Option<i64>,
     /// Number of page faults that needed I/O; null without -g.
@@ -377,9 +395,24 @@ pub struct SampleRecord {
     /// True if the sample started in the cache state requested with --cache; null if no state was requested,
     /// or if unknown.
     pub cache_reached: Option<bool>,
-    /// Latencies of the I/Os (--latency).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency_ns: Option<LatencyRecord>,
+    /// Latencies, of the I/Os (--latency) and of the syncs (--sync-every).
+    #[serde(flatten)]
+    pub latencies: LatencyRecords,
+    /// With --rate: I/Os per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub achieved_rate: Option<f64>,
+    /// With --mix: number of reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_count: Option<u64>,
+    /// With --mix: number of writes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_count: Option<u64>,
+    /// With several workers: the part of each, the measuring thread first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<WorkerRecord>,
+    /// With several workers: time from the end of the first to the end of the last, in nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_ns: Option<f64>,
     /// Role of the sample in the statistics (sweep only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
@@ -389,6 +422,30 @@ pub struct SampleRecord {
     /// Kernel activity within the measured time (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelRecord>,
+}
+
+/// The part of one worker in a sample.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerRecord {
+    /// CPU that the worker was pinned to; null if it was not pinned.
+    pub cpu: Option<usize>,
+    /// Number of bytes that it moved.
+    pub transferred_bytes: u64,
+    /// Time from the start of the measured time to the start of its work, in nanoseconds. Null if no clock
+    /// can be read without a system call.
+    pub started_ns: Option<f64>,
+    /// The same to the end of its work.
+    pub ended_ns: Option<f64>,
+    /// Processor time between the two, in nanoseconds. The kernel counts it in ticks on some systems.
+    pub cpu_ns: Option<f64>,
+}
+
+impl WorkerRecord {
+    fn new(part: &WorkerPart, block_bytes: u64) -> WorkerRecord {
+        let WorkerPart { cpu, io_count, started_ns, ended_ns, cpu_ns } = *part;
+        WorkerRecord { cpu, transferred_bytes: io_count * block_bytes, started_ns, ended_ns, cpu_ns }
+    }
 }
 
 /// Role of a sample in the statistics. Samples that do not count stay in the document.
@@ -476,10 +533,13 @@ impl From<&Sample> for SampleRecord {
     fn from(sample: &Sample) -> SampleRecord {
         let time = sample.elapsed.total_ns as f64 / 1e9;
         let transfer_time_ns = sample.elapsed.transfer_ns;
+        let workload = &sample.workload;
         SampleRecord {
             bandwidth: bandwidth(sample.transferred_bytes, sample.elapsed.total_ns),
             time,
             usage: sample.usage.as_ref().map(UsageRecord::from),
+            started_ns: Some(sample.elapsed.opened_ns),
+            cpu_ns_per_io: sample.cpu_ns().map(|cpu_ns| cpu_ns / sample.tally.io_count.max(1) as f64),
             io_count: sample.tally.io_count,
             transferred_bytes: sample.transferred_bytes,
             interrupted_calls: sample.tally.interrupted_calls,
@@ -493,7 +553,20 @@ impl From<&Sample> for SampleRecord {
             resident_fraction_before: sample.resident_fraction_before,
             resident_fraction_after: sample.resident_fraction_after,
             cache_reached: sample.cache_reached,
-            latency_ns: sample.latencies.as_ref().map(LatencyRecord::from),
+            latencies: sample
+                .recorded
+                .as_ref()
+                .map(|recorded| LatencyRecords::new(workload, recorded))
+                .unwrap_or_default(),
+            achieved_rate: workload.rate.map(|_| sample.tally.io_count as f64 / time.max(1e-9)),
+            read_count: workload.mix.map(|_| workload.reads()),
+            write_count: workload.mix.map(|_| workload.writes()),
+            workers: sample
+                .workers
+                .iter()
+                .map(|part| WorkerRecord::new(part, workload.block_bytes))
+                .collect(),
+            skew_ns: team::skew_ns(&sample.workers),
             role: None,
             order_index: None,
             kernel: None,

@@ -66,6 +66,7 @@ pub fn sentences(document: &Document) -> Vec<String> {
         write_with_sync,
         waits,
         preemptions,
+        workers,
         requests,
         ring,
     ];
@@ -322,6 +323,23 @@ fn preemptions(facts: &Evidence) -> Option<String> {
         format!(
             "The thread was preempted {count} times (nivcsw); the measured time includes the time \
              of the threads that ran on its CPU."
+        )
+    })
+}
+
+/// Smallest skew that is worth a sentence, as a fraction of the time.
+const NOTABLE_SKEW: f64 = 0.05;
+
+fn workers(facts: &Evidence) -> Option<String> {
+    let skew_seconds = facts.sample.skew_ns? / 1e9;
+    let part = skew_seconds / facts.sample.time;
+    (part > NOTABLE_SKEW).then(|| {
+        format!(
+            "Of the {} threads the last ended {} after the first: {} of the time was not work of all of \
+             them.",
+            facts.sample.workers.len(),
+            units::seconds(skew_seconds),
+            fraction(part)
         )
     })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::document::{BenchmarkConfiguration, Document, SampleRecord};
-use super::latency::LatencyRecord;
+use super::latency::{LatencyRecord, LatencyRecords};
 use crate::host;
 use crate::printable;
 use crate::trace::record::{KernelRecord, ProbeEffect};
@@ -63,8 +63,22 @@ pub fn sample(output: &mut dyn Write, sample: &SampleRecord, verbose: bool) -> i
         writeln!(output, "  inblock: {} blocks", usage.inblock)?;
         writeln!(output, "  oublock: {} blocks", usage.oublock)?;
     }
-    if let Some(latency) = &sample.latency_ns {
-        writeln!(output, "  latency: {}", latency_line(latency))?;
+    let LatencyRecords { latency_ns, read_latency_ns, write_latency_ns, sync_latency_ns, commit_latency_ns } =
+        &sample.latencies;
+    for (name, latency) in [
+        ("latency", latency_ns),
+        ("read latency", read_latency_ns),
+        ("write latency", write_latency_ns),
+        ("sync latency", sync_latency_ns),
+        ("write and sync", commit_latency_ns),
+    ] {
+        if let Some(latency) = latency {
+            writeln!(output, "  {name}: {}", latency_line(latency))?;
+        }
+    }
+    if let Some(skew_ns) = sample.skew_ns {
+        let workers = sample.workers.len();
+        writeln!(output, "  threads: {workers}; the last ended {:.3} ms after the first", skew_ns / 1e6)?;
     }
     if verbose {
         added_lines(output, sample)?;
@@ -93,7 +107,8 @@ pub fn conclusion(output: &mut dyn Write, document: &Document) -> io::Result<()>
 fn added_lines(output: &mut dyn Write, sample: &SampleRecord) -> io::Result<()> {
     let fields = fields(sample);
     for (key, value) in fields.iter().skip_while(|(key, _)| *key != "io_count") {
-        if !value.is_null() && !["kernel", "latency_ns"].contains(&key.as_str()) {
+        let is_printed_above = key.ends_with("latency_ns") || key == "skew_ns";
+        if !value.is_null() && !is_printed_above && !["kernel", "workers"].contains(&key.as_str()) {
             writeln!(output, "  {key}: {}", plain(value))?;
         }
     }

@@ -101,8 +101,8 @@ fn each_sample(
     Ok(Outcome::Passed)
 }
 
-/// Both directions at several sizes, and writing with a sync.
-fn invocations<'a>(subject: &Subject<'a>) -> Vec<Invocation<'a>> {
+/// Both directions at several sizes, writing with a sync, two threads, and a mix.
+fn invocations(subject: &Subject) -> Vec<Invocation> {
     let fits =
         |size: &u64| size.is_multiple_of(subject.unit_bytes()) && *size <= subject.limits.max_block_bytes;
     let sizes: Vec<u64> = BLOCK_BYTES.into_iter().filter(fits).collect();
@@ -114,6 +114,17 @@ fn invocations<'a>(subject: &Subject<'a>) -> Vec<Invocation<'a>> {
             invocations.push(invocation);
             invocations.extend((direction == Direction::Write).then(|| invocation.with_sync()));
         }
+        // Sizes ascend, so the first has enough blocks for two workers.
+        invocations.extend(sizes.first().map(|block_bytes| {
+            Invocation::of(subject, direction, *block_bytes, TOTAL_BYTES.div_ceil(*block_bytes))
+                .on_two_threads()
+        }));
+    }
+    if subject.directions.contains(&Direction::Read) && subject.directions.contains(&Direction::Write) {
+        invocations.extend(sizes.first().map(|block_bytes| {
+            Invocation::of(subject, Direction::Write, *block_bytes, TOTAL_BYTES.div_ceil(*block_bytes))
+                .mixed()
+        }));
     }
     invocations
 }

@@ -86,7 +86,7 @@ fn chosen(trace: &Trace, name: &str, which: Which, sample: usize) -> Option<(usi
 struct Bench<'a> {
     program: &'a Path,
     file: &'a Path,
-    invocation: Invocation<'a>,
+    invocation: Invocation,
 }
 
 impl Bench<'_> {

@@ -12,9 +12,9 @@ use crate::job::{Job, RunJob};
 
 /// One run of one strategy.
 #[derive(Clone, Copy)]
-pub struct Invocation<'a> {
+pub struct Invocation {
     /// The I/O path.
-    pub strategy: &'a dyn Strategy,
+    pub strategy: &'static dyn Strategy,
     /// Its limits on the file.
     pub limits: Limits,
     /// The workload of each sample.
@@ -23,7 +23,7 @@ pub struct Invocation<'a> {
     pub iterations: usize,
 }
 
-impl std::fmt::Debug for Invocation<'_> {
+impl std::fmt::Debug for Invocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Workload { direction, block_bytes, direct, sync, .. } = self.workload;
         let (name, depth) = (self.strategy.info().name, self.granted().depth());
@@ -33,14 +33,9 @@ impl std::fmt::Debug for Invocation<'_> {
     }
 }
 
-impl Invocation<'_> {
+impl Invocation {
     /// Two samples of this subject in one direction: `blocks` blocks of `block_bytes` bytes.
-    pub(super) fn of<'a>(
-        subject: &Subject<'a>,
-        direction: Direction,
-        block_bytes: u64,
-        blocks: u64,
-    ) -> Invocation<'a> {
+    pub(super) fn of(subject: &Subject, direction: Direction, block_bytes: u64, blocks: u64) -> Invocation {
         let Subject { strategy, direct, limits, .. } = *subject;
         let workload = Workload { direct, ..Workload::new(direction, block_bytes, block_bytes * blocks) };
         Invocation { strategy, limits, workload, iterations: 2 }
@@ -50,6 +45,18 @@ impl Invocation<'_> {
     #[must_use]
     pub fn with_depth(self, depth: u32) -> Self {
         Invocation { workload: Workload { iodepth: Some(depth), ..self.workload }, ..self }
+    }
+
+    /// The same by two workers.
+    #[must_use]
+    pub(super) fn on_two_threads(self) -> Self {
+        Invocation { workload: Workload { threads: 2, ..self.workload }, ..self }
+    }
+
+    /// The same with as many reads as writes.
+    #[must_use]
+    pub(super) fn mixed(self) -> Self {
+        Invocation { workload: Workload { mix: Some(50), ..self.workload }, ..self }
     }
 
     /// The same with a sync inside the bracket. A queue then waits for all of its operations at a time, so
@@ -63,7 +70,7 @@ impl Invocation<'_> {
     /// This run on `file` as a job.
     pub(super) fn job(&self, file: &Path) -> Job {
         let Workload { direction, sync, .. } = self.workload;
-        Job::Run(RunJob {
+        Job::Run(Box::new(RunJob {
             strategy: self.strategy.info().name.to_owned(),
             mode: if direction == Direction::Read { Mode::Read } else { Mode::Write },
             path: file.to_owned(),
@@ -72,10 +79,11 @@ impl Invocation<'_> {
             // getrusage(2) is called outside the bracket. It must not add a call inside.
             usage: sync,
             iterations: self.iterations as u64,
+            for_seconds: None,
             create_missing: false,
             file_size_bytes: None,
             allow_device_write: false,
-        })
+        }))
     }
 
     /// The workload of one sample, with depth and batch settled.

@@ -13,7 +13,7 @@ use crate::engine::support::Refusal;
 /// A strategy to be marked.
 pub struct Candidate<'a> {
     /// The I/O path.
-    pub strategy: &'a dyn Strategy,
+    pub strategy: &'static dyn Strategy,
     /// The program in which it is registered. It runs under strace and beside the C loop.
     pub program: &'a Path,
     /// Folder for files.

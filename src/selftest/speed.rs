@@ -36,7 +36,7 @@ enum End {
 }
 
 /// The row of the table.
-pub(super) fn row(strategy: &dyn Strategy, program: &Path, folder: &Path, within: f64) -> Row {
+pub(super) fn row(strategy: &'static dyn Strategy, program: &Path, folder: &Path, within: f64) -> Row {
     match compared(strategy, program, folder, within) {
         Ok(ratios) => judged(ratios, within),
         Err(End::NotApplicable(reason)) => Row::new(Criterion::Speed, Mark::NotApplicable, reason),
@@ -45,7 +45,7 @@ pub(super) fn row(strategy: &dyn Strategy, program: &Path, folder: &Path, within
 }
 
 fn compared(
-    strategy: &dyn Strategy,
+    strategy: &'static dyn Strategy,
     program: &Path,
     folder: &Path,
     within: f64,
@@ -87,7 +87,7 @@ fn compared(
 fn compile(folder: &Path) -> Result<PathBuf, String> {
     let (source, program) = (folder.join("c_loop.c"), folder.join("c_loop"));
     std::fs::write(&source, C_LOOP).map_err(|error| format!("{}: {error}", source.display()))?;
-    let compiled = Command::new("cc").args(["-O2", "-o"]).arg(&program).arg(&source).output();
+    let compiled = Command::new("cc").args(["-O2", "-pthread", "-o"]).arg(&program).arg(&source).output();
     match compiled {
         Err(_) => Err("install a C compiler (cc)".to_owned()),
         Ok(output) if !output.status.success() => Err(format!(
@@ -121,7 +121,7 @@ struct Pairs<'a> {
     program: &'a Path,
     c_loop: &'a Path,
     mode: &'static str,
-    invocation: Invocation<'a>,
+    invocation: Invocation,
     file: &'a Path,
 }
 

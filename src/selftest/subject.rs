@@ -10,7 +10,7 @@ use crate::engine::support::{Limits, Refusal, Support};
 /// A strategy on one folder, with or without O_DIRECT.
 #[derive(Clone)]
 pub struct Subject<'a> {
-    pub(super) strategy: &'a dyn Strategy,
+    pub(super) strategy: &'static dyn Strategy,
     pub(super) folder: &'a Path,
     pub(super) direct: bool,
     pub(super) limits: Limits,
@@ -31,7 +31,11 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// A sentence, if no file can be made there.
-    pub fn probe(strategy: &'a dyn Strategy, folder: &'a Path, direct: bool) -> Result<Probed<'a>, String> {
+    pub fn probe(
+        strategy: &'static dyn Strategy,
+        folder: &'a Path,
+        direct: bool,
+    ) -> Result<Probed<'a>, String> {
         let file = DataFile::new(folder, 1)?;
         let target = file.target(Direction::Write)?;
         let directions = vec![Direction::Read, Direction::Write];

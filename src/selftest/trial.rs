@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use super::data_file::DataFile;
 use super::subject::Subject;
+use crate::engine::access::Access;
 use crate::engine::buffer::{Buffer, BufferPool};
-use crate::engine::offsets::{Access, Offsets};
+use crate::engine::offsets::Offsets;
 use crate::engine::operation::{Direction, Tally};
+use crate::engine::schedule::Schedule;
 use crate::engine::strategy::{OpenSpec, Pass, Session};
 use crate::engine::target::Target;
 use crate::engine::workload::Workload;
@@ -143,8 +145,12 @@ impl Trial {
         let workload = shape.workload(direction, subject.direct);
         let buffer = BufferPool::default().buffer(&workload, subject.limits.memory_align_bytes());
         let buffer = buffer.map_err(|error| error.to_string())?;
-        let opened =
-            subject.strategy.open(&OpenSpec { target: &target, workload: &workload, buffer: &buffer });
+        let opened = subject.strategy.open(&OpenSpec {
+            target: &target,
+            workload: &workload,
+            first_bytes: 0,
+            buffer: &buffer,
+        });
         Ok(opened.map(|session| Trial { session, buffer, target, shape, direction }))
     }
 
@@ -156,8 +162,8 @@ impl Trial {
     /// One pass, with the result that the engine would see.
     pub(super) fn attempt(&mut self, offsets: &Offsets) -> (Result<(), Failure>, Tally) {
         let tally = Tally::default();
-        let (direction, buffer) = (self.direction, &self.buffer);
-        let mut pass = Pass { direction, offsets, buffer, tally, recording: None };
+        let schedule = Schedule::all(self.direction, offsets.clone());
+        let mut pass = Pass { schedule: &schedule, buffer: &self.buffer, tally, recording: None };
         let outcome = self.session.run(&mut pass);
         (outcome, pass.tally)
     }

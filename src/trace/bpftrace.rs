@@ -3,7 +3,8 @@
 //! The programs count in maps inside the kernel and print once at the end, so that few events can be lost and
 //! nothing is written while a bracket is open. `@sample` is the number of the open sample, or 0 outside a
 //! bracket: it becomes n at the *return* of the n-th opening call and 0 at the *entry* of the closing call.
-//! `@clocks` counts the clock calls.
+//! `@clocks` counts the clock calls. All threads of the process are watched: each may be a worker, and the
+//! others sleep while a bracket is open.
 //!
 //! Sources: bpftrace's reference guide; the kernel's `events/*/format` files.
 
@@ -69,14 +70,15 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
         );
     }
     if show.contains(&Show::Latency) {
-        on_entry += "        @entered = nsecs;\n";
-        on_exit = "    else if (@sample && @entered) {\n        \
-                   @latency[@sample, args->id] = hist(nsecs - @entered);\n        @entered = 0;\n    }\n";
+        on_entry += "        @entered[tid] = nsecs;\n";
+        on_exit = "    else if (@sample && @entered[tid]) {\n        \
+                   @latency[@sample, args->id] = hist(nsecs - @entered[tid]);\n        \
+                   delete(@entered[tid]);\n    }\n";
     }
     format!(
-        "tracepoint:raw_syscalls:sys_exit /tid == {pid}/ {{\n    \
+        "tracepoint:raw_syscalls:sys_exit /pid == {pid}/ {{\n    \
              if (args->id == {clock} && @clocks % 2 == 1) {{ @sample = (@clocks + 1) / 2; }}\n{on_exit}}}\n\
-         tracepoint:raw_syscalls:sys_enter /tid == {pid}/ {{\n    \
+         tracepoint:raw_syscalls:sys_enter /pid == {pid}/ {{\n    \
              if (args->id == {clock}) {{\n        @clocks++;\n        @sample = 0;\n    }}\n    \
              else if (@sample) {{\n{on_entry}    }}\n}}\n"
     )
@@ -85,9 +87,9 @@ fn bracket_and_calls(pid: u32, show: &BTreeSet<Show>) -> String {
 /// The bracket alone. Only clock_gettime has probes, so that other calls are not slowed down.
 fn bracket(pid: u32) -> String {
     format!(
-        "tracepoint:syscalls:sys_exit_clock_gettime /tid == {pid} && @clocks % 2 == 1/ \
+        "tracepoint:syscalls:sys_exit_clock_gettime /pid == {pid} && @clocks % 2 == 1/ \
          {{ @sample = (@clocks + 1) / 2; }}\n\
-         tracepoint:syscalls:sys_enter_clock_gettime /tid == {pid}/ {{ @clocks++; @sample = 0; }}\n"
+         tracepoint:syscalls:sys_enter_clock_gettime /pid == {pid}/ {{ @clocks++; @sample = 0; }}\n"
     )
 }
 
@@ -114,12 +116,13 @@ fn probes(part: Show, watched: &Watched) -> String {
         ),
         // A preempted thread has no sleep bit in the low byte of its state.
         Show::Sched => format!(
-            "tracepoint:sched:sched_switch /args->prev_pid == {pid} && @sample/ {{\n    \
-                 @left = nsecs;\n    \
+            "tracepoint:sched:sched_switch {ours} {{\n    \
+                 @left[args->prev_pid] = nsecs;\n    \
                  if (args->prev_state & 0xff) {{ @voluntary[@sample] = count(); }} \
                  else {{ @involuntary[@sample] = count(); }}\n}}\n\
-             tracepoint:sched:sched_switch /args->next_pid == {pid} && @left/ {{\n    \
-                 @off_cpu_ns[@sample] = sum(nsecs - @left);\n    @left = 0;\n}}\n"
+             tracepoint:sched:sched_switch /@left[args->next_pid]/ {{\n    \
+                 @off_cpu_ns[@sample] = sum(nsecs - @left[args->next_pid]);\n    \
+                 delete(@left[args->next_pid]);\n}}\n"
         ),
         Show::Uring => format!(
             "tracepoint:io_uring:io_uring_submit_req {ours} {{ @submitted[@sample] = count(); }}\n\
@@ -281,7 +284,9 @@ mod tests {
         for part in [Show::Syscalls, Show::Faults, Show::Cache, Show::Sched, Show::Uring] {
             let text = text(&[part]);
             for line in text.lines().filter(|line| line.starts_with("tracepoint:")) {
-                assert!(line.contains("== 4711"), "{part:?}: {line}");
+                // Only a thread of the process has left a CPU.
+                let ours = line.contains("pid == 4711") || line.contains("/@left[");
+                assert!(ours, "{part:?}: {line}");
             }
         }
         let block = text(&[Show::Block]);

@@ -2,7 +2,8 @@
 //!
 //! On Linux, two probes of the `rawtp` provider see every system call by number; removing one probe per call
 //! by name would take half a minute. FreeBSD has no `rawtp`, but removing probes by name takes no time there.
-//! `sample` is the number of the open sample, or 0 outside a bracket, as in the programs for bpftrace.
+//! `sample` is the number of the open sample, or 0 outside a bracket, and all threads of the process are
+//! watched, as in the programs for bpftrace.
 //!
 //! Source: the DTrace guide, chapters "Actions and Subroutines" and "Aggregations".
 
@@ -29,8 +30,6 @@ struct Dialect {
     kind: &'static str,
     /// Format of the expression in printa().
     format: &'static str,
-    /// Condition that selects the benchmark's thread within its process.
-    thread: &'static str,
 }
 
 const LINUX: Dialect = Dialect {
@@ -40,12 +39,10 @@ const LINUX: Dialect = Dialect {
     clock: Some(Sysno::clock_gettime),
     kind: "int",
     format: "%d",
-    thread: " && tid == pid",
 };
 
 /// Clauses of one probe run in the order of the program, so the clause of clock_gettime closes the sample
-/// before the call could be counted. Thread IDs are unrelated to process IDs, and the other threads of the
-/// benchmark sleep.
+/// before the call could be counted.
 const FREEBSD: Dialect = Dialect {
     entry: "syscall:::entry",
     exit: "syscall:::return",
@@ -53,7 +50,6 @@ const FREEBSD: Dialect = Dialect {
     clock: None,
     kind: "string",
     format: "%s",
-    thread: "",
 };
 
 /// The program that records the parts in `show` of the process `pid`.
@@ -63,21 +59,21 @@ pub fn program(show: &BTreeSet<Show>, pid: u32) -> String {
 }
 
 fn program_in(dialect: &Dialect, show: &BTreeSet<Show>, pid: u32) -> String {
-    let Dialect { entry, exit, call, clock, kind, format, thread } = dialect;
-    let ours = format!("pid == {pid}{thread}");
+    let Dialect { entry, exit, call, clock, kind, format } = dialect;
+    let ours = format!("pid == {pid}");
     let other = clock.map(|clock| format!(" && {call} != {}", clock.id())).unwrap_or_default();
     let mut text = format!(
         "#pragma D option quiet\n\
-         int clocks; int sample; {kind} call; uint64_t entered;\n\
+         int clocks; int sample; self {kind} call; self uint64_t entered;\n\
          syscall::clock_gettime:entry /{ours}/ {{ clocks++; sample = 0; }}\n\
          syscall::clock_gettime:return /{ours} && clocks % 2 == 1/ {{ sample = (clocks + 1) / 2; }}\n\
          {entry} /{ours} && sample{other}/\n\
-         {{ @calls[sample, {call}] = count(); call = {call}; entered = timestamp; }}\n"
+         {{ @calls[sample, {call}] = count(); self->call = {call}; self->entered = timestamp; }}\n"
     );
     if show.contains(&Show::Latency) {
         text += &format!(
-            "{exit} /{ours} && sample && entered/\n\
-             {{ @latency[sample, call] = quantize(timestamp - entered); entered = 0; }}\n"
+            "{exit} /{ours} && sample && self->entered/\n\
+             {{ @latency[sample, self->call] = quantize(timestamp - self->entered); self->entered = 0; }}\n"
         );
     }
     text += &format!(
@@ -194,7 +190,7 @@ mod tests {
     fn each_system_gets_its_own_dialect() {
         let show = BTreeSet::from([Show::Syscalls, Show::Latency]);
         let (linux, freebsd) = (program_in(&LINUX, &show, 7), program_in(&FREEBSD, &show, 7));
-        assert!(linux.contains("rawtp:::sys_enter /pid == 7 && tid == pid && sample && (int)arg1 != "));
+        assert!(linux.contains("rawtp:::sys_enter /pid == 7 && sample && (int)arg1 != "));
         assert!(freebsd.contains("syscall:::entry /pid == 7 && sample/\n{ @calls[sample, probefunc]"));
         assert!(!freebsd.contains("rawtp") && !freebsd.contains("tid"), "{freebsd}");
         let bracket = |text: &str| text.find("syscall::clock_gettime:entry") < text.find("syscall:::entry");

@@ -11,10 +11,10 @@ use super::show::Show;
 /// Part of the line that strace prints on standard error once it is attached.
 pub const ATTACHED: &str = "attached";
 
-/// The command that traces the thread `pid` and writes to `log`.
+/// The command that traces all threads of the process `pid`, also later ones, and writes to `log`.
 pub fn command(pid: u32, log: &Path) -> Command {
     let mut command = Command::new("strace");
-    command.args(["-e", "trace=all", "-e", "signal=none", "-T", "-p", &pid.to_string(), "-o"]).arg(log);
+    command.args(["-f", "-e", "trace=all", "-e", "signal=none", "-T", "-p", &pid.to_string(), "-o"]).arg(log);
     command
 }
 
@@ -56,10 +56,12 @@ pub fn name(line: &str) -> Option<&str> {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(name)
 }
 
-/// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`.
+/// Name and duration of a line such as `read(3, ..., 512) = 512 <0.000011>`, or of the second line of a call
+/// during which another thread made one: `<... read resumed>..., 512) = 512 <0.000011>`.
 fn call(line: &str) -> Option<(&str, u64)> {
     let seconds: f64 = line.rsplit_once('<')?.1.trim_end_matches('>').parse().ok()?;
-    Some((name(line)?, (seconds * 1e9) as u64))
+    let resumed = line.split_once("<... ").and_then(|(_, rest)| Some(rest.split_once(" resumed>")?.0));
+    Some((resumed.or_else(|| name(line))?, (seconds * 1e9) as u64))
 }
 
 /// Counts `value` in a histogram of powers of two.
@@ -83,8 +85,10 @@ mod tests {
     fn only_calls_between_the_brackets_are_counted() {
         let log = "openat(AT_FDCWD, \"x\") = 3 <0.000010>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
-                   read(3, \"(\", 1) = 1 <0.000003>\n\
-                   read(3, \"<\", 1) = 1 <0.000003>\n\
+                   7 read(3, \"(\", 1) = 1 <0.000003>\n\
+                   8 read(4,  <unfinished ...>\n\
+                   7 read(3, \"<\", 1) = 1 <0.000003>\n\
+                   8 <... read resumed>\"x\", 1) = 1 <0.000007>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
                    close(3) = 0 <0.000001>\n\
                    clock_gettime(CLOCK_MONOTONIC, {}) = 0 <0.000001>\n\
@@ -93,7 +97,7 @@ mod tests {
         let Observation { records, clock_calls, .. } = parse(log, &BTreeSet::from([Show::Syscalls]));
         assert_eq!(clock_calls, 4);
         assert_eq!(records.len(), 2);
-        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 2)])));
+        assert_eq!(records[0].syscalls, Some(BTreeMap::from([("read".to_owned(), 3)])));
         assert_eq!(records[1].syscalls, Some(BTreeMap::new()));
     }
 

@@ -11,7 +11,7 @@ use crate::program::{run, shown};
 use crate::sandbox::NAMES;
 
 /// Flags, each with a kind of value (an empty one has none) and the commands that take it.
-const FLAGS: [(&str, &str, &str); 48] = [
+const FLAGS: [(&str, &str, &str); 55] = [
     ("-r", "", "run sweep"),
     ("-w", "", "run sweep rerun"),
     ("-c", "", "run"),
@@ -47,6 +47,13 @@ const FLAGS: [(&str, &str, &str); 48] = [
     ("--strict", "", "run sweep ab compare rerun"),
     ("--wide", "", "sweep"),
     ("--latency", "", "run ab"),
+    ("--threads", "threads", "run sweep ab"),
+    ("--rate", "rate", "run ab"),
+    ("--for", "duration", "run"),
+    ("--mix", "percent", "run ab"),
+    ("--sync-every", "count", "run ab"),
+    ("--open-sync", "open-sync", "run ab"),
+    ("--metric", "metric", "ab"),
     ("--knees", "", "sweep plot"),
     ("--largest-n", "count", "sweep"),
     ("--order", "order", "sweep"),
@@ -79,6 +86,31 @@ const COMMANDS: [&str; 16] = [
     "selftest",
     "trace",
     "job",
+];
+
+/// Values of --access: good ones first, then bad and extreme ones.
+const ORDERS: [&str; 21] = [
+    "sequential",
+    "random",
+    "backward",
+    "stride:16k",
+    "random:8k",
+    "uniform",
+    "zipf:0.9",
+    "bogus",
+    "",
+    "x",
+    "stride:",
+    "stride:0",
+    "random:3",
+    "zipf:nan",
+    "zipf:1e9",
+    "uniform:1",
+    "zipf:-1",
+    "stride:8E",
+    "random:8E",
+    "Zipf:1",
+    ":",
 ];
 
 /// Values of each kind: good ones first, then bad and extreme ones.
@@ -115,10 +147,15 @@ fn values(kind: &str) -> &'static [&'static str] {
             "",
             ",",
         ],
-        "cpu" => &["0", "1", "none", "default", "99999", "-1", "0-1"],
+        "cpu" => &["0", "1", "none", "0-1", "0,1", "99999", "-1", "0-", "1,,0", "default"],
+        "threads" => &["1", "2", "3", "16", "0", "-1", "1025", "x", "1.5"],
+        "rate" => &["1000000", "1000", "18446744073709551615", "1", "0", "-1", "x", "1e6", ""],
+        "percent" => &["70", "0", "100", "50%", "101", "-1", "x", "", "1.5"],
+        "open-sync" => &["dsync", "sync", "none", "bogus", "", "x"],
+        "metric" => &["p99", "p50", "mean", "p90", "p99.9", "time", "bogus", "", "p100"],
         "buffer" => &["prefault", "fresh", "prefault", "bogus", "", "Fresh"],
         "cache" => &["warm", "cold", "as-is", "hot", "", "Warm"],
-        "access" => &["sequential", "random", "random", "bogus", "", "x"],
+        "access" => &ORDERS,
         "order" => &["random", "ascending", "descending", "bogus", "", "x"],
         "only" => &["directions", "data", "bogus", "", ",", "x"],
         "settle" => &["0", "0.001", "0", "-1", "nan", "inf", "x"],

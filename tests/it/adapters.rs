@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use iobench::Errno;
+use iobench::engine::access::Access;
 use iobench::engine::blocking::{Blocking, blocking};
 use iobench::engine::buffer::BufferPool;
 use iobench::engine::iteration::{self, Plan};
-use iobench::engine::offsets::{Access, Offsets};
+use iobench::engine::offsets::Offsets;
 use iobench::engine::operation::{Direction, Op, Tally};
 use iobench::engine::queued::{Completion, Queued, Slot, queued};
+use iobench::engine::schedule::Schedule;
 use iobench::engine::strategy::{
     Call, DirectIo, Effective, Info, IoPath, Mechanism, OpenSpec, Pass, Session, Strategy,
 };
@@ -164,16 +166,11 @@ fn pass(
     let plain = Workload::new(Direction::Read, BLOCK_BYTES, total_bytes);
     let workload = Workload { iodepth: Some(depth), batch: Some(batch), ..plain };
     let buffer = BufferPool::default().buffer(&workload, 1).unwrap();
-    let spec = OpenSpec { target: &target, workload: &workload, buffer: &buffer };
+    let spec = OpenSpec { target: &target, workload: &workload, first_bytes: 0, buffer: &buffer };
     let mut session = strategy.open(&spec).unwrap();
     let offsets = Offsets::cover(access, total_bytes, BLOCK_BYTES, 1);
-    let mut pass = Pass {
-        direction: Direction::Read,
-        offsets: &offsets,
-        buffer: &buffer,
-        tally: Tally::default(),
-        recording: None,
-    };
+    let schedule = Schedule::all(Direction::Read, offsets);
+    let mut pass = Pass { schedule: &schedule, buffer: &buffer, tally: Tally::default(), recording: None };
     let outcome = session.run(&mut pass);
     (outcome, pass.tally)
 }
@@ -377,13 +374,8 @@ struct EarlySession(Box<dyn Session>);
 impl Session for EarlySession {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
         let offsets = Offsets::run(0, BLOCK_BYTES, 3);
-        let mut part = Pass {
-            offsets: &offsets,
-            direction: pass.direction,
-            buffer: pass.buffer,
-            tally: pass.tally,
-            recording: None,
-        };
+        let schedule = Schedule::all(Direction::Read, offsets);
+        let mut part = Pass { schedule: &schedule, buffer: pass.buffer, tally: pass.tally, recording: None };
         let outcome = self.0.run(&mut part);
         pass.tally = part.tally;
         outcome
@@ -408,5 +400,8 @@ fn a_pass_that_succeeds_without_every_block_is_an_error() {
     let error = iteration::sample(&Early, &target, &plan).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert_eq!(error.failure().unwrap().fault, Fault::Incomplete { io_count: 3, blocks: 5 });
-    assert_eq!(iteration::sample(&blocking::<FakeCall>(), &target, &plan).unwrap().tally.io_count, 5);
+    assert_eq!(
+        iteration::sample(const { &blocking::<FakeCall>() }, &target, &plan).unwrap().tally.io_count,
+        5
+    );
 }

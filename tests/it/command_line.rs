@@ -47,10 +47,12 @@ const DATUM_USAGE: [&str; 6] = [
 /// Keys of a sample in JSON: the lab's, its getrusage keys (with `-g`), and those of iobench.
 const SAMPLE_KEYS: [&str; 2] = ["bandwidth", "time"];
 const USAGE_KEYS: [&str; 7] = ["utime", "stime", "nvcsw", "nivcsw", "inblock", "oublock", "outblock"];
-const ADDED_KEYS: [&str; 12] = [
+const ADDED_KEYS: [&str; 14] = [
     "io_count",
     "transferred_bytes",
     "interrupted_calls",
+    "started_ns",
+    "cpu_ns_per_io",
     "minor_faults",
     "major_faults",
     "run_queue_wait_ns",
@@ -125,7 +127,8 @@ fn without_flags_the_defaults_are_those_of_the_lab() {
             json!({
                 "direction": "read", "block_bytes": 16384, "total_bytes": 16_777_216, "access": "sequential",
                 "seed": 0, "iodepth": null, "batch": null, "direct": false, "noatime": false, "sync": false,
-                "buffer": "prefault", "cpu": "default", "latency": false,
+                "buffer": "prefault", "cpu": "default", "latency": false, "threads": 1, "mix": null,
+                "sync_every": null, "open_sync": "none", "rate": null,
             })
         }),
     ] {

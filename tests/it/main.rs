@@ -25,3 +25,4 @@ mod safety;
 mod schema;
 mod sweep;
 mod version1;
+mod workers;

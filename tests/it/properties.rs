@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use iobench::engine::offsets::{Access, Offsets};
+use iobench::engine::access::Access;
+use iobench::engine::offsets::Offsets;
 use iobench::report::read::{ResultFile, read};
 use iobench::report::sweep::SweepDocument;
 use iobench::stats::{self, CostPoint, CurvePoint, Decision, Resampling};

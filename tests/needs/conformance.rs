@@ -30,7 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// The faults of one strategy on one filesystem.
-fn faults(strategy: &dyn Strategy, filesystem: &Filesystem, direct: bool) -> Vec<String> {
+fn faults(strategy: &'static dyn Strategy, filesystem: &Filesystem, direct: bool) -> Vec<String> {
     let name = strategy.info().name;
     let place = format!("{name}{} on {}", if direct { " -d" } else { "" }, filesystem.name);
     let subject = match Subject::probe(strategy, filesystem.folder(), direct) {
@@ -146,7 +146,7 @@ fn cut_while_running(name: &str, file: &Path, left_bytes: u64) -> Outcome {
 }
 
 fn a_file_that_shrinks_under_a_run_ends_it_with_exit_74() {
-    let faulty = |strategy: &&dyn Strategy| {
+    let faulty = |strategy: &&'static dyn Strategy| {
         let scratch = Filesystem::scratch();
         let file = common::data_file(scratch.folder(), 1 << 20);
         let name = strategy.info().name;

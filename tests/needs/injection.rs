@@ -32,7 +32,7 @@ const BLOCKS: u64 = 16;
 const DEPTH: u32 = 4;
 
 /// Every strategy that runs here, both directions, with and without O_DIRECT.
-fn invocations(file: &Path, iterations: usize, sync: bool) -> Vec<Invocation<'static>> {
+fn invocations(file: &Path, iterations: usize, sync: bool) -> Vec<Invocation> {
     let target = Target::open(file, Direction::Read, false).unwrap();
     let mut invocations = Vec::new();
     for strategy in ALL.iter().copied() {

@@ -29,7 +29,7 @@ fn a_ring_dropped_with_an_operation_in_flight_keeps_its_buffer() {
     let workload = Workload { iodepth: Some(2), batch: Some(1), ..plain };
     let buffer = BufferPool::default().buffer(&workload, 1).unwrap();
     let block = buffer.block_ptr(0) as usize;
-    let spec = OpenSpec { target: &target, workload: &workload, buffer: &buffer };
+    let spec = OpenSpec { target: &target, workload: &workload, first_bytes: 0, buffer: &buffer };
     let mut ring = Uring::open(&spec).unwrap();
     // SAFETY: slot 0 is pushed once, and nothing else uses its block.
     ring.push(Op { direction: Direction::Read, offset_bytes: 0 }, unsafe { Slot::returned(0) });

@@ -283,7 +283,7 @@ fn the_script_is_printed() {
         assert!(script.contains(probe), "{script}");
     }
     let strace = trace("--print-script --with strace", "-r", &file).ok().stdout;
-    assert!(strace.starts_with("\"strace\" \"-e\" \"trace=all\""), "{strace}");
+    assert!(strace.starts_with("\"strace\" \"-f\" \"-e\" \"trace=all\""), "{strace}");
     let dtrace = trace("--print-script --with dtrace", "-r", &file).ok().stdout;
     assert!(dtrace.contains("rawtp:::sys_enter"), "{dtrace}");
 }

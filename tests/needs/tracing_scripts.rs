@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::common::{self, Filesystem, data_file};
+use crate::common::{self, Filesystem, data_file, own_cpu};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -51,6 +51,19 @@ const EXPECTATIONS: [Expectation; 8] = [
     Expectation { script: "uring", benchmark: "-r -b 4096 -t 1028096 --strategy io_uring", check: uring },
     // The clock ticks every millisecond, so this one takes many.
     Expectation { script: "profile", benchmark: "-r -b 1 -t 262144", check: profile },
+];
+
+/// The same by two workers, whose figures add up.
+const TWO_THREADS: [Expectation; 5] = [
+    Expectation { script: "syscalls", benchmark: "-r -b 4096 -t 1028096 --threads 2", check: syscalls },
+    Expectation { script: "latency", benchmark: "-r -b 4096 -t 1028096 --threads 2", check: latency },
+    Expectation { script: "block", benchmark: "-r -d -b 4096 -t 1028096 --threads 2", check: block },
+    Expectation { script: "sched", benchmark: "-r -d -b 4096 -t 1028096 --threads 2", check: sched },
+    Expectation {
+        script: "uring",
+        benchmark: "-r -b 4096 -t 1028096 --strategy io_uring --threads 2",
+        check: uring,
+    },
 ];
 
 /// The rows of our process: sample, then what is counted (bpftrace: map and keys, DTrace: words), then the
@@ -207,7 +220,8 @@ fn dtrace_rows(output: &str, pid: &str) -> Rows {
 /// Runs `script` over the benchmark, and checks what it shows.
 fn check(tool: Tool, expectation: &Expectation, filesystem: &Filesystem) {
     let Expectation { script, benchmark, check } = expectation;
-    let folder = filesystem.folder().join(format!("{tool:?}-{script}"));
+    let threads = if benchmark.contains("--threads") { "-threads" } else { "" };
+    let folder = filesystem.folder().join(format!("{tool:?}-{script}{threads}"));
     std::fs::create_dir(&folder).unwrap();
     let file = data_file(&folder, TOTAL_BYTES);
     std::fs::File::open(&file).unwrap().sync_all().unwrap();
@@ -247,9 +261,13 @@ fn check(tool: Tool, expectation: &Expectation, filesystem: &Filesystem) {
 
 /// All at once: most of the time is spent on attaching and removing probes.
 fn check_all(tool: Tool) {
-    let filesystem = Filesystem::mount("ext4", 64 << 20);
+    let filesystem = Filesystem::mount("ext4", 128 << 20);
     std::thread::scope(|scope| {
-        for expectation in &EXPECTATIONS {
+        // Two workers on one CPU also make the calls of waiting.
+        let two_threads = if own_cpu::use_all().len() > 1 { &TWO_THREADS[..] } else { &[] };
+        // It takes half a minute to remove a probe from every system call.
+        let two_threads = two_threads.iter().filter(|it| tool == Tool::Bpftrace || it.script != "syscalls");
+        for expectation in EXPECTATIONS.iter().chain(two_threads) {
             let filesystem = &filesystem;
             let name = format!("{}-{tool:?}", expectation.script);
             let run = move || check(tool, expectation, filesystem);
@@ -271,12 +289,12 @@ fn every_dtrace_script_takes_the_bracket_from_its_file() {
         let path = format!("{}/docs/tracing/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
     };
-    let assignment = "self->sample = (";
+    let assignment = "sample[pid] = (";
     assert!(text(BRACKET).contains(assignment));
     for Expectation { script, .. } in &EXPECTATIONS {
         let text = text(&format!("{script}.d"));
         assert!(text.contains(&format!(" dtrace -s {BRACKET} -s {script}.d -c ")), "the head of {script}.d");
-        assert!(!text.contains(assignment), "{script}.d assigns self->sample");
+        assert!(!text.contains(assignment), "{script}.d assigns sample");
     }
 }
 

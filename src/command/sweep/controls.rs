@@ -80,7 +80,7 @@ pub(crate) fn measure_floors(
 }
 
 /// Nanoseconds per call of the null strategy; `None` if it fails.
-fn harness_call_ns(floor: &dyn Strategy, direction: Direction, target: &Target) -> Option<f64> {
+fn harness_call_ns(floor: &'static dyn Strategy, direction: Direction, target: &Target) -> Option<f64> {
     const CALLS: u64 = 1 << 20;
     let limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: 1 };
     let plan = Plan::new(Workload::new(direction, 1, CALLS), &limits);

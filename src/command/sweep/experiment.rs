@@ -177,6 +177,7 @@ impl Experiment {
             block_sizes_bytes: sizes,
         };
         experiment.warnings.extend(requests.iter().find_map(|request| hole_warning(request, target)));
+        let shared_cpu = requests.first().and_then(|request| prepared::shared_cpu_warning(&request.workload));
         for request in requests {
             if let Some(error) = experiment.end_of_preparation() {
                 experiment.refuse(request, error);
@@ -199,7 +200,7 @@ impl Experiment {
             .iter()
             .find_map(|point| prepared::buffered_writes_warning(&point.prepared.request));
         experiment.warnings.extend(buffered);
-        experiment.warnings.extend(prepared::shared_cpu_warning(cpu));
+        experiment.warnings.extend(shared_cpu);
         experiment
     }
 

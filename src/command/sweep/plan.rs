@@ -143,6 +143,7 @@ fn request(args: &SweepArgs, strategy: &'static dyn Strategy, block_bytes: u64) 
         },
         usage: true,
         iterations: 1,
+        for_seconds: None,
         create_missing: args.workload.create,
         file_size_bytes: args.workload.file_size,
         allow_device_write: args.workload.allow_device_write,

@@ -85,7 +85,7 @@ fn operation(configuration: &BenchmarkConfiguration) -> &'static str {
 /// The measured operations, such as `Sequential reads of iofile, page cache warm.`
 fn operations(input: &Input) -> String {
     let clause = |(run, _): (&BenchmarkConfiguration, &[SampleRecord])| {
-        let access = format!("{:?}", run.requested.access).to_lowercase();
+        let access = run.requested.access;
         let sync = if run.requested.sync { ", including the sync" } else { "" };
         let direct = if run.requested.direct { " with O_DIRECT" } else { "" };
         format!("{access} {} {}{direct}{sync}, {}", operation(run), run.path, cache(run.preparation.cache))

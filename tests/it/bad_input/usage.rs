@@ -88,7 +88,8 @@ fn numbers_that_are_none() {
     let counts = ["0", "-1", "", "x", "1.5", "1k"].map(|text| (text, COUNT));
     let pauses =
         ["-1", "", "x", "nan", "inf", "1e300"].map(|text| (text, "is not a time; write 0 or more seconds"));
-    let cpus = ["-1", "", "x", "0-3"].map(|text| (text, "neither the number of a CPU nor none"));
+    let cpus = ["-1", "", "x", "0-", "1,,2"]
+        .map(|text| (text, "neither a number of a CPU, a list such as 0-3,6, nor none"));
     let seeds = ["-1", "x", "18446744073709551616"].map(|text| (text, "is not a whole number from 0"));
     for (flag, values) in [
         ("-b", &sizes[..]),
@@ -230,7 +231,7 @@ fn a_command_that_is_refused_says_so_in_json_too() {
 #[test]
 fn an_unknown_flag_is_named_with_the_help_of_its_command() {
     for (words, expected) in [
-        ("-r --threads f", "unexpected argument '--threads' found; see iobench --help"),
+        ("-r --nonsense f", "unexpected argument '--nonsense' found; see iobench --help"),
         ("sweep --nonsense f", "unexpected argument '--nonsense' found; see iobench sweep --help"),
         (
             "plot x",
