@@ -592,7 +592,7 @@ impl Comparison {
         }
         if !self.points.is_empty() {
             let (subject, bytes) = if self.is_of_pairs() { ("settings", "") } else { ("strategy", "bytes") };
-            let ratio = format!("time ratio {new}/{old}");
+            let ratio = format!("{} ratio {new}/{old}", self.metric.name());
             writeln!(output, "{subject:<12} {bytes:>8} {ratio:>24} {:>9}  verdict", "finds")?;
         }
         for point in &self.points {

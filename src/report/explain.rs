@@ -108,6 +108,11 @@ impl Evidence<'_> {
         self.usage.inblock as f64 * USAGE_BLOCK_BYTES
     }
 
+    /// Number of workers.
+    fn threads(&self) -> f64 {
+        self.sample.workers.len().max(1) as f64
+    }
+
     fn cpu_seconds(&self) -> f64 {
         self.usage.utime + self.usage.stime
     }
@@ -116,8 +121,14 @@ impl Evidence<'_> {
         self.sample.resident_fraction_before.unwrap_or(f64::NAN)
     }
 
+    /// Time from one completion to the next.
     fn seconds_per_io(&self) -> f64 {
         self.sample.time / self.sample.io_count.max(1) as f64
+    }
+
+    /// Time of an I/O without a queue: each worker has one at a time.
+    fn seconds_of_io(&self) -> f64 {
+        self.seconds_per_io() * self.threads()
     }
 
     fn cached(&self) -> bool {
@@ -127,11 +138,14 @@ impl Evidence<'_> {
 
 fn time_split(facts: &Evidence) -> Option<String> {
     let (time, cpu, subject) = (facts.sample.time, facts.cpu_seconds(), facts.subject);
-    if time < SHORTEST_SPLIT_SECONDS || cpu > time * 1.1 {
+    let threads = facts.threads();
+    let available = time * threads;
+    if time < SHORTEST_SPLIT_SECONDS || cpu > available * 1.1 {
         return None;
     }
-    let percent = |part: f64| (100.0 * part / time).round().clamp(0.0, 100.0) as u32;
-    let off = percent(time - cpu);
+    let percent = |part: f64| (100.0 * part / available).round().clamp(0.0, 100.0) as u32;
+    let off = percent(available - cpu);
+    let of_all = if threads > 1.0 { format!("of the time of {threads} threads, ") } else { String::new() };
     let why = match (off > 0, facts.usage.nvcsw > 0, facts.usage.nivcsw > 0) {
         (true, true, true) => " (waiting or preempted)",
         (true, true, false) => " (waiting)",
@@ -141,8 +155,8 @@ fn time_split(facts: &Evidence) -> Option<String> {
     let (user, system) = (facts.usage.utime, facts.usage.stime);
     Some(if cpu >= SHORTEST_TICKED_SECONDS {
         format!(
-            "{subject} took {}: {} % in the program, {} % in the kernel, and {off} % off the CPU{why}; utime \
-             {}, stime {}.",
+            "{subject} took {}: {of_all}{} % in the program, {} % in the kernel, and {off} % off the \
+             CPU{why}; utime {}, stime {}.",
             units::seconds(time),
             percent(user),
             percent(system),
@@ -151,7 +165,7 @@ fn time_split(facts: &Evidence) -> Option<String> {
         )
     } else {
         format!(
-            "{subject} took {}: {} % on the CPU and {off} % off the CPU{why}; utime + stime: {}.",
+            "{subject} took {}: {of_all}{} % on the CPU and {off} % off the CPU{why}; utime + stime: {}.",
             units::seconds(time),
             percent(cpu),
             units::seconds(cpu)
@@ -163,7 +177,7 @@ fn no_io(facts: &Evidence) -> Option<String> {
     facts.configuration.is_floor().then(|| {
         format!(
             "No data was moved: the harness itself takes {} per I/O.",
-            units::seconds(facts.seconds_per_io())
+            units::seconds(facts.seconds_of_io())
         )
     })
 }
@@ -209,9 +223,11 @@ fn direct_read(facts: &Evidence) -> Option<String> {
     let from_device = facts.device_read_bytes() >= NEARLY_ALL * facts.bytes();
     // Some filesystems accept O_DIRECT and still read through the page cache.
     let (before, after) = (facts.sample.resident_fraction_before?, facts.sample.resident_fraction_after?);
-    let pace = units::seconds(facts.seconds_per_io());
-    let pace =
-        if facts.queued() { format!("one completed every {pace}") } else { format!("{pace} per read") };
+    let pace = if facts.queued() {
+        format!("one completed every {}", units::seconds(facts.seconds_per_io()))
+    } else {
+        format!("{} per read", units::seconds(facts.seconds_of_io()))
+    };
     (facts.reads() && facts.direct() && from_device && after <= before).then(|| {
         format!(
             "O_DIRECT bypassed the page cache: {} of {} went to the device (inblock {}), {pace}.",
@@ -227,9 +243,9 @@ fn call_or_copy(facts: &Evidence) -> Option<String> {
     if !facts.reads() || !facts.cached() || facts.mapped() || facts.queued() {
         return None;
     }
-    let cpu = facts.cpu_seconds();
-    let (seconds, of) = match cpu >= NEARLY_ALWAYS_RUNNING * facts.sample.time {
-        true => (facts.sample.time, ""),
+    let (cpu, available) = (facts.cpu_seconds(), facts.sample.time * facts.threads());
+    let (seconds, of) = match cpu >= NEARLY_ALWAYS_RUNNING * available {
+        true => (available, ""),
         false if cpu > 0.0 => (cpu, " of CPU time"),
         false => return None,
     };

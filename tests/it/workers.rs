@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::common::{Filesystem, data_file, document, own_cpu, pattern, samples, strategies, warning_kinds};
+use crate::common::{
+    Filesystem, data_file, document, finish, iobench, own_cpu, pattern, samples, strategies, warning_kinds,
+};
 use crate::refusal::{IO, MIB, USAGE, bench, refused};
 
 /// Bytes of the pattern that a buffer holds: the first of a block, whatever its slot.
@@ -88,6 +90,16 @@ fn one_worker_is_the_pass_itself() {
     let sample = &samples(&plain)[0];
     assert!(sample.get("workers").is_none() && sample.get("skew_ns").is_none(), "{sample}");
     assert_eq!(plain["benchmark_configuration"]["requested"]["threads"], 1);
+}
+
+#[test]
+fn the_time_of_all_workers_is_explained() {
+    own_cpu::use_all();
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), 16 * MIB);
+    let args = ["-B", "-r", "-b512", "-t16M", "--threads", "2", "--strategy", "pread", "--explain"];
+    let printed = finish(iobench().args(args).arg(file)).ok().stdout.replace('\n', " ");
+    assert!(printed.contains(": of the time of 2 threads, "), "{printed}");
 }
 
 #[test]
@@ -193,7 +205,7 @@ fn a_sync_follows_every_n_writes() {
     let scratch = Filesystem::scratch();
     let file = data_file(scratch.folder(), MIB);
     for strategy in strategies() {
-        let args = ["-B", "-w", "-b4k", "-t1M", "--strategy", strategy, "--sync-every", "100"];
+        let args = ["-B", "-w", "-b4k", "-t1M", "--strategy", strategy, "--sync-every", "128"];
         let document = document(&args, &file);
         let sample = &samples(&document)[0];
         for key in ["sync_latency_ns", "commit_latency_ns"] {

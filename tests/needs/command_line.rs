@@ -21,6 +21,7 @@ pub(crate) fn tests() -> Vec<Test> {
         [EXT4] => cold_and_warm_are_proven_by_the_page_cache,
         [TMPFS] => a_cold_run_that_was_not_cold_says_so,
         [STRACE] => noatime_is_asked_for_granted_and_recorded,
+        [STRACE] => open_sync_is_a_flag_of_every_open_for_writing,
         [ROOT, SETPRIV] => noatime_on_a_file_of_somebody_else_is_refused_with_the_reason,
         [TMPFS] => strategies_says_why_one_does_not_run_on_a_filesystem,
     ]
@@ -110,6 +111,25 @@ fn noatime_is_asked_for_granted_and_recorded() {
             assert_eq!(configuration["granted"]["noatime"], granted, "{strategy}");
             let seen = std::fs::read_to_string(&log).unwrap().contains("O_NOATIME");
             assert_eq!(seen, granted, "{strategy} {flags:?}");
+        }
+    }
+}
+
+fn open_sync_is_a_flag_of_every_open_for_writing() {
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), MIB);
+    let log = scratch.folder().join("strace.log");
+    for strategy in strategies().filter(|name| !["mmap", "null"].contains(name)) {
+        for (word, flag) in [("none", "O_WRONLY|O_CLOEXEC"), ("dsync", "|O_DSYNC|"), ("sync", "|O_SYNC|")] {
+            let mut command = Command::new("strace");
+            command.arg("-o").arg(&log).args(["-e", "trace=openat"]).arg(iobench().get_program());
+            command.args(["-wqBt64k", "--strategy", strategy, "--open-sync", word]).arg(&file);
+            finish(&mut command).ok();
+            let log = std::fs::read_to_string(&log).unwrap();
+            let writes = |line: &&str| line.contains("iofile") && line.contains("O_WRONLY");
+            let opened: Vec<&str> = log.lines().filter(writes).collect();
+            let has_flag = |line: &&str| line.contains(flag) || (word == "none" && !line.contains("SYNC|"));
+            assert!(!opened.is_empty() && opened.iter().all(has_flag), "{strategy} {word}: {opened:#?}");
         }
     }
 }

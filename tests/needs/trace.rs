@@ -18,7 +18,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::common::{FILESYSTEM_BYTES, Filesystem, Outcome, assert_valid, data_file, iobench, outcome};
+use crate::common::{
+    FILESYSTEM_BYTES, Filesystem, Outcome, assert_valid, data_file, iobench, outcome, own_cpu,
+};
 use crate::trials::{Test, tests};
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -31,6 +33,7 @@ pub(crate) fn tests() -> Vec<Test> {
         [BPFTRACE, EXT4] => cold_reads_enter_the_page_cache,
         [STRACE] => strace_shows_the_same_calls_without_root,
         [DTRACE] => dtrace_shows_the_same_calls,
+        [BPFTRACE, STRACE] => the_calls_of_several_workers_add_up,
         [BPFTRACE] => text_output_shows_the_kernel_record_below_each_sample,
         [] => the_script_is_printed,
         [BPFTRACE] => the_tracer_accepts_the_printed_script,
@@ -250,6 +253,25 @@ fn strace_shows_the_same_calls_without_root() {
     assert_eq!(valid(&refused)["error"]["kind"], "usage");
     let script = trace("--with strace --script x.bt", "-r", &file);
     assert_sentence(&script, 64, &["strace takes no scripts"]);
+}
+
+/// By every tracer: the calls of all workers add up, and histograms have a value for each.
+fn the_calls_of_several_workers_add_up() {
+    own_cpu::use_all();
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), TOTAL_BYTES);
+    for tracer in ["bpftrace", "strace"] {
+        let options = format!("-j --with {tracer} --show syscalls,latency");
+        let benchmark = "-r -B -b 4k -t 1M -n 3 --strategy pread --threads 2";
+        for sample in samples(trace(&options, benchmark, &file)) {
+            assert_eq!(sample["kernel"]["syscalls"]["pread64"], BLOCKS, "{tracer}: {sample}");
+            assert_eq!(
+                histogram_total(&sample["kernel"]["latency_ns"]["pread64"]),
+                BLOCKS,
+                "{tracer}: {sample}"
+            );
+        }
+    }
 }
 
 fn dtrace_shows_the_same_calls() {

@@ -20,12 +20,20 @@ import pytest
 from nbclient import NotebookClient
 
 LAB = Path(__file__).parents[1]
+CELLS = Path(__file__).with_name("lab1-cells.ipynb")
 SIZES = [2**v for v in range(25)]
 # A cell of our own behind the lab's: a run that warns, read as the lab's sweep reads its runs.
 SPARSE_CELL = """\
 !truncate -s 16777216 sparsefile
 output = !io/io-benchmark -b 4096 -j -n 2 -r -v sparsefile
 print([warning["kind"] for warning in json.loads(' '.join(output))["warnings"]])"""
+
+
+def counting_cell(threads: int) -> str:
+    """Return the lab's cell that counts system calls with its D script; for several threads a cell of our own."""
+    lab = nbformat.read(CELLS, as_version=4)
+    source: str = cell(lab, "DTraceConsumerThread(io_syscall_script").source
+    return source if threads == 1 else source.replace("io-benchmark -r", f"io-benchmark --threads {threads} -r")
 
 
 def why_no_dtrace() -> str | None:
@@ -56,12 +64,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def notebook(folder: Path) -> nbformat.NotebookNode:
     """Return the notebook with its outputs; a cell that raises ends the test."""
-    notebook = nbformat.read(Path(__file__).with_name("lab1-cells.ipynb"), as_version=4)
+    notebook = nbformat.read(CELLS, as_version=4)
     save = next(cell for cell in notebook.cells if "savefig" in cell.source)
     assert save.source == '#plt.savefig("performance.pdf")'
     save.source = save.source.removeprefix("#")
     if why_no_dtrace():
         notebook.cells = notebook.cells[: notebook.cells.index(save) + 1]
+    else:
+        notebook.cells.append(nbformat.v4.new_code_cell(counting_cell(threads=2)))
     notebook.cells.append(nbformat.v4.new_code_cell(SPARSE_CELL))
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
     return notebook
@@ -130,8 +140,9 @@ def test_pdf_is_one(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 
 @pytest.mark.skipif(bool(why_no_dtrace()), reason=str(why_no_dtrace()))
-def test_dtrace_counts_every_read(notebook: nbformat.NotebookNode) -> None:
-    lines = printed(notebook, "DTraceConsumerThread(io_syscall_script").splitlines()
+@pytest.mark.parametrize("threads", [1, 2])
+def test_dtrace_counts_every_read(notebook: nbformat.NotebookNode, threads: int) -> None:
+    lines = printed(notebook, counting_cell(threads)).splitlines()
     assert lines[0] == "Starting io-benchmark read performance measurement"
     assert "Number of  read  calls {} 32768" in lines
     assert lines[-1] == "Finished io-benchmark read performance measurement"
