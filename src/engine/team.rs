@@ -54,13 +54,17 @@ struct Gate {
     /// True if threads wait in memory from [`Phase::Mustering`] on.
     spins: bool,
     sleepers: Mutex<()>,
-    changed: Condvar,
+    /// Workers wait for a phase here.
+    announced: Condvar,
+    /// The measuring thread waits for the workers here, so that one that arrives wakes no other.
+    arrival: Condvar,
 }
 
 impl Gate {
     fn new(spins: bool) -> Gate {
         let (phase, arrived) = (AtomicU32::new(Phase::Opening as u32), AtomicU32::new(0));
-        Gate { phase, arrived, spins, sleepers: Mutex::new(()), changed: Condvar::new() }
+        let (announced, arrival) = (Condvar::new(), Condvar::new());
+        Gate { phase, arrived, spins, sleepers: Mutex::new(()), announced, arrival }
     }
 
     fn sleepers(&self) -> MutexGuard<'_, ()> {
@@ -78,13 +82,14 @@ impl Gate {
         self.phase.store(phase as u32, Ordering::Release);
         if !everybody_spins {
             drop(self.sleepers());
-            self.changed.notify_all();
+            self.announced.notify_all();
         }
     }
 
     /// Waits until the phase has begun.
     fn wait_for(&self, phase: Phase) {
-        self.wait_until(self.spins && phase > Phase::Mustering, || self.is_past(phase));
+        let spins = self.spins && phase > Phase::Mustering;
+        self.wait_until(spins, &self.announced, || self.is_past(phase));
     }
 
     /// Reports that a worker has done the work of the phase.
@@ -92,11 +97,16 @@ impl Gate {
         self.arrived.fetch_add(1, Ordering::AcqRel);
         if !self.spins {
             drop(self.sleepers());
-            self.changed.notify_all();
+            self.arrival.notify_one();
         }
     }
 
-    fn wait_until(&self, spins: bool, reached: impl Fn() -> bool) {
+    /// Waits until so many workers have arrived.
+    fn wait_for_workers(&self, count: u32) {
+        self.wait_until(self.spins, &self.arrival, || self.arrived.load(Ordering::Acquire) >= count);
+    }
+
+    fn wait_until(&self, spins: bool, changed: &Condvar, reached: impl Fn() -> bool) {
         if spins {
             while !reached() {
                 spin_loop();
@@ -105,7 +115,7 @@ impl Gate {
         }
         let mut guard = self.sleepers();
         while !reached() {
-            guard = self.changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+            guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -258,8 +268,7 @@ impl Team {
 
     /// Waits until all workers have done the work of the phase.
     fn wait_for_all(&self) {
-        let all = self.workers.len() as u32;
-        self.gate.wait_until(self.gate.spins, || self.gate.arrived.load(Ordering::Acquire) >= all);
+        self.gate.wait_for_workers(self.workers.len() as u32);
     }
 
     /// Runs a pass of all workers between the two clock calls; `own` is the session of the measuring thread,
