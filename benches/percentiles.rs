@@ -6,15 +6,15 @@
 //! programs also use gives other figures each time. If a program is missing, a line says so in place of its
 //! rows.
 
-use std::error::Error;
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use clap::Parser;
+use common::{Place, Result, output};
 use iobench::stats;
 use serde_json::Value;
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Size of the data file. Too much for most disks to keep in their own memory.
 const FILE_BYTES: u64 = 1 << 30;
@@ -50,12 +50,8 @@ const FIO_RING: [&str; 5] = [
 /// Compares latencies with those of other programs.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The iobench to measure, instead of the one that was built for this run
-    #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_iobench"))]
-    iobench: PathBuf,
-    /// Where the data file is made
-    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Pairs per row
     #[arg(long, value_name = "N", default_value_t = 9)]
     pairs: usize,
@@ -91,8 +87,8 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     let file_bytes = if args.small { 16 << 20 } else { FILE_BYTES };
     let pairs = if args.small { 1 } else { args.pairs };
-    let iobench = args.iobench.canonicalize()?;
-    let folder = tempfile::Builder::new().prefix("percentiles.").tempdir_in(&args.folder)?;
+    let iobench = args.place.iobench.canonicalize()?;
+    let folder = tempfile::Builder::new().prefix("percentiles.").tempdir_in(&args.place.folder)?;
     let data = folder.path().join("data");
     let total = file_bytes.to_string();
     output(Command::new(&iobench).args(["create", "-b1M", "-t", &total]).arg(&data))?;
@@ -246,13 +242,4 @@ fn pg_test_fsync(folder: &Path, seconds: &str) -> Result<Figures> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let at = words.iter().position(|word| *word == "usecs/op").ok_or("no usecs/op")?;
     Ok(vec![words[at - 1].parse()?])
-}
-
-fn output(command: &mut Command) -> Result<String> {
-    let finished = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if !finished.status.success() {
-        let words = String::from_utf8_lossy(&finished.stderr);
-        return Err(format!("{command:?}: {}: {}", finished.status, words.trim()).into());
-    }
-    Ok(String::from_utf8(finished.stdout)?)
 }

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::thread;
 use std::time::SystemTime;
 
-use crate::programs::{self, Programs};
+use crate::common;
+use crate::programs::Programs;
 
 /// Facts that a reader of the table needs.
 pub(crate) fn describe(programs: &Programs) -> Vec<String> {
@@ -28,11 +29,11 @@ pub(crate) fn describe(programs: &Programs) -> Vec<String> {
 
 /// True if fio is installed.
 pub(crate) fn has_fio() -> bool {
-    programs::output(Command::new("fio").arg("--version")).is_ok()
+    common::output(Command::new("fio").arg("--version")).is_ok()
 }
 
 fn printed(program: &str, arguments: &[&str]) -> String {
-    programs::output(Command::new(program).args(arguments))
+    common::output(Command::new(program).args(arguments))
         .ok()
         .and_then(|text| text.lines().next().map(str::to_owned))
         .unwrap_or_else(|| "none".to_owned())

@@ -7,6 +7,8 @@
 //! only if a program could not run.
 
 mod cases;
+#[path = "../common/mod.rs"]
+mod common;
 mod machine;
 mod programs;
 mod ratio;
@@ -24,7 +26,8 @@ use clap::Parser;
 use tempfile::NamedTempFile;
 
 use crate::cases::{Case, Rival, Scale};
-use crate::programs::{Programs, Result};
+use crate::common::{Place, Result};
+use crate::programs::Programs;
 use crate::series::Series;
 
 /// Pairs of the full run: ranks 4 and 12 bound the median.
@@ -34,12 +37,8 @@ const SMALL_PAIRS: usize = 3;
 /// Runs iobench against a C loop and against fio, and prints the ratios.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The iobench to measure, instead of the one that was built for this run
-    #[arg(long, value_name = "PATH", default_value = env!("CARGO_BIN_EXE_iobench"))]
-    iobench: PathBuf,
-    /// Where the data file is made
-    #[arg(long, value_name = "FOLDER", default_value = env!("CARGO_TARGET_TMPDIR"))]
-    folder: PathBuf,
+    #[command(flatten)]
+    place: Place,
     /// Only the cases whose name contains NAME, such as "C pread", "fio" or "null" (repeatable)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
@@ -89,10 +88,10 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<Vec<Series>> {
     let scale = if args.is_small() { cases::SMALL } else { cases::FULL };
     // Absolute, because the programs run in the folder of the data file.
-    let folder = absolute(&args.folder)?;
+    let folder = absolute(&args.place.folder)?;
     let file = data_file(&folder, &scale)?;
     let programs = Programs {
-        iobench: absolute(&args.iobench)?,
+        iobench: absolute(&args.place.iobench)?,
         c_loop: Programs::compile_c_loop(&folder)?,
         data: file.path().to_owned(),
     };

@@ -1,6 +1,5 @@
 //! Runs iobench, the C loop and fio, and converts their output into nanoseconds per I/O.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,8 +8,7 @@ use iobench::stats;
 use serde_json::Value;
 
 use crate::cases::{Case, Rival, Work};
-
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use crate::common::{Result, output};
 
 /// The programs and the file that they read and write.
 #[derive(Debug)]
@@ -143,16 +141,6 @@ impl Programs {
         }
         command
     }
-}
-
-/// Standard output of `command`, or an error with its error output.
-pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let finished = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if !finished.status.success() {
-        let words = String::from_utf8_lossy(&finished.stderr);
-        return Err(format!("{command:?}: {}: {}", finished.status, words.trim()).into());
-    }
-    Ok(String::from_utf8(finished.stdout)?)
 }
 
 fn ns_per_io(sample_ns: Option<f64>, work: &Work) -> Result<f64> {

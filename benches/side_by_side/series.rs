@@ -5,7 +5,8 @@ use std::fs::File;
 use iobench::{random::Random, stats};
 
 use crate::cases::{Case, Rival};
-use crate::programs::{Programs, Result};
+use crate::common::Result;
+use crate::programs::Programs;
 use crate::ratio::Pairs;
 
 /// Runs of each candidate of fio before the best one is chosen.

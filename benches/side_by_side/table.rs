@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::cases::Rival;
-use crate::programs::Result;
+use crate::common::Result;
 use crate::ratio::Estimate;
 use crate::series::Series;
 

@@ -6,6 +6,7 @@ use super::output::Output;
 use super::prepared::{self, Prepared};
 use super::request::Request;
 use crate::engine::affinity;
+use crate::engine::bracket::Elapsed;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::create::DataFile;
@@ -113,14 +114,14 @@ impl Benchmark<'_> {
     /// All iterations, each after `before`.
     fn iterate(&mut self, mut before: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
         let Prepared { request, plan, .. } = self.prepared;
-        let (mut number, mut first_ns, mut now_ns) = (0, None, 0);
+        let (mut number, mut first_ns, mut spent_ns) = (0, None, 0);
         // By the clock of the brackets. Another reading could be a system call, which tracers take for a
         // bracket.
         let goes_on = |number, spent_ns: u64| match request.for_seconds {
             Some(seconds) => (spent_ns as f64) < seconds * 1e9,
             None => number < request.iterations,
         };
-        while goes_on(number, now_ns - first_ns.unwrap_or(now_ns)) {
+        while goes_on(number, spent_ns) {
             before()?;
             let mut pool = BufferPool::default();
             let iteration = Iteration::open(request.strategy, self.target, plan, &mut pool)?;
@@ -129,8 +130,8 @@ impl Benchmark<'_> {
             }
             let sample = iteration.measure()?;
             self.report(&sample)?;
-            first_ns.get_or_insert(sample.elapsed.opened_ns);
-            now_ns = sample.elapsed.opened_ns + sample.elapsed.total_ns;
+            let Elapsed { opened_ns, total_ns, .. } = sample.elapsed;
+            spent_ns = opened_ns + total_ns - *first_ns.get_or_insert(opened_ns);
             number += 1;
             if let Some(configuration) = &mut self.document.benchmark_configuration {
                 configuration.iterations = configuration.iterations.max(number);

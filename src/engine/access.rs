@@ -209,8 +209,7 @@ mod tests {
         }
     }
 
-    /// Chi-square statistic of draws over `cells` groups with these expected counts, and its degrees of
-    /// freedom.
+    /// Chi-square statistic of the number of draws in each group.
     fn chi_square(seen: &[f64], expected: &[f64]) -> f64 {
         seen.iter().zip(expected).map(|(seen, expected)| (seen - expected).powi(2) / expected).sum()
     }

@@ -50,28 +50,35 @@ impl<T: Blocking> Session for BlockingSession<T> {
     fn run(&mut self, pass: &mut Pass) -> Result<(), Failure> {
         let io = &mut self.io;
         let Pass { schedule, buffer, tally, recording } = pass;
+        if let Some(recording) = recording {
+            return with_recorder!(recording, |recorder| drive_any(
+                io,
+                schedule,
+                buffer,
+                tally,
+                &mut recorder
+            ));
+        }
+        let Directions::All(direction) = schedule.directions else {
+            return drive_any(io, schedule, buffer, tally, &mut Unobserved);
+        };
         // SAFETY: the engine hands the buffer to one session at a time and keeps no reference to its blocks
         // while the session runs.
-        let block = unsafe { buffer.block_mut(0) };
-        if let Some(recording) = recording {
-            return with_recorder!(recording, |recorder| mixed(io, schedule, buffer, tally, &mut recorder));
-        }
-        let blocks = &mut [block];
+        let blocks = &mut [unsafe { buffer.block_mut(0) }];
         // Four calls make direction and kind of offsets constants inside each loop.
-        match (&schedule.offsets, &schedule.directions) {
-            (Offsets::Sequential(run), Directions::All(Direction::Read)) => {
+        match (&schedule.offsets, direction) {
+            (Offsets::Sequential(run), Direction::Read) => {
                 drive(io, run.iter().map(read), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Sequential(run), Directions::All(Direction::Write)) => {
+            (Offsets::Sequential(run), Direction::Write) => {
                 drive(io, run.iter().map(write), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Listed(list), Directions::All(Direction::Read)) => {
+            (Offsets::Listed(list), Direction::Read) => {
                 drive(io, list.iter().copied().map(read), blocks, tally, &mut Unobserved)
             }
-            (Offsets::Listed(list), Directions::All(Direction::Write)) => {
+            (Offsets::Listed(list), Direction::Write) => {
                 drive(io, list.iter().copied().map(write), blocks, tally, &mut Unobserved)
             }
-            (_, Directions::Listed(_)) => mixed(io, schedule, buffer, tally, &mut Unobserved),
         }
     }
 
@@ -92,16 +99,16 @@ fn write(offset_bytes: u64) -> Op {
     Op { direction: Direction::Write, offset_bytes }
 }
 
-/// Operations in both directions, or any others. Reads go to a block of their own, so writes always write the
-/// pattern.
-fn mixed<T: Blocking>(
+/// The loop for any schedule, compiled once per observer. In a mix, reads go to a block of their own, so
+/// writes always write the pattern.
+fn drive_any<T: Blocking>(
     io: &mut T,
     schedule: &Schedule,
     buffer: &Buffer,
     tally: &mut Tally,
     observer: &mut impl Observer,
 ) -> Result<(), Failure> {
-    // SAFETY: as in `run`, whose own block is not used any more. The two blocks do not overlap.
+    // SAFETY: as in `run`, which takes no block then. The two blocks do not overlap.
     let write_block = unsafe { buffer.block_mut(0) };
     match schedule.directions {
         Directions::All(_) => drive(io, schedule.iter(), &mut [write_block], tally, observer),

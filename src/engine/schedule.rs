@@ -75,15 +75,6 @@ impl Schedule {
             Op { direction, offset_bytes }
         })
     }
-
-    /// Number of operations in a direction.
-    pub fn count(&self, direction: Direction) -> u64 {
-        match &self.directions {
-            Directions::All(all) if *all == direction => self.offsets.blocks(),
-            Directions::All(_) => 0,
-            Directions::Listed(list) => list.iter().filter(|listed| **listed == direction).count() as u64,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -95,8 +86,9 @@ mod tests {
         for (percent, reads) in [(0, 0), (1, 1), (70, 70), (99, 99), (100, 100)] {
             let mixed = Workload { mix: Some(percent), ..Workload::new(Direction::Write, 10, 1000) };
             let schedule = Schedule::of(&mixed);
-            assert_eq!(schedule.count(Direction::Read), reads);
-            assert_eq!(schedule.count(Direction::Write), 100 - reads);
+            let count = |direction| schedule.iter().filter(|op| op.direction == direction).count();
+            assert_eq!(count(Direction::Read), reads);
+            assert_eq!(count(Direction::Write), 100 - reads);
             let whole: Vec<Op> = schedule.iter().collect();
             let shares = schedule.split(3);
             assert_eq!(shares.iter().flat_map(Schedule::iter).collect::<Vec<_>>(), whole);

@@ -353,7 +353,7 @@ fn data_syncs(workload: &Workload, name: &'static str) -> Option<Call> {
         let syncs = workload.shares().map(|share| share.blocks() / every).sum();
         return Some(Call::exactly(name, syncs));
     }
-    // How the writes fall to the workers depends on the seed.
+    // The seed decides how many writes each worker has.
     let most = workload.writes() / every;
     Some(Call::between(name, most.saturating_sub(u64::from(workload.threads) - 1), most))
 }

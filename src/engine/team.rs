@@ -16,6 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use nix::errno::Errno;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::affinity;
 use super::bracket::{self, Enclosed};
@@ -136,18 +138,19 @@ pub(super) struct Assignment {
 }
 
 /// The part of one worker in a sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WorkerPart {
-    /// CPU that it was pinned to.
+    /// CPU that the worker was pinned to; null if it was not pinned.
     pub cpu: Option<usize>,
-    /// I/Os that moved their whole block.
-    pub io_count: u64,
-    /// Time from the opening of the bracket to its first I/O, in nanoseconds. `None` without a clock that is
-    /// read in memory.
+    /// Number of bytes that it moved.
+    pub transferred_bytes: u64,
+    /// Time from the start of the measured time to the start of its work, in nanoseconds. Null if no clock
+    /// can be read without a system call.
     pub started_ns: Option<f64>,
-    /// The same to the end of its last I/O.
+    /// The same to the end of its work.
     pub ended_ns: Option<f64>,
-    /// Processor time between the two, in nanoseconds.
+    /// Processor time between the two, in nanoseconds. The kernel counts it in ticks on some systems.
     pub cpu_ns: Option<f64>,
 }
 
@@ -287,9 +290,10 @@ impl Team {
         let times = led.watch.stop();
         let own = Report { cpu, outcome: Ok(()), tally: pass.tally, recording: None, times };
         let opened_ticks = times.map(|times| times.started);
-        let mut parts = vec![own.part(opened_ticks)];
+        let block_bytes = pass.buffer.block_bytes() as u64;
+        let mut parts = vec![own.part(opened_ticks, block_bytes)];
         for report in self.reports() {
-            parts.push(report.part(opened_ticks));
+            parts.push(report.part(opened_ticks, block_bytes));
             pass.tally.io_count += report.tally.io_count;
             pass.tally.interrupted_calls += report.tally.interrupted_calls;
             if let Some((recording, more)) = pass.recording.as_mut().zip(report.recording) {
@@ -350,14 +354,14 @@ impl Drop for Team {
 }
 
 impl Report {
-    fn part(&self, opened_ticks: Option<u64>) -> WorkerPart {
+    fn part(&self, opened_ticks: Option<u64>, block_bytes: u64) -> WorkerPart {
         let since_opened = |stamp: fn(&Times) -> u64| {
             let times = self.times.as_ref()?;
             Some(times.clock.ns_between(opened_ticks?, stamp(times)))
         };
         WorkerPart {
             cpu: self.cpu,
-            io_count: self.tally.io_count,
+            transferred_bytes: self.tally.io_count * block_bytes,
             started_ns: since_opened(|times| times.started),
             ended_ns: since_opened(|times| times.ended),
             cpu_ns: self.times.as_ref().map(Times::working_ns),

@@ -409,7 +409,7 @@ pub struct SampleRecord {
     pub write_count: Option<u64>,
     /// With several workers: the part of each, the measuring thread first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub workers: Vec<WorkerRecord>,
+    pub workers: Vec<WorkerPart>,
     /// With several workers: time from the end of the first to the end of the last, in nanoseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew_ns: Option<f64>,
@@ -422,30 +422,6 @@ pub struct SampleRecord {
     /// Kernel activity within the measured time (iobench trace).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernel: Option<KernelRecord>,
-}
-
-/// The part of one worker in a sample.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct WorkerRecord {
-    /// CPU that the worker was pinned to; null if it was not pinned.
-    pub cpu: Option<usize>,
-    /// Number of bytes that it moved.
-    pub transferred_bytes: u64,
-    /// Time from the start of the measured time to the start of its work, in nanoseconds. Null if no clock
-    /// can be read without a system call.
-    pub started_ns: Option<f64>,
-    /// The same to the end of its work.
-    pub ended_ns: Option<f64>,
-    /// Processor time between the two, in nanoseconds. The kernel counts it in ticks on some systems.
-    pub cpu_ns: Option<f64>,
-}
-
-impl WorkerRecord {
-    fn new(part: &WorkerPart, block_bytes: u64) -> WorkerRecord {
-        let WorkerPart { cpu, io_count, started_ns, ended_ns, cpu_ns } = *part;
-        WorkerRecord { cpu, transferred_bytes: io_count * block_bytes, started_ns, ended_ns, cpu_ns }
-    }
 }
 
 /// Role of a sample in the statistics. Samples that do not count stay in the document.
@@ -561,11 +537,7 @@ impl From<&Sample> for SampleRecord {
             achieved_rate: workload.rate.map(|_| sample.tally.io_count as f64 / time.max(1e-9)),
             read_count: workload.mix.map(|_| workload.reads()),
             write_count: workload.mix.map(|_| workload.writes()),
-            workers: sample
-                .workers
-                .iter()
-                .map(|part| WorkerRecord::new(part, workload.block_bytes))
-                .collect(),
+            workers: sample.workers.clone(),
             skew_ns: team::skew_ns(&sample.workers),
             role: None,
             order_index: None,

@@ -106,25 +106,22 @@ fn invocations(subject: &Subject) -> Vec<Invocation> {
     let fits =
         |size: &u64| size.is_multiple_of(subject.unit_bytes()) && *size <= subject.limits.max_block_bytes;
     let sizes: Vec<u64> = BLOCK_BYTES.into_iter().filter(fits).collect();
+    let of = |direction, block_bytes| {
+        Invocation::of(subject, direction, block_bytes, TOTAL_BYTES.div_ceil(block_bytes))
+    };
+    // Sizes ascend, so the first has enough blocks for two workers.
+    let smallest = sizes.first().copied();
     let mut invocations = Vec::new();
     for direction in subject.directions.iter().copied() {
         for block_bytes in &sizes {
-            let blocks = TOTAL_BYTES.div_ceil(*block_bytes);
-            let invocation = Invocation::of(subject, direction, *block_bytes, blocks);
+            let invocation = of(direction, *block_bytes);
             invocations.push(invocation);
             invocations.extend((direction == Direction::Write).then(|| invocation.with_sync()));
         }
-        // Sizes ascend, so the first has enough blocks for two workers.
-        invocations.extend(sizes.first().map(|block_bytes| {
-            Invocation::of(subject, direction, *block_bytes, TOTAL_BYTES.div_ceil(*block_bytes))
-                .on_two_threads()
-        }));
+        invocations.extend(smallest.map(|block_bytes| of(direction, block_bytes).on_two_threads()));
     }
-    if subject.directions.contains(&Direction::Read) && subject.directions.contains(&Direction::Write) {
-        invocations.extend(sizes.first().map(|block_bytes| {
-            Invocation::of(subject, Direction::Write, *block_bytes, TOTAL_BYTES.div_ceil(*block_bytes))
-                .mixed()
-        }));
+    if [Direction::Read, Direction::Write].iter().all(|direction| subject.directions.contains(direction)) {
+        invocations.extend(smallest.map(|block_bytes| of(Direction::Write, block_bytes).mixed()));
     }
     invocations
 }

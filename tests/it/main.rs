@@ -18,6 +18,7 @@ mod explain;
 mod foreign;
 mod latency;
 mod numbers;
+mod operations;
 mod plot;
 mod properties;
 mod registry;
