@@ -19,6 +19,7 @@ use iobench::engine::operation::Direction;
 use iobench::engine::strategy::{DirectIo, Strategy};
 use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
+use iobench::engine::targets::Targets;
 use iobench::engine::workload::Workload;
 use iobench::engine::{create, prepare};
 use iobench::error::Error;
@@ -34,10 +35,10 @@ fn plan(limits: &Limits, direct: bool, block_bytes: u64) -> Plan {
     Plan::new(Workload { direct, iodepth: Some(IODEPTH), batch: Some(IODEPTH), ..workload }, limits)
 }
 
-fn bench_strategy(criterion: &mut Criterion, strategy: &'static dyn Strategy, target: &Target) {
+fn bench_strategy(criterion: &mut Criterion, strategy: &'static dyn Strategy, targets: &Targets) {
     let info = strategy.info();
     let direct = info.direct == DirectIo::Always;
-    let limits = match strategy.probe(target, direct) {
+    let limits = match strategy.probe(targets.first(), direct) {
         Support::Yes(limits) => limits,
         Support::No(refusal) => {
             eprintln!("{}: left out: {}", info.name, refusal.explanation);
@@ -54,7 +55,7 @@ fn bench_strategy(criterion: &mut Criterion, strategy: &'static dyn Strategy, ta
         let plan = plan(&limits, direct, block_bytes);
         group.bench_function(BenchmarkId::from_parameter(block_bytes), |bencher| {
             bencher.iter_custom(|iterations| {
-                (0..iterations).map(|_| enclosed_time(strategy, target, &plan)).sum()
+                (0..iterations).map(|_| enclosed_time(strategy, targets, &plan)).sum()
             });
         });
     }
@@ -62,8 +63,8 @@ fn bench_strategy(criterion: &mut Criterion, strategy: &'static dyn Strategy, ta
 }
 
 /// The time between the brackets of one iteration.
-fn enclosed_time(strategy: &'static dyn Strategy, target: &Target, plan: &Plan) -> Duration {
-    match iteration::sample(strategy, target, plan) {
+fn enclosed_time(strategy: &'static dyn Strategy, targets: &Targets, plan: &Plan) -> Duration {
+    match iteration::sample(strategy, targets, plan) {
         Ok(sample) => Duration::from_nanos(black_box(sample).elapsed.total_ns),
         Err(error) => {
             eprintln!("{error}");
@@ -77,15 +78,15 @@ fn main() -> Result<(), Error> {
     create::if_missing(&path, TOTAL_BYTES)?;
     affinity::pin(CpuChoice::Default)?;
     prepare::touch_program();
-    let target = Target::open(&path, Direction::Read, false)?;
-    CacheState::Warm.establish(&target, TOTAL_BYTES)?;
+    let targets = Targets::from(Target::open(&path, Direction::Read, false)?);
+    CacheState::Warm.establish(targets.first(), TOTAL_BYTES)?;
     let mut criterion = Criterion::default()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     for strategy in ALL {
-        bench_strategy(&mut criterion, *strategy, &target);
+        bench_strategy(&mut criterion, *strategy, &targets);
     }
     criterion.final_summary();
     Ok(())

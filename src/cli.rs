@@ -11,7 +11,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::engine::access::Access;
 use crate::engine::affinity::CpuChoice;
 use crate::engine::cache::CacheState;
-use crate::engine::workload::{OpenSync, PageState};
+use crate::engine::workload::{Files, OpenSync, PageState};
 use crate::error::Error;
 use crate::report::latency::Metric;
 use crate::report::sweep::Order;
@@ -89,6 +89,9 @@ pub(crate) struct WorkloadArgs {
     /// Workers, each on a thread, a descriptor and a CPU of its own; they share the total
     #[arg(long, value_name = "N", default_value = "1", value_parser = units::parse_threads)]
     pub(crate) threads: u32,
+    /// Files of the workers: one that they share, or PATH.0, PATH.1 and so on with a share of the total each
+    #[arg(long, value_enum, default_value_t = Files::Shared)]
+    pub(crate) files: Files,
     /// CPUs to pin the workers to, or none [default: CPU 0 and the following, of those that are allowed]
     #[arg(long, value_name = "N|0-3,6|none", default_value = "default", hide_default_value = true)]
     pub(crate) cpu: CpuChoice,

@@ -1,6 +1,6 @@
 //! The kernel's own count between the brackets equals what each strategy declares: by BPF, for every strategy
-//! x direction x three sizes x O_DIRECT x depth, and x one to three threads x `--latency`, in one tracer
-//! session. The table goes to docs/purity.md; after a wanted change: `IOBENCH_BLESS=1 cargo test --test
+//! x direction x three sizes x O_DIRECT x depth, and x one to three threads x `--latency`, and with a file per
+//! thread, in one tracer session. The table goes to docs/purity.md; after a wanted change: `IOBENCH_BLESS=1 cargo test --test
 //! purity`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -22,7 +22,8 @@ use iobench::engine::prepare;
 use iobench::engine::strategy::{Call, Mechanism, Strategy};
 use iobench::engine::support::{Limits, Support};
 use iobench::engine::target::Target;
-use iobench::engine::workload::Workload;
+use iobench::engine::targets::{self, Targets};
+use iobench::engine::workload::{Files, Workload};
 use iobench::strategies::ALL;
 use iobench::trace::bpftrace::Watched;
 use iobench::trace::program::Program;
@@ -34,6 +35,7 @@ use trials::tests;
 const TOTAL_BYTES: u64 = 1 << 20;
 const BLOCK_BYTES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
 const DEPTHS: [u32; 2] = [1, 32];
+const LIMITS: Limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: u64::MAX };
 
 /// One row: a strategy and how it is run.
 struct Case {
@@ -49,8 +51,13 @@ impl Case {
         let threads =
             if workload.threads > 1 { format!(" --threads {}", workload.threads) } else { String::new() };
         let latency = if workload.latency { " --latency" } else { "" };
+        let files = if workload.files == Files::PerThread { " --files per-thread" } else { "" };
+        let sync = if workload.sync { " -s" } else { "" };
         let (name, direction) = (self.strategy.info().name, workload.direction.name());
-        format!("{name} {direction} -b {}{direct}{depth}{threads}{latency}", workload.block_bytes)
+        format!(
+            "{name} {direction} -b {}{direct}{depth}{threads}{latency}{files}{sync}",
+            workload.block_bytes
+        )
     }
 
     fn queued(&self) -> bool {
@@ -74,6 +81,7 @@ fn cases(target: &Target) -> Vec<Case> {
             let Support::Yes(limits) = strategy.probe(target, *direct) else { continue };
             cases.extend(sizes_and_depths(strategy, *direct, limits));
             cases.extend(threads_and_latency(strategy, *direct, limits));
+            cases.push(synced_files(strategy, *direct, limits));
         }
     }
     cases
@@ -94,8 +102,7 @@ fn sizes_and_depths(strategy: &'static dyn Strategy, direct: bool, limits: Limit
 
 /// On the first two CPUs, so that a third thread has to wait for its turn on every machine.
 fn threads_and_latency(strategy: &'static dyn Strategy, direct: bool, limits: Limits) -> Vec<Case> {
-    let cpus = affinity::cpus(CpuChoice::Default).unwrap().into_iter().take(2).collect::<Vec<_>>();
-    let cpu = CpuChoice::List(cpus.try_into().unwrap());
+    let cpu = two_cpus();
     let mut cases = Vec::new();
     for direction in [Direction::Read, Direction::Write] {
         for threads in 1..=3 {
@@ -107,6 +114,18 @@ fn threads_and_latency(strategy: &'static dyn Strategy, direct: bool, limits: Li
         }
     }
     cases
+}
+
+fn two_cpus() -> CpuChoice {
+    let cpus = affinity::cpus(CpuChoice::Default).unwrap().into_iter().take(2).collect::<Vec<_>>();
+    CpuChoice::List(cpus.try_into().unwrap())
+}
+
+/// Two workers that write and sync a file each.
+fn synced_files(strategy: &'static dyn Strategy, direct: bool, limits: Limits) -> Case {
+    let workload = workload(Direction::Write, BLOCK_BYTES[0], direct, DEPTHS[1]);
+    let (cpu, threads, files, sync) = (two_cpus(), 2, Files::PerThread, true);
+    Case { strategy, plan: Plan::new(Workload { cpu, threads, files, sync, ..workload }, &limits) }
 }
 
 fn plan(direction: Direction, block_bytes: u64, direct: bool, depth: u32, limits: Limits) -> Plan {
@@ -183,7 +202,7 @@ fn table(cases: &[Case], records: &[KernelRecord]) -> String {
     text
 }
 
-fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
+fn run_all(targets: &Targets, cases: &[Case]) -> Vec<KernelRecord> {
     let show = BTreeSet::from([Show::Syscalls, Show::Faults, Show::Uring]);
     let watched = Watched { pid: std::process::id(), disks: Vec::new() };
     let program = Program::showing(TracerName::Bpftrace, show, &watched).unwrap();
@@ -191,7 +210,7 @@ fn run_all(target: &Target, cases: &[Case]) -> Vec<KernelRecord> {
     // Afterwards, because a fork makes the pages of the stack copy on write.
     prepare::touch_program();
     for case in cases {
-        iteration::sample(case.strategy, target, &case.plan).unwrap();
+        iteration::sample(case.strategy, &targets.of(&case.plan.workload), &case.plan).unwrap();
     }
     let (records, trace) = program.finish(tracer, cases.len(), false);
     assert!(trace.complete, "{:?}", trace.problems);
@@ -207,10 +226,14 @@ fn main() -> ExitCode {
 fn every_run_holds_what_it_declares() {
     let scratch = Filesystem::scratch();
     let file = common::data_file(scratch.folder(), TOTAL_BYTES);
-    let target = Target::open(&file, Direction::Write, false).unwrap();
-    CacheState::Warm.establish(&target, TOTAL_BYTES).unwrap();
-    let cases = cases(&target);
-    let records = run_all(&target, &cases);
+    let both = synced_files(ALL[0], false, LIMITS).plan.workload;
+    for path in targets::paths(&file, &both) {
+        std::fs::copy(&file, path).unwrap();
+    }
+    let targets = Targets::open(&file, &both, false).unwrap();
+    targets.iter().for_each(|target| CacheState::Warm.establish(target, TOTAL_BYTES).unwrap());
+    let cases = cases(targets.first());
+    let records = run_all(&targets, &cases);
     let found: Vec<String> =
         cases.iter().zip(&records).flat_map(|(case, record)| faults_found(case, record)).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));

@@ -13,12 +13,10 @@ use crate::cli::{self, AbArgs, RunArgs};
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
-use crate::engine::extents;
 use crate::engine::interrupt::{self, Deadline};
-use crate::engine::iteration::{Iteration, Sample};
+use crate::engine::iteration::Sample;
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
-use crate::engine::target::Target;
 use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::random::Random;
@@ -55,7 +53,7 @@ pub(crate) fn run(
     prepare::touch_program();
     let outcome = pairs(&mut old, &mut new, args, &mut comparison.pairs);
     let outcome = outcome.and_then(|()| old.finish()).and_then(|()| new.finish());
-    let resized = [&old, &new].into_iter().find_map(|side| prepared::resized_warning(&side.target));
+    let resized = [&old, &new].into_iter().find_map(|side| side.prepared.resized_warning());
     comparison.warnings.extend(resized);
     comparison.warnings.extend([old.evidence(), new.evidence()].concat());
     judge_pairs(comparison, &new.configuration);
@@ -146,7 +144,6 @@ impl Setting {
 struct Side {
     name: String,
     prepared: Prepared,
-    target: Target,
     total_is_given: bool,
     configuration: BenchmarkConfiguration,
     /// Number of samples that did not start in the requested cache state.
@@ -164,13 +161,13 @@ impl Side {
     fn new(setting: Setting) -> Result<Side, Error> {
         let Setting { name, request, total_is_given } = setting;
         let cpu = affinity::pin(request.workload.cpu)?;
-        prepared::make_missing_file(&request)?;
-        let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
-        target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
-        let prepared = Prepared::new(request, &target, cpu)?;
+        prepared::make_missing_files(&request)?;
+        let targets = request.open_targets()?;
+        let prepared = Prepared::new(request, targets, cpu)?;
+        prepared.check_hold()?;
         let mut configuration = prepared::configuration(&prepared.request, Vec::new(), false);
-        configuration.target = Some(TargetRecord::from(&target));
-        Ok(Side { name, prepared, target, total_is_given, configuration, cache_missed: 0, samples: 0 })
+        configuration.target = Some(TargetRecord::from(prepared.targets.first()));
+        Ok(Side { name, prepared, total_is_given, configuration, cache_missed: 0, samples: 0 })
     }
 
     /// Bytes that a sample of [`LONGEST_SAMPLE`] moves: a power of two of blocks.
@@ -188,10 +185,8 @@ impl Side {
     }
 
     fn set_total(&mut self, total_bytes: u64) -> Result<(), Error> {
-        let workload = Workload { total_bytes, ..self.prepared.request.workload };
-        let request = Request { workload, ..self.prepared.request.clone() };
-        self.prepared = Prepared::new(request, &self.target, self.prepared.cpu)?;
-        let Workload { total_bytes, .. } = self.prepared.request.workload;
+        self.prepared = self.prepared.with_total(total_bytes)?;
+        let workload = self.prepared.request.workload;
         (self.configuration.totalsize, self.configuration.requested.total_bytes) = (total_bytes, total_bytes);
         self.configuration.blockcount = workload.blocks();
         Ok(())
@@ -199,8 +194,7 @@ impl Side {
 
     /// Warnings that are known before the first sample.
     fn warnings(&mut self) -> Vec<Warning> {
-        let unstored = extents::unstored(&self.target, self.prepared.request.file_bytes());
-        prepared::describe_extents(&mut self.configuration, unstored);
+        prepared::describe_extents(&mut self.configuration, self.prepared.unstored());
         let shared_cpu = prepared::shared_cpu_warning(&self.prepared.request.workload);
         let warnings = self.prepared.warnings(&self.configuration).into_iter().chain(shared_cpu);
         self.named(warnings.collect())
@@ -220,14 +214,13 @@ impl Side {
     }
 
     fn finish(&self) -> Result<(), Error> {
-        self.prepared.plan.finish(&self.target)
+        self.prepared.finish()
     }
 
     /// Measures one sample on the CPU of this setting.
     fn sample(&mut self) -> Result<SampleRecord, Error> {
         affinity::pin(self.prepared.request.workload.cpu)?;
-        let Prepared { request, plan, .. } = &self.prepared;
-        let iteration = Iteration::open(request.strategy, &self.target, plan, &mut BufferPool::default())?;
+        let iteration = self.prepared.open(&mut BufferPool::default())?;
         let effective = iteration.effective();
         self.configuration.granted.get_or_insert_with(|| self.prepared.granted(effective));
         let sample: Sample = iteration.measure()?;

@@ -1,5 +1,6 @@
 //! A request that is checked against its target. Every command that measures starts with this check.
 
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::request::Request;
@@ -9,21 +10,24 @@ use crate::engine::cache::CacheState;
 use crate::engine::create;
 use crate::engine::extents::Unstored;
 use crate::engine::inode::folder_of;
-use crate::engine::iteration::Plan;
+use crate::engine::iteration::{Iteration, Plan};
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Effective;
 use crate::engine::support::{Limits, Support};
 use crate::engine::target::Target;
+use crate::engine::targets::Targets;
 use crate::engine::workload::{PageState, Workload};
 use crate::error::Error;
 use crate::host;
 use crate::report::document::{BenchmarkConfiguration, Granted, SchemaVersion, Warning, WarningKind};
 
-/// A run that the strategy supports on its target.
+/// A run that the strategy supports on its targets.
 pub(crate) struct Prepared {
     /// The request.
     pub(crate) request: Request,
-    /// The limits of the strategy on this target.
+    /// The targets.
+    pub(crate) targets: Targets,
+    /// The limits of the strategy on these targets.
     pub(crate) limits: Limits,
     /// The plan of each iteration.
     pub(crate) plan: Plan,
@@ -32,16 +36,65 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Checks that the strategy supports the request, and plans the iterations.
+    /// Checks that the strategy supports the request on its targets, and plans the iterations.
     ///
     /// # Errors
     /// The refusal of the strategy, or a usage error for a buffer size that O_DIRECT does not allow.
-    pub(crate) fn new(request: Request, target: &Target, cpu: Option<usize>) -> Result<Prepared, Error> {
-        let limits = probe(&request, target)?;
+    pub(crate) fn new(request: Request, targets: Targets, cpu: Option<usize>) -> Result<Prepared, Error> {
+        let mut limits = probe(&request, targets.first())?;
+        for other in targets.iter().skip(1) {
+            let own = probe(&request, other)?;
+            if own.memory_align_bytes() > limits.memory_align_bytes() {
+                limits = own;
+            }
+        }
         check_order(&request.workload)?;
         let mut plan = Plan::new(request.workload, &limits);
         (plan.preparation, plan.usage) = (request.preparation, request.usage);
-        Ok(Prepared { request, limits, plan, cpu })
+        Ok(Prepared { request, targets, limits, plan, cpu })
+    }
+
+    /// The same run with another total.
+    ///
+    /// # Errors
+    /// Those of [`Prepared::new`].
+    pub(crate) fn with_total(&self, total_bytes: u64) -> Result<Prepared, Error> {
+        let workload = Workload { total_bytes, ..self.request.workload };
+        Prepared::new(Request { workload, ..self.request.clone() }, self.targets.clone(), self.cpu)
+    }
+
+    /// Checks that the targets hold the bytes of the run.
+    ///
+    /// # Errors
+    /// A file is too short.
+    pub(crate) fn check_hold(&self) -> Result<(), Error> {
+        self.targets.check_hold(&self.request.workload, &self.request.strategy.info().properties)
+    }
+
+    /// Opens the files of the next iteration.
+    ///
+    /// # Errors
+    /// Those of [`Iteration::open`].
+    pub(crate) fn open(&self, pool: &mut BufferPool) -> Result<Iteration<'_>, Error> {
+        Iteration::open(self.request.strategy, &self.targets, &self.plan, pool)
+    }
+
+    /// Ends the run after its last iteration.
+    ///
+    /// # Errors
+    /// Those of [`Plan::finish`].
+    pub(crate) fn finish(&self) -> Result<(), Error> {
+        self.plan.finish(&self.targets)
+    }
+
+    /// Bytes of the range that are not stored in the files.
+    pub(crate) fn unstored(&self) -> Option<Unstored> {
+        self.targets.unstored(&self.request.workload, &self.request.strategy.info().properties)
+    }
+
+    /// The warning that the size of a file changed during the run, if one did.
+    pub(crate) fn resized_warning(&self) -> Option<Warning> {
+        self.targets.iter().find_map(resized_warning)
     }
 
     /// The granted settings, for a document.
@@ -82,7 +135,9 @@ impl Prepared {
 /// Linux 6.18). No system call reports this, so the warning depends on the filesystem.
 pub(crate) fn buffered_writes_warning(request: &Request) -> Option<Warning> {
     let Workload { direct, direction, .. } = request.workload;
-    let on_btrfs = || host::filesystem(&request.path).is_some_and(|filesystem| filesystem.kind == "btrfs");
+    let is_btrfs =
+        |path: &PathBuf| host::filesystem(path).is_some_and(|filesystem| filesystem.kind == "btrfs");
+    let on_btrfs = || request.paths().iter().any(is_btrfs);
     let buffered = direct && direction == Direction::Write && on_btrfs();
     buffered.then(|| {
         let message = format!(
@@ -95,7 +150,7 @@ pub(crate) fn buffered_writes_warning(request: &Request) -> Option<Warning> {
 }
 
 /// The warning that the size of the file changed during the run, if it did.
-pub(crate) fn resized_warning(target: &Target) -> Option<Warning> {
+fn resized_warning(target: &Target) -> Option<Warning> {
     let (before, now) = (target.size_bytes()?, target.size_bytes_now()?);
     let path = target.path().display();
     let message =
@@ -160,23 +215,30 @@ pub(crate) fn describe_extents(configuration: &mut BenchmarkConfiguration, unsto
     configuration.unwritten_bytes = unstored.and_then(|unstored| unstored.unwritten_bytes);
 }
 
-/// Creates the file with `--create` if it is missing and the strategy can use it. Returns true if the file
-/// was created.
+/// Creates the files with `--create` that are missing, if the strategy can use them. Returns true if one was
+/// created.
 ///
 /// # Errors
 /// The errors of creating a file, and the refusal of the strategy.
-pub(crate) fn make_missing_file(request: &Request) -> Result<bool, Error> {
-    if !request.create_missing || request.path.exists() {
-        return Ok(false);
+pub(crate) fn make_missing_files(request: &Request) -> Result<bool, Error> {
+    let mut created = false;
+    for (path, bytes) in request.paths().iter().zip(request.workload.per_file()) {
+        if request.create_missing && !path.exists() {
+            created |= make_file(request, path, request.file_size_bytes.unwrap_or(bytes))?;
+        }
     }
+    Ok(created)
+}
+
+fn make_file(request: &Request, path: &Path, file_bytes: u64) -> Result<bool, Error> {
     check_memory(&request.workload)?;
     // The strategy is probed with an unnamed file in the same folder, so that a refusal leaves no file
     // behind. Some filesystems do not support O_TMPFILE; there, the strategy is probed after the file is
     // created.
-    if let Ok(unnamed) = Target::scratch(folder_of(&request.path)) {
+    if let Ok(unnamed) = Target::scratch(folder_of(path)) {
         probe(request, &unnamed)?;
     }
-    create::if_missing(&request.path, request.file_size_bytes.unwrap_or(request.workload.total_bytes))
+    create::if_missing(path, file_bytes)
 }
 
 /// Checks that memory for one block is available, by mapping and unmapping it.

@@ -7,7 +7,8 @@ use crate::cli::{DEFAULT_STRATEGY, RunArgs, WorkloadArgs};
 use crate::engine::operation::{Direction, Mode};
 use crate::engine::prepare::Preparation;
 use crate::engine::strategy::{DirectIo, Mechanism, Strategy};
-use crate::engine::workload::{OpenSync, Workload};
+use crate::engine::targets::{self, Targets, common_path};
+use crate::engine::workload::{Files, OpenSync, Workload};
 use crate::error::Error;
 use crate::job::RunJob;
 use crate::report::document::BenchmarkConfiguration;
@@ -151,6 +152,9 @@ impl Request {
             ));
         }
         self.check_writes()?;
+        if self.workload.files == Files::PerThread && self.mode == Mode::Create {
+            return usage("--files per-thread: -c creates one file; use --create -w".to_owned());
+        }
         if self.create_missing && matches!(self.mode, Mode::Create | Mode::Describe) {
             return usage("--create needs -r or -w".to_owned());
         }
@@ -210,23 +214,33 @@ impl Request {
         Ok(())
     }
 
-    /// Bytes that the file must hold.
-    pub(crate) fn file_bytes(&self) -> u64 {
-        self.strategy.info().properties.file_bytes(self.workload.total_bytes)
+    /// The paths that the run measures.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        targets::paths(&self.path, &self.workload)
+    }
+
+    /// Opens what the run measures.
+    ///
+    /// # Errors
+    /// Those of [`Targets::open`].
+    pub(crate) fn open_targets(&self) -> Result<Targets, Error> {
+        Targets::open(&self.path, &self.workload, self.allow_device_write)
     }
 }
 
-/// The path of the measured file: absolute, if the result has it.
+/// The path of the run: absolute, if the result has it.
 pub(crate) fn measured_path(configuration: &BenchmarkConfiguration) -> PathBuf {
-    let target = configuration.target.as_ref();
-    PathBuf::from(target.map_or(&configuration.path, |target| &target.absolute_path))
+    match &configuration.target {
+        Some(target) => common_path(Path::new(&target.absolute_path), configuration.requested.files),
+        None => PathBuf::from(&configuration.path),
+    }
 }
 
 impl WorkloadArgs {
     /// `workload` with these options.
     pub(crate) fn apply_to(&self, workload: Workload) -> Workload {
-        let WorkloadArgs { direct, noatime, sync, iodepth, batch, threads, cpu, .. } = *self;
-        Workload { direct, noatime, sync, iodepth, batch, threads, cpu, ..workload }
+        let WorkloadArgs { direct, noatime, sync, iodepth, batch, threads, files, cpu, .. } = *self;
+        Workload { direct, noatime, sync, iodepth, batch, threads, files, cpu, ..workload }
     }
 }
 

@@ -10,6 +10,7 @@ use super::sweep::{Settings, SweepPlan, Totals, floor};
 use crate::cli::RerunArgs;
 use crate::engine::inode::Inode;
 use crate::engine::operation::Direction;
+use crate::engine::targets;
 use crate::error::Error;
 use crate::report::comparison::{Comparison, compare};
 use crate::report::document::BenchmarkConfiguration;
@@ -99,7 +100,8 @@ fn check_writing(configuration: &BenchmarkConfiguration, args: &RerunArgs) -> Re
     if args.write_mode && !writes {
         return Err(Error::usage("-w: the result is of reading; leave it out"));
     }
-    let now = Inode::named(&path).map(|inode| inode.number);
+    let first = &targets::paths(&path, &configuration.requested)[0];
+    let now = Inode::named(first).map(|inode| inode.number);
     match configuration.target.as_ref().map(|target| target.inode) {
         Some(measured) if writes && now.is_some_and(|now| now != measured) => Err(Error::usage(format!(
             "{path_shown} is not the file that was measured (inode {measured}); run sweep -w again instead"

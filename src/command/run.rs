@@ -10,11 +10,9 @@ use crate::engine::bracket::Elapsed;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::create::DataFile;
-use crate::engine::extents;
 use crate::engine::iteration::{Iteration, Sample};
 use crate::engine::operation::Mode;
 use crate::engine::prepare;
-use crate::engine::target::Target;
 use crate::error::{Error, ErrorKind};
 use crate::host;
 use crate::report::document::{Document, SampleRecord, TargetRecord, Warning, WarningKind};
@@ -51,22 +49,23 @@ fn measure(
     document: &mut Option<Document>,
     output: &Output,
 ) -> Result<ExitCode, Error> {
-    let created = prepared::make_missing_file(&request)?;
-    let target = Target::open(&request.path, request.workload.direction, request.allow_device_write)?;
+    let created = prepared::make_missing_files(&request)?;
+    let targets = request.open_targets()?;
+    let prepared = Prepared::new(request, targets, cpu)?;
     let creates = file.is_some();
     if !creates {
-        target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
+        prepared.check_hold()?;
     }
-    let prepared = Prepared::new(request, &target, cpu)?;
+    let target = prepared.targets.first();
     prepare::touch_program();
 
     let document = document.insert(Document::default());
-    let unstored = if creates { None } else { extents::unstored(&target, prepared.request.file_bytes()) };
+    let unstored = if creates { None } else { prepared.unstored() };
     let former_bytes = file.as_ref().and_then(|file| file.former_bytes());
     let created = created || (creates && former_bytes.is_none());
     let mut configuration = prepared::configuration(&prepared.request, argv, created);
     configuration.truncated_bytes = former_bytes;
-    configuration.target = Some(TargetRecord::from(&target));
+    configuration.target = Some(TargetRecord::from(target));
     configuration.offsets_digest = prepared.plan.offsets_digest.map(|digest| format!("{digest:016x}"));
     prepared::describe_extents(&mut configuration, unstored);
     let warnings = prepared
@@ -81,7 +80,7 @@ fn measure(
     // the calls after the closing bracket.
     document.conditions_before = output.is_verbose().then(host::conditions);
     document.benchmark_configuration = Some(configuration);
-    let mut benchmark = Benchmark { prepared: &prepared, target: &target, document, output };
+    let mut benchmark = Benchmark { prepared: &prepared, document, output };
     let outcome = match (prepared.request.mode, file) {
         (Mode::Describe, _) => output.begin(benchmark.document),
         (_, Some(file)) => benchmark.create_file(file),
@@ -94,7 +93,6 @@ fn measure(
 /// A run that has passed all checks.
 struct Benchmark<'a> {
     prepared: &'a Prepared,
-    target: &'a Target,
     document: &'a mut Document,
     output: &'a Output,
 }
@@ -105,15 +103,15 @@ impl Benchmark<'_> {
         let outcome = self.iterate(|| Ok(()));
         // Any other error says what became of the file.
         let ended = outcome.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Interrupted);
-        if let Some(warning) = prepared::resized_warning(self.target).filter(|_| ended) {
+        if let Some(warning) = self.prepared.resized_warning().filter(|_| ended) {
             self.output.warn(&mut self.document.warnings, warning);
         }
-        outcome.and_then(|()| self.prepared.plan.finish(self.target))
+        outcome.and_then(|()| self.prepared.finish())
     }
 
     /// All iterations, each after `before`.
     fn iterate(&mut self, mut before: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
-        let Prepared { request, plan, .. } = self.prepared;
+        let Prepared { request, .. } = self.prepared;
         let (mut number, mut first_ns, mut spent_ns) = (0, None, 0);
         // By the clock of the brackets. Another reading could be a system call, which tracers take for a
         // bracket.
@@ -124,7 +122,7 @@ impl Benchmark<'_> {
         while goes_on(number, spent_ns) {
             before()?;
             let mut pool = BufferPool::default();
-            let iteration = Iteration::open(request.strategy, self.target, plan, &mut pool)?;
+            let iteration = self.prepared.open(&mut pool)?;
             if number == 0 {
                 self.begin(&iteration)?;
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -73,7 +73,7 @@ fn print_script(args: &TraceArgs, benchmark: &RunArgs, context: &Context) -> Res
 fn program(args: &TraceArgs, request: &Request) -> Result<Program, Error> {
     match &args.script {
         Some(path) => Program::own(args.with, path),
-        None => Program::showing(args.with, shown_parts(args, request), &watched(&request.path)),
+        None => Program::showing(args.with, shown_parts(args, request), &watched(&request.paths())),
     }
 }
 
@@ -202,9 +202,10 @@ fn shown_parts(args: &TraceArgs, request: &Request) -> BTreeSet<Show> {
     }
 }
 
-/// This process, and the disks that store the file.
-fn watched(path: &Path) -> Watched {
-    let names = host::configuration(Some(path)).storage.device_disks.unwrap_or_default();
+/// This process, and the disks that store the files.
+fn watched(paths: &[PathBuf]) -> Watched {
+    let disks = |path: &PathBuf| host::configuration(Some(path)).storage.device_disks.unwrap_or_default();
+    let names: BTreeSet<String> = paths.iter().flat_map(disks).collect();
     let number = |name: &String| {
         let device = std::fs::metadata(Path::new("/dev").join(name)).ok()?.rdev();
         Some((libc::major(device) as u64, libc::minor(device) as u64))

@@ -15,6 +15,18 @@ pub struct Unstored {
     pub unwritten_bytes: Option<u64>,
 }
 
+impl Unstored {
+    /// The sum of both.
+    #[must_use]
+    pub fn plus(self, other: Unstored) -> Unstored {
+        let unwritten = self.unwritten_bytes.zip(other.unwritten_bytes);
+        Unstored {
+            hole_bytes: self.hole_bytes + other.hole_bytes,
+            unwritten_bytes: unwritten.map(|(one, other)| one + other),
+        }
+    }
+}
+
 /// Examines the first `total_bytes` bytes of a regular file. `None` for devices, and if the filesystem does
 /// not report extents.
 pub fn unstored(target: &Target, total_bytes: u64) -> Option<Unstored> {
@@ -43,6 +55,18 @@ fn hole_bytes(target: &Target, end: i64) -> Option<u64> {
         position = if data < end { lseek(target.control(), data, Whence::SeekHole).ok()? } else { end };
     }
     u64::try_from(holes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Unstored;
+
+    #[test]
+    fn what_is_unknown_of_one_file_is_unknown_of_both() {
+        let unstored = |hole_bytes, unwritten_bytes| Unstored { hole_bytes, unwritten_bytes };
+        assert_eq!(unstored(1, Some(2)).plus(unstored(3, Some(4))), unstored(4, Some(6)));
+        assert_eq!(unstored(1, Some(2)).plus(unstored(3, None)), unstored(4, None));
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -10,17 +10,18 @@ use super::buffer::{Buffer, BufferPool};
 use super::cache::CacheState;
 use super::interrupt;
 use super::observer::{Recorded, Recording};
+use super::offsets::{self, Offsets};
 use super::operation::{Direction, Tally};
 use super::prepare::Preparation;
-use super::residency;
 use super::schedule::Schedule;
 use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
 use super::support::Limits;
 use super::target::Target;
+use super::targets::{self, Targets};
 use super::team::{Assignment, Team, WorkerPart};
 use super::usage::Usage;
 use super::usdt;
-use super::workload::Workload;
+use super::workload::{Files, Workload};
 use crate::error::{Error, Failure, Fault};
 
 /// Plan of every iteration of a run: a workload within its limits, and the work around it.
@@ -51,10 +52,11 @@ impl Plan {
         let Workload { total_bytes, block_bytes, threads, .. } = workload;
         assert!(total_bytes.is_multiple_of(block_bytes), "the total is a multiple of the block size");
         assert!(u64::from(threads) <= workload.blocks(), "every worker has a block");
-        let schedule = Schedule::of(&workload);
+        let shares: Vec<Arc<Schedule>> = Schedule::shares(&workload).into_iter().map(Arc::new).collect();
+        let offsets: Vec<&Offsets> = shares.iter().map(|share| &share.offsets).collect();
         Plan {
-            offsets_digest: schedule.offsets.digest(),
-            shares: schedule.split(threads).into_iter().map(Arc::new).collect(),
+            offsets_digest: offsets::digest(&offsets),
+            shares,
             // A choice that is not allowed is refused when the process is pinned.
             cpus: affinity::cpus(workload.cpu).unwrap_or_default(),
             workload: workload.within(limits),
@@ -69,10 +71,19 @@ impl Plan {
         self.cpus.get(worker % self.cpus.len().max(1)).copied()
     }
 
+    /// The workload for which a worker opens its session: with a file of its own, only its share.
+    fn workload_of(&self, worker: usize) -> Workload {
+        let share = || self.workload.shares().nth(worker);
+        let own = (self.workload.files == Files::PerThread).then(share).flatten();
+        own.unwrap_or(self.workload)
+    }
+
     /// The work of a worker.
-    fn assignment(&self, worker: usize) -> Assignment {
+    fn assignment(&self, worker: usize, targets: &Targets) -> Assignment {
         Assignment {
             workload: self.workload,
+            target: targets.of_worker(worker).clone(),
+            opened: self.workload_of(worker),
             number: worker as u32,
             schedule: Arc::clone(&self.shares[worker]),
             cpu: self.cpu(worker),
@@ -90,8 +101,9 @@ impl Plan {
     ///
     /// # Errors
     /// An I/O error of writing out what the last sample wrote.
-    pub fn finish(&self, target: &Target) -> Result<(), Error> {
-        self.preparation.finish(target, self.workload.direction)
+    pub fn finish(&self, targets: &Targets) -> Result<(), Error> {
+        let mut targets = targets.iter();
+        targets.try_for_each(|target| self.preparation.finish(target, self.workload.direction))
     }
 }
 
@@ -144,7 +156,7 @@ pub struct Iteration<'a> {
     /// The other workers.
     team: Option<Team>,
     strategy: &'static dyn Strategy,
-    target: &'a Target,
+    targets: &'a Targets,
     plan: &'a Plan,
 }
 
@@ -155,20 +167,22 @@ impl<'a> Iteration<'a> {
     /// A system error for the buffer, those of [`Strategy::open`], and an interruption after a signal.
     pub fn open(
         strategy: &'static dyn Strategy,
-        target: &'a Target,
+        targets: &'a Targets,
         plan: &'a Plan,
         pool: &mut BufferPool,
     ) -> Result<Iteration<'a>, Error> {
         interrupt::check()?;
         let workload = &plan.workload;
         let buffer = pool.buffer(workload, plan.memory_align_bytes)?;
-        let session = strategy.open(&OpenSpec { target, workload, first_bytes: 0, buffer: &buffer })?;
+        let (target, opened) = (targets.first(), plan.workload_of(0));
+        let spec = OpenSpec { target, workload: &opened, first_bytes: 0, buffer: &buffer };
+        let session = strategy.open(&spec)?;
         let others = 1..plan.shares.len();
         let team = (!others.is_empty()).then(|| {
             let pools = others.clone().map(|worker| pool.of_worker(worker)).collect();
-            Team::open(strategy, target, others.map(|worker| plan.assignment(worker)).collect(), pools)
+            Team::open(strategy, others.map(|worker| plan.assignment(worker, targets)).collect(), pools)
         });
-        Ok(Iteration { session, buffer, team: team.transpose()?, strategy, target, plan })
+        Ok(Iteration { session, buffer, team: team.transpose()?, strategy, targets, plan })
     }
 
     /// The granted settings.
@@ -184,10 +198,10 @@ impl<'a> Iteration<'a> {
     pub fn measure(mut self) -> Result<Sample, Error> {
         let Plan { workload, preparation, usage, shares, .. } = self.plan;
         let Workload { direction, block_bytes, total_bytes, .. } = *workload;
-        let (info, target) = (self.strategy.info(), self.target);
-        let file_bytes = info.properties.file_bytes(total_bytes);
-        preparation.carry_out(target, file_bytes)?;
-        let resident_fraction_before = residency::fraction(target, file_bytes);
+        let info = self.strategy.info();
+        let ranges = self.targets.with_bytes(workload, &info.properties);
+        preparation.carry_out(&ranges)?;
+        let resident_fraction_before = targets::resident_fraction(&ranges);
         let (buffer, tally, recording) = (&self.buffer, Tally::default(), Recording::of(workload, 0)?);
         let mut pass = Pass { schedule: &shares[0], buffer, tally, recording };
         if let Some(team) = &self.team {
@@ -197,25 +211,26 @@ impl<'a> Iteration<'a> {
         usdt::sample_start(number, info.name, block_bytes);
         let usage_before = self.plan.counts().then(|| Usage::before_pass(*usage));
         let session = self.session.as_mut();
-        let (Enclosed { elapsed, outcome }, workers) = match self.team {
-            None => (enclose(session, &mut pass, workload.sync), Vec::new()),
-            Some(team) => team.enclose(session, self.plan.cpu(0), &mut pass, workload.sync),
+        let target = self.targets.first();
+        let (elapsed, outcome, workers) = match self.team {
+            None => {
+                let Enclosed { elapsed, outcome } = enclose(session, &mut pass, workload.sync);
+                (elapsed, outcome.map_err(|failure| failed(target, failure)), Vec::new())
+            }
+            Some(team) => team.enclose(session, target, self.plan.cpu(0), &mut pass, workload),
         };
         let used =
             usage_before.map(|before| Usage::after_pass(*usage).since(before).within(elapsed.total_ns));
         usdt::sample_end(number, elapsed.total_ns);
         let Pass { tally, recording, .. } = pass;
-        outcome.and_then(|()| verify(workload, tally)).map_err(|failure| match failure.fault {
-            Fault::Interrupted => interrupt::error(),
-            _ => Error::io(target.path(), failure),
-        })?;
-        target.check_after_pass(file_bytes, block_bytes)?;
+        outcome.and_then(|()| verify(workload, tally).map_err(|failure| failed(target, failure)))?;
+        ranges.iter().try_for_each(|(target, bytes)| target.check_after_pass(*bytes, block_bytes))?;
         let reads = direction == Direction::Read && info.properties.performs_io;
         let device_read_bytes = used.filter(|_| reads).map(|used| used.device_read_bytes());
         // O_DIRECT reads from the device in any cache state.
         let expected = preparation.cache == CacheState::Cold || !workload.direct;
         let from_device =
-            device_read_bytes.filter(|_| expected).map(|bytes| bytes as f64 / file_bytes as f64);
+            device_read_bytes.filter(|_| expected).map(|bytes| bytes as f64 / total_bytes as f64);
         Ok(Sample {
             elapsed,
             tally,
@@ -223,7 +238,7 @@ impl<'a> Iteration<'a> {
             usage: used.filter(|_| *usage),
             device_read_bytes,
             resident_fraction_before,
-            resident_fraction_after: residency::fraction(target, file_bytes),
+            resident_fraction_after: targets::resident_fraction(&ranges),
             workload: *workload,
             cache_reached: preparation.cache.reached(resident_fraction_before, from_device),
             recorded: recording.map(|recording| recording.recorded),
@@ -232,12 +247,20 @@ impl<'a> Iteration<'a> {
     }
 }
 
+/// The error of a pass on `target`.
+pub(super) fn failed(target: &Target, failure: Failure) -> Error {
+    match failure.fault {
+        Fault::Interrupted => interrupt::error(),
+        _ => Error::io(target.path(), failure),
+    }
+}
+
 /// One iteration with a buffer of its own.
 ///
 /// # Errors
 /// Those of [`Iteration::open`] and [`Iteration::measure`].
-pub fn sample(strategy: &'static dyn Strategy, target: &Target, plan: &Plan) -> Result<Sample, Error> {
-    Iteration::open(strategy, target, plan, &mut BufferPool::default())?.measure()
+pub fn sample(strategy: &'static dyn Strategy, targets: &Targets, plan: &Plan) -> Result<Sample, Error> {
+    Iteration::open(strategy, targets, plan, &mut BufferPool::default())?.measure()
 }
 
 /// A pass that did not move every block has no bandwidth, even if the strategy reports success.

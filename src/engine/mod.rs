@@ -33,6 +33,7 @@ pub mod stamp;
 pub mod strategy;
 pub mod support;
 pub mod target;
+pub mod targets;
 pub mod team;
 mod tsc;
 pub mod usage;

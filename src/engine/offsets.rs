@@ -62,18 +62,6 @@ impl Offsets {
         Offsets::Listed(offsets)
     }
 
-    /// A number that two lists have in common only if they are the same offsets in the same order: the
-    /// finalizer of SplitMix64 over each offset and what came before. `None` for blocks that follow each
-    /// other.
-    pub fn digest(&self) -> Option<u64> {
-        match self {
-            Offsets::Sequential(_) => None,
-            Offsets::Listed(list) => {
-                Some(list.iter().fold(0, |digest, offset| random::mix(digest ^ offset).wrapping_add(1)))
-            }
-        }
-    }
-
     /// The shares of `workers` workers: contiguous segments, or parts of the list. The first ones get one
     /// block more if the blocks cannot be divided evenly.
     pub fn split(self, workers: u32) -> Vec<Offsets> {
@@ -116,6 +104,18 @@ impl Offsets {
     }
 }
 
+/// A number that two passes have in common only if they have the same offsets in the same order: the
+/// finalizer of SplitMix64 over each offset and what came before. `None` if the blocks follow each other.
+pub fn digest(shares: &[&Offsets]) -> Option<u64> {
+    let listed = shares.iter().filter_map(|share| match share {
+        Offsets::Sequential(_) => None,
+        Offsets::Listed(list) => Some(list),
+    });
+    let next =
+        |digest: Option<u64>, offset: &u64| Some(random::mix(digest.unwrap_or(0) ^ offset).wrapping_add(1));
+    listed.flatten().fold(None, next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,12 +144,16 @@ mod tests {
 
     #[test]
     fn a_digest_depends_on_the_offsets_and_on_their_order() {
-        let digest = |access, seed| Offsets::cover(access, 1 << 16, 16, seed).digest();
-        assert_eq!(digest(Access::Sequential, 0), None);
-        assert_eq!(digest(Access::Random, 1), digest(Access::Random, 1));
-        assert_ne!(digest(Access::Random, 1), digest(Access::Random, 2));
-        assert_ne!(Offsets::Listed(vec![0, 16]).digest(), Offsets::Listed(vec![16, 0]).digest());
-        assert_ne!(Offsets::Listed(vec![0]).digest(), Offsets::Listed(vec![0, 0]).digest());
+        let of = |access, seed| digest(&[&Offsets::cover(access, 1 << 16, 16, seed)]);
+        assert_eq!(of(Access::Sequential, 0), None);
+        assert_eq!(of(Access::Random, 1), of(Access::Random, 1));
+        assert_ne!(of(Access::Random, 1), of(Access::Random, 2));
+        let listed = |list: &[u64]| digest(&[&Offsets::Listed(list.to_vec())]);
+        assert_ne!(listed(&[0, 16]), listed(&[16, 0]));
+        assert_ne!(listed(&[0]), listed(&[0, 0]));
+        let whole = Offsets::cover(Access::Random, 1 << 16, 16, 1);
+        let shares = whole.clone().split(3);
+        assert_eq!(digest(&shares.iter().collect::<Vec<_>>()), digest(&[&whole]));
     }
 
     #[test]

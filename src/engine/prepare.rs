@@ -29,15 +29,15 @@ impl Preparation {
     /// No preparation, as with `-B`.
     pub const NONE: Preparation = Preparation { bare: true, settle_seconds: 0.0, cache: CacheState::AsIs };
 
-    /// Prepares the first `total_bytes` bytes of the target.
+    /// Prepares the first bytes of each target, as many as it comes with.
     ///
     /// # Errors
     /// An I/O error of writing out, those of [`CacheState::establish`], and an interruption after a signal.
-    pub fn carry_out(&self, target: &Target, total_bytes: u64) -> Result<(), Error> {
+    pub fn carry_out(&self, ranges: &[(&Target, u64)]) -> Result<(), Error> {
         if !self.bare {
-            write_out(target)?;
+            write_out(ranges)?;
         }
-        self.cache.establish(target, total_bytes)?;
+        ranges.iter().try_for_each(|(target, bytes)| self.cache.establish(target, *bytes))?;
         // A signal may have arrived while files were written out. The pause is skipped then.
         interrupt::check()?;
         sleep(Duration::try_from_secs_f64(self.settle_seconds).unwrap_or(Duration::MAX));
@@ -61,8 +61,9 @@ impl Preparation {
 /// systems the first call only started the writes, and the second waited for them.
 ///
 /// The kernel reports an error of writing out once per descriptor, so an error that is ignored here is lost.
-fn write_out(target: &Target) -> Result<(), Error> {
-    for _ in 0..2 {
+fn write_out(ranges: &[(&Target, u64)]) -> Result<(), Error> {
+    for (target, _) in ranges {
+        sync_control(target, "fsync before the sample")?;
         sync_control(target, "fsync before the sample")?;
     }
     for _ in 0..3 {

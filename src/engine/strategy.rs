@@ -414,8 +414,8 @@ impl<T: IoPath, L: TimedLoop<T>> Strategy for Adapter<T, L> {
     fn calls(&self, workload: &Workload) -> Vec<Call> {
         let mut calls = Vec::new();
         parts(workload, T::MECHANISM).flat_map(|part| T::calls(&part)).for_each(|call| add(&mut calls, call));
-        // The first worker syncs for all: a sync brings the whole file to the device.
-        let sync = T::SYNC_CALL.filter(|_| workload.sync).map(|name| Call::exactly(name, 1));
+        let files = workload.per_file().count() as u64;
+        let sync = T::SYNC_CALL.filter(|_| workload.sync).map(|name| Call::exactly(name, files));
         let data_syncs = T::DATA_SYNC_CALL.map(|name| data_syncs(workload, name));
         sync.into_iter().chain(data_syncs.flatten()).for_each(|call| add(&mut calls, call));
         if T::MECHANISM == Mechanism::Queue && (workload.rate.is_some() || workload.sync_every.is_some()) {

@@ -20,17 +20,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::affinity;
-use super::bracket::{self, Enclosed};
+use super::bracket::{self, Elapsed, Enclosed};
 use super::buffer::{Buffer, WorkerPool};
+use super::iteration;
 use super::observer::Recording;
 use super::operation::Tally;
 use super::prepare;
+use super::retry;
 use super::schedule::Schedule;
 use super::stamp::StampClock;
 use super::strategy::{self, Effective, OpenSpec, Pass, Session, Strategy};
 use super::target::Target;
 use super::usage;
-use super::workload::Workload;
+use super::workload::{Files, Workload};
 use crate::error::{Error, Failure, errno_of};
 
 /// Phases that the measuring thread announces, in order.
@@ -43,6 +45,8 @@ enum Phase {
     Mustering,
     /// They move their blocks.
     Running,
+    /// Each syncs its own file. Left out if they share a file, which the measuring thread syncs.
+    Syncing,
     /// The bracket is closed: they report and end.
     Over,
 }
@@ -127,6 +131,10 @@ impl Gate {
 pub(super) struct Assignment {
     /// The workload of all workers together.
     pub workload: Workload,
+    /// The file of this worker.
+    pub target: Target,
+    /// The workload on that file.
+    pub opened: Workload,
     /// Number of the worker, from 1: the measuring thread is number 0.
     pub number: u32,
     /// The operations of this worker.
@@ -164,7 +172,7 @@ pub(crate) fn skew_ns(parts: &[WorkerPart]) -> Option<f64> {
 /// Result of a worker.
 struct Report {
     cpu: Option<usize>,
-    outcome: Result<(), Failure>,
+    outcome: Result<(), Error>,
     tally: Tally,
     recording: Option<Recording>,
     times: Option<Times>,
@@ -237,7 +245,6 @@ impl Team {
     /// The first error of opening a session. The other workers have ended then.
     pub(super) fn open(
         strategy: &'static dyn Strategy,
-        target: &Target,
         assignments: Vec<Assignment>,
         pools: Vec<WorkerPool>,
     ) -> Result<Team, Error> {
@@ -245,8 +252,8 @@ impl Team {
         let mut team = Team { gate: Arc::new(Gate::new(spins)), workers: Vec::new() };
         let (sender, opened) = channel();
         for (assignment, pool) in assignments.into_iter().zip(pools) {
-            let (target, gate, sender) = (target.clone(), Arc::clone(&team.gate), sender.clone());
-            let work = move || work(strategy, &target, &assignment, &pool, &gate, sender);
+            let (gate, sender) = (Arc::clone(&team.gate), sender.clone());
+            let work = move || work(strategy, &assignment, &pool, &gate, sender);
             let worker = std::thread::Builder::new().spawn(work).map_err(|error| {
                 Error::system("starting a thread", errno_of(&error), "use fewer --threads")
             })?;
@@ -274,19 +281,22 @@ impl Team {
         self.gate.wait_for_workers(self.workers.len() as u32);
     }
 
-    /// Runs a pass of all workers between the two clock calls; `own` is the session of the measuring thread,
-    /// on `cpu`. The counts and latencies of the others are added to those of `pass`. Returns the bracket and
-    /// the part of each worker.
+    /// Runs a pass of all workers between the two clock calls; `own` is the session of the measuring thread
+    /// on `target` and `cpu`. The counts and latencies of the others are added to those of `pass`. Returns the
+    /// time of the bracket, the first error, and the part of each worker.
     pub(super) fn enclose(
         self,
         own: &mut dyn Session,
+        target: &Target,
         cpu: Option<usize>,
         pass: &mut Pass,
-        sync: bool,
-    ) -> (Enclosed, Vec<WorkerPart>) {
+        workload: &Workload,
+    ) -> (Elapsed, Result<(), Error>, Vec<WorkerPart>) {
         let watch = Stopwatch::start();
-        let mut led = Led { own, team: &self, watch };
-        let mut enclosed = bracket::enclose(&mut led, pass, sync);
+        let all_sync = workload.files == Files::PerThread;
+        let mut led = Led { own, team: &self, watch, all_sync };
+        let Enclosed { elapsed, outcome } = bracket::enclose(&mut led, pass, workload.sync);
+        let mut outcome = outcome.map_err(|failure| iteration::failed(target, failure));
         let times = led.watch.stop();
         let own = Report { cpu, outcome: Ok(()), tally: pass.tally, recording: None, times };
         let opened_ticks = times.map(|times| times.started);
@@ -299,9 +309,9 @@ impl Team {
             if let Some((recording, more)) = pass.recording.as_mut().zip(report.recording) {
                 recording.recorded.merge(&more.recorded);
             }
-            enclosed.outcome = enclosed.outcome.and(report.outcome);
+            outcome = outcome.and(report.outcome);
         }
-        (enclosed, parts)
+        (elapsed, outcome, parts)
     }
 
     /// Ends the workers after the bracket.
@@ -321,6 +331,8 @@ struct Led<'a> {
     own: &'a mut dyn Session,
     team: &'a Team,
     watch: Stopwatch,
+    /// True if each worker syncs its own file.
+    all_sync: bool,
 }
 
 impl Session for Led<'_> {
@@ -334,7 +346,14 @@ impl Session for Led<'_> {
     }
 
     fn sync(&mut self) -> Result<(), Errno> {
-        self.own.sync()
+        if self.all_sync && !self.team.gate.is_past(Phase::Syncing) {
+            self.team.gate.announce(Phase::Syncing);
+        }
+        self.own.sync()?;
+        if self.all_sync {
+            self.team.wait_for_all();
+        }
+        Ok(())
     }
 
     fn effective(&self) -> Effective {
@@ -373,13 +392,12 @@ impl Report {
 /// if there was no pass.
 fn work(
     strategy: &'static dyn Strategy,
-    target: &Target,
     assignment: &Assignment,
     pool: &WorkerPool,
     gate: &Gate,
     opened: Sender<Result<(), Error>>,
 ) -> Option<Report> {
-    let worker = Worker::open(strategy, target, assignment, pool);
+    let worker = Worker::open(strategy, assignment, pool);
     let (worker, answer) = match worker {
         Ok(worker) => (Some(worker), Ok(())),
         Err(error) => (None, Err(error)),
@@ -412,20 +430,19 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn open(
         strategy: &dyn Strategy,
-        target: &Target,
         assignment: &'a Assignment,
         pool: &WorkerPool,
     ) -> Result<Worker<'a>, Error> {
-        let Assignment { workload, number, schedule, cpu, align_bytes } = assignment;
+        let Assignment { workload, target, opened, number, schedule, cpu, align_bytes } = assignment;
         affinity::pin_to(*cpu)?;
         let buffer = pool.buffer(workload, *align_bytes)?;
         let first_bytes = schedule.offsets.first_bytes();
-        let session = strategy.open(&OpenSpec { target, workload, first_bytes, buffer: &buffer })?;
+        let session = strategy.open(&OpenSpec { target, workload: opened, first_bytes, buffer: &buffer })?;
         Ok(Worker { session, buffer, recording: Recording::of(workload, *number)?, assignment })
     }
 
     fn pass(mut self, gate: &Gate) -> Option<Report> {
-        let Assignment { schedule, cpu, .. } = self.assignment;
+        let Assignment { schedule, cpu, target, .. } = self.assignment;
         let (buffer, tally, recording) = (&self.buffer, Tally::default(), self.recording.take());
         let mut pass = Pass { schedule, buffer, tally, recording };
         prepare::touch_stack();
@@ -437,11 +454,17 @@ impl<'a> Worker<'a> {
             return None;
         }
         watch.stamp();
-        let outcome = self.session.run(&mut pass);
+        let mut outcome = self.session.run(&mut pass);
         watch.stamp();
         gate.arrive();
-        gate.wait_for(Phase::Over);
+        gate.wait_for(Phase::Syncing);
+        if !gate.is_past(Phase::Over) {
+            outcome = outcome.and_then(|()| retry::repeated(&mut pass.tally, || self.session.sync()));
+            gate.arrive();
+            gate.wait_for(Phase::Over);
+        }
         let times = watch.stop();
+        let outcome = outcome.map_err(|failure| iteration::failed(target, failure));
         let Pass { tally, recording, .. } = pass;
         Some(Report { cpu: *cpu, outcome, tally, recording, times })
     }

@@ -73,6 +73,22 @@ pub struct Workload {
     /// I/Os per second of all workers together (--rate); null for as fast as possible.
     #[serde(default)]
     pub rate: Option<u64>,
+    /// Files of the workers (--files).
+    #[serde(default)]
+    pub files: Files,
+}
+
+/// Files of the workers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "kebab-case")]
+pub enum Files {
+    /// All workers use the same file.
+    #[default]
+    Shared,
+    /// Each worker has a file of its own, with its share of the total from offset 0: `path.0`, `path.1` and so
+    /// on.
+    PerThread,
 }
 
 /// Flags of open(2) that make each write synchronous.
@@ -115,6 +131,7 @@ impl Workload {
             sync_every: None,
             open_sync: OpenSync::None,
             rate: None,
+            files: Files::Shared,
         }
     }
 
@@ -172,6 +189,15 @@ impl Workload {
             threads: 1,
             ..self
         })
+    }
+
+    /// Bytes of the total in each file.
+    pub fn per_file(&self) -> impl Iterator<Item = u64> {
+        let (whole, own) = match self.files {
+            Files::Shared => (Some(self.total_bytes), 0),
+            Files::PerThread => (None, self.threads as usize),
+        };
+        whole.into_iter().chain(self.shares().take(own).map(|share| share.total_bytes))
     }
 
     /// Operations in flight of a worker; 1 until [`Workload::within`] has settled it.

@@ -129,10 +129,10 @@ fn write_cut(subject: &Subject, shape: Shape) -> Result<(), String> {
 fn whole_run_cut(subject: &Subject, left_bytes: u64) -> Result<(), String> {
     let shape = Shape::plain(BLOCK_BYTES, BLOCKS);
     let file = DataFile::new(subject.folder, shape.file_bytes())?;
-    let target = file.target(Direction::Read)?;
+    let targets = file.target(Direction::Read)?.into();
     let plan = Plan::new(shape.workload(Direction::Read, subject.direct), &subject.limits);
     let mut pool = BufferPool::default();
-    let iteration = Iteration::open(subject.strategy, &target, &plan, &mut pool);
+    let iteration = Iteration::open(subject.strategy, &targets, &plan, &mut pool);
     let iteration = iteration.map_err(|error| error.to_string())?;
     file.truncate(left_bytes)?;
     let Err(error) = iteration.measure() else { return Err("the run succeeded".to_owned()) };

@@ -11,7 +11,7 @@ use crate::program::{run, shown};
 use crate::sandbox::NAMES;
 
 /// Flags, each with a kind of value (an empty one has none) and the commands that take it.
-const FLAGS: [(&str, &str, &str); 55] = [
+const FLAGS: [(&str, &str, &str); 56] = [
     ("-r", "", "run sweep"),
     ("-w", "", "run sweep rerun"),
     ("-c", "", "run"),
@@ -48,6 +48,7 @@ const FLAGS: [(&str, &str, &str); 55] = [
     ("--wide", "", "sweep"),
     ("--latency", "", "run ab"),
     ("--threads", "threads", "run sweep ab"),
+    ("--files", "files", "run sweep ab"),
     ("--rate", "rate", "run ab"),
     ("--for", "duration", "run"),
     ("--mix", "percent", "run ab"),
@@ -149,6 +150,7 @@ fn values(kind: &str) -> &'static [&'static str] {
         ],
         "cpu" => &["0", "1", "none", "0-1", "0,1", "99999", "-1", "0-", "1,,0", "default"],
         "threads" => &["1", "2", "3", "16", "0", "-1", "1025", "x", "1.5"],
+        "files" => &["per-thread", "shared", "own", ""],
         "rate" => &["1000000", "1000", "18446744073709551615", "1", "0", "-1", "x", "1e6", ""],
         "percent" => &["70", "0", "100", "50%", "101", "-1", "x", "", "1.5"],
         "open-sync" => &["dsync", "sync", "none", "bogus", "", "x"],

@@ -395,13 +395,14 @@ const LIMITS: Limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes
 #[test]
 fn a_pass_that_succeeds_without_every_block_is_an_error() {
     let scratch = Filesystem::scratch();
-    let target = Target::open(&common::data_file(scratch.folder(), 1), Direction::Read, false).unwrap();
+    let file = common::data_file(scratch.folder(), 1);
+    let targets = Target::open(&file, Direction::Read, false).unwrap().into();
     let plan = Plan::new(Workload::new(Direction::Read, BLOCK_BYTES, 5 * BLOCK_BYTES), &LIMITS);
-    let error = iteration::sample(&Early, &target, &plan).unwrap_err();
+    let error = iteration::sample(&Early, &targets, &plan).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Io, "{error}");
     assert_eq!(error.failure().unwrap().fault, Fault::Incomplete { io_count: 3, blocks: 5 });
     assert_eq!(
-        iteration::sample(const { &blocking::<FakeCall>() }, &target, &plan).unwrap().tally.io_count,
+        iteration::sample(const { &blocking::<FakeCall>() }, &targets, &plan).unwrap().tally.io_count,
         5
     );
 }

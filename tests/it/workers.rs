@@ -1,11 +1,13 @@
 //! `--threads`: several workers share a pass.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use crate::common::{
     Filesystem, data_file, document, finish, iobench, own_cpu, pattern, samples, strategies,
 };
-use crate::refusal::{IO, MIB, USAGE, bench, refused};
+use crate::refusal::{IO, MIB, OPEN, SHORT, USAGE, bench, refused};
 
 /// Bytes of the pattern that a buffer holds: the first of a block, whatever its slot.
 const BLOCK_BYTES: usize = 4096;
@@ -138,4 +140,84 @@ fn latencies_of_all_workers_are_merged() {
         let document = document(&args, &file);
         assert_eq!(samples(&document)[0]["latency_ns"]["count"], 256, "{strategy}");
     }
+}
+
+/// The files of three workers, each with its share of `total_bytes` bytes.
+fn own_files(file: &Path) -> Vec<PathBuf> {
+    (0..3).map(|worker| PathBuf::from(format!("{}.{worker}", file.display()))).collect()
+}
+
+#[test]
+fn with_a_file_per_thread_each_worker_covers_its_own() {
+    own_cpu::use_all();
+    let scratch = Filesystem::scratch();
+    let file = scratch.folder().join("own");
+    let files = own_files(&file);
+    let sizes = [86 * 4096, 85 * 4096, 85 * 4096];
+    for strategy in strategies() {
+        for access in ["sequential", "random"].into_iter().take(1 + usize::from(strategy != "readwrite")) {
+            let args = ["-B", "--create", "-b4k", "-t1M", "--threads", "3", "--files", "per-thread", "-s"];
+            let more = ["--strategy", strategy, "--access", access, "--iodepth", "1", "--cache", "warm"];
+            let read = document(&[&args[..], &more, &["-r"]].concat(), &file);
+            check(&samples(&read)[0], 3, strategy);
+            assert_eq!(
+                samples(&read)[0]["resident_fraction_before"].as_f64(),
+                (strategy != "null").then_some(1.0)
+            );
+            for (path, bytes) in files.iter().zip(sizes) {
+                assert_eq!(std::fs::metadata(path).unwrap().len(), bytes, "{strategy}");
+                std::fs::write(path, vec![0; bytes as usize]).unwrap();
+            }
+            let written = document(&[&args[..], &more, &["-w"]].concat(), &file);
+            assert_eq!(
+                written["benchmark_configuration"]["offsets_digest"],
+                read["benchmark_configuration"]["offsets_digest"]
+            );
+            let wanted = if strategy == "null" { vec![0; BLOCK_BYTES] } else { pattern(0, BLOCK_BYTES) };
+            for path in &files {
+                let bytes = std::fs::read(path).unwrap();
+                assert!(bytes.chunks(BLOCK_BYTES).all(|block| block == wanted), "{strategy} {access}");
+                std::fs::remove_file(path).unwrap();
+            }
+            assert!(!file.exists(), "the path itself is not used");
+        }
+    }
+}
+
+#[test]
+fn a_file_per_thread_is_checked_before_anything_is_written() {
+    let scratch = Filesystem::scratch();
+    let folder = scratch.folder();
+    let files = own_files(&folder.join("own"));
+    std::fs::write(&files[0], vec![1; 2 * 4096]).unwrap();
+    let run = ["-B", "-w", "-b4k", "-t16k", "--threads", "2", "--files", "per-thread", "own"];
+    refused(|| bench(folder, &run), OPEN, &["own.1"]);
+    std::fs::write(&files[1], vec![1; 4096]).unwrap();
+    refused(|| bench(folder, &run), SHORT, &["own.1", "4096 bytes"]);
+    std::fs::remove_file(&files[1]).unwrap();
+    std::fs::hard_link(&files[0], &files[1]).unwrap();
+    refused(|| bench(folder, &run), USAGE, &["own.1 and own.0 are the same file"]);
+    assert_eq!(std::fs::read(&files[0]).unwrap(), vec![1; 2 * 4096]);
+    let create = ["-c", "-b4k", "-t16k", "--threads", "2", "--files", "per-thread", "own"];
+    refused(|| bench(folder, &create), USAGE, &["use --create -w"]);
+    let sweep = ["sweep", "--threads", "2", "--files", "per-thread", "-o", "own.1", "own"];
+    let sweep = finish(iobench().current_dir(folder).args(sweep));
+    assert_eq!(sweep.code, Some(USAGE.0));
+    assert!(sweep.stderr.contains("own.1: this is the file to measure"), "{sweep:?}");
+}
+
+#[test]
+fn a_sweep_with_a_file_per_thread_is_repeated_on_the_same_files() {
+    own_cpu::use_all();
+    let scratch = Filesystem::scratch();
+    let file = scratch.folder().join("own");
+    let result = scratch.folder().join("result.json");
+    let (path, result) = (file.to_str().unwrap(), result.to_str().unwrap());
+    let own = ["--threads", "2", "--files", "per-thread", "--create", "--file-size", "1M"];
+    let sizes = ["--strategy", "pread,mmap", "-b", "4k..16k", "--largest-n", "6"];
+    finish(iobench().arg("sweep").args(own).args(sizes).args(["-w", "-o", result, path])).ok();
+    assert!(!file.exists());
+    let again = finish(iobench().args(["rerun", "-w", "-j", "--threshold", "99%", result])).ok().json();
+    assert_eq!(again["points"].as_array().unwrap().len(), 6, "{again}");
+    assert!(!file.exists());
 }

@@ -22,6 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
         [LOOP] => a_result_never_overwrites_a_block_device,
         [LOOP] => a_device_that_takes_the_name_of_the_file_is_not_written_to,
         [STRACE] => an_error_of_writing_out_ends_a_run,
+        [STRACE] => a_file_of_a_worker_that_cannot_be_synced_is_named,
         [LOOP, EXT4, TMPFS] => a_device_that_runs_out_of_space_is_not_a_success,
         [EXT4] => a_result_on_a_full_filesystem_leaves_the_old_one,
         [] => a_check_ends_with_a_killed_selftest,
@@ -137,6 +138,32 @@ fn an_error_of_writing_out_ends_a_run() {
     strace.arg(iobench().get_program()).args(["sweep", "-w", "-j", "--strategy", "pread", "-b4k"]);
     strace.args(["--budget", "2s", "iofile"]).current_dir(scratch.folder());
     assert_error(&finish(&mut strace), IO);
+}
+
+fn a_file_of_a_worker_that_cannot_be_synced_is_named() {
+    let scratch = Filesystem::scratch();
+    for worker in 0..2 {
+        std::fs::write(scratch.folder().join(format!("own.{worker}")), vec![1; 32 << 10]).unwrap();
+    }
+    let run = ["-jw", "-t64k", "-s", "--threads", "2", "--files", "per-thread", "own"];
+    // strace counts the calls of each thread: those of the measuring thread are the preparation of both
+    // files, its own sync, and that after the last sample.
+    let cases = [
+        ("own.0", 2, "fsync before the sample", &[][..]),
+        ("own.0", 4, "fsync after the last", &[]),
+        ("own.1", 2, "fsync before the sample", &[]),
+        ("own.1", 3, "fsync after the last", &[]),
+        ("own.0", 1, "sync failed", &["-B"]),
+        ("own.1", 1, "sync failed", &["-B"]),
+    ];
+    for (worker, nth, words, more) in cases {
+        let (file, fault) = (scratch.folder().join(worker), format!("error=EIO:when={nth}"));
+        let mut strace = through(injecting("fsync", &fault, Some(&file)), scratch.folder(), &run);
+        let ended = finish(strace.args(more));
+        assert_error(&ended, IO);
+        let sentence = sentence(&ended);
+        assert!(sentence.starts_with(worker) && sentence.contains(words), "{worker}: {sentence}");
+    }
 }
 
 /// An ext4 in a sparse image on a tmpfs that is full: its page cache takes the writes, and its device does

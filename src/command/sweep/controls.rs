@@ -11,7 +11,7 @@ use crate::engine::iteration::{self, Plan};
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Strategy;
 use crate::engine::support::Limits;
-use crate::engine::target::Target;
+use crate::engine::targets::Targets;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::host;
@@ -53,7 +53,7 @@ impl Controls {
 pub(crate) fn measure_floors(
     points: &[SweepPoint],
     floor: Option<&'static dyn Strategy>,
-    target: &Target,
+    targets: &Targets,
     time: Duration,
 ) -> Floors {
     let started = Instant::now();
@@ -71,7 +71,7 @@ pub(crate) fn measure_floors(
         !interrupt::requested() && started.elapsed() + floors::memory_copy_duration(*bytes) <= time
     };
     Floors {
-        harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, target)),
+        harness_call_ns: floor.and_then(|floor| harness_call_ns(floor, direction, targets)),
         bracket_ns: Some(floors::bracket_ns()),
         nominal_processor_ns: floors::nominal_processor_ns(),
         system_call_ns: Some(floors::system_call_ns()),
@@ -80,11 +80,11 @@ pub(crate) fn measure_floors(
 }
 
 /// Nanoseconds per call of the null strategy; `None` if it fails.
-fn harness_call_ns(floor: &'static dyn Strategy, direction: Direction, target: &Target) -> Option<f64> {
+fn harness_call_ns(floor: &'static dyn Strategy, direction: Direction, targets: &Targets) -> Option<f64> {
     const CALLS: u64 = 1 << 20;
     let limits = Limits { alignment: None, max_iodepth: 1, max_block_bytes: 1 };
     let plan = Plan::new(Workload::new(direction, 1, CALLS), &limits);
-    let seconds = || iteration::sample(floor, target, &plan).map(|sample| seconds_per_io(&sample));
+    let seconds = || iteration::sample(floor, targets, &plan).map(|sample| seconds_per_io(&sample));
     let shortest = (0..5).map(|_| seconds()).reduce(|one, other| Ok(one?.min(other?)));
     Some(shortest?.ok()? * 1e9)
 }

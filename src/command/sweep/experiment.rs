@@ -25,6 +25,7 @@ use crate::engine::operation::Direction;
 use crate::engine::prepare;
 use crate::engine::strategy::Strategy;
 use crate::engine::target::Target;
+use crate::engine::targets::Targets;
 use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::host;
@@ -73,6 +74,7 @@ pub(crate) struct Experiment {
     /// First error at a point.
     failure: Option<Error>,
     warnings: Vec<Warning>,
+    targets: Targets,
     target: TargetRecord,
     /// The total of all points, if they have the same.
     total_bytes: Option<u64>,
@@ -94,22 +96,21 @@ impl SweepPlan {
             .requests
             .first()
             .ok_or_else(|| Error::usage("nothing to sweep: give a strategy and a size"))?;
-        let output = self.output.as_deref().map(|path| output_file(path, &first.path)).transpose()?;
+        let output = self.output.as_deref().map(|path| output_file(path, &first.paths())).transpose()?;
         let cpu = affinity::pin(first.workload.cpu)?;
         let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
         let workload = Workload { total_bytes, ..first.workload };
-        let created = prepared::make_missing_file(&Request { workload, ..first.clone() })?;
-        let target = Target::open(&first.path, first.workload.direction, first.allow_device_write)
-            .map_err(|error| error.with_remedy_if_missing("add --create"))?;
+        let created = prepared::make_missing_files(&Request { workload, ..first.clone() })?;
+        let targets = first.open_targets().map_err(|error| error.with_remedy_if_missing("add --create"))?;
         if self.totals == Totals::Fitted {
-            let storage = host::configuration(Some(target.path())).storage;
-            self.cover_file(&target, storage.device_read_ahead_bytes.unwrap_or(0));
+            let storage = host::configuration(Some(targets.first().path())).storage;
+            self.cover_file(&targets, storage.device_read_ahead_bytes.unwrap_or(0));
         }
         prepare::touch_program();
 
-        let mut experiment = Experiment::new(self, created, &target, cpu);
+        let mut experiment = Experiment::new(self, created, targets, cpu);
         experiment.warnings.extend(output.iter().flat_map(OutputFile::leftover_warnings));
-        let mut outcome = experiment.carry_out(&target, output.as_ref());
+        let mut outcome = experiment.carry_out(output.as_ref());
         let mut document = experiment.document(true);
         if let Some(output) = output {
             document.error = outcome.as_ref().err().map(ErrorRecord::from);
@@ -123,13 +124,13 @@ impl SweepPlan {
     ///
     /// A read from a cold cache starts slowly: the readahead window grows until it has its full size. Four
     /// full windows make that start a small part of a sample.
-    fn cover_file(&mut self, target: &Target, readahead_bytes: u64) {
-        let file_bytes = target.size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES);
+    fn cover_file(&mut self, targets: &Targets, readahead_bytes: u64) {
         for Request { workload, preparation, .. } in &mut self.requests {
             let ramp_bytes = match preparation.cache {
                 CacheState::Cold if !workload.direct => RAMP_WINDOWS.saturating_mul(readahead_bytes),
                 _ => 0,
             };
+            let file_bytes = targets.of(workload).size_bytes().unwrap_or(DEFAULT_TOTAL_BYTES);
             let most_bytes = DEFAULT_TOTAL_BYTES.max(ramp_bytes).min(file_bytes);
             let whole_blocks = most_bytes / workload.block_bytes * workload.block_bytes;
             workload.total_bytes = whole_blocks.max(workload.block_bytes);
@@ -139,7 +140,7 @@ impl SweepPlan {
 
 impl Experiment {
     /// Prepares every point. Points that cannot run are recorded with the reason.
-    pub(crate) fn new(plan: SweepPlan, created: bool, target: &Target, cpu: Option<usize>) -> Experiment {
+    pub(crate) fn new(plan: SweepPlan, created: bool, targets: Targets, cpu: Option<usize>) -> Experiment {
         let SweepPlan { settings, requests, totals, floor, argv, .. } = plan;
         let mut strategies: Vec<String> =
             requests.iter().map(|request| request.strategy.info().name.to_owned()).collect();
@@ -147,7 +148,7 @@ impl Experiment {
         let mut sizes: Vec<u64> = requests.iter().map(|request| request.workload.block_bytes).collect();
         sizes.sort_unstable();
         sizes.dedup();
-        let path = target.path().to_owned();
+        let path = targets.first().path().to_owned();
         let mut experiment = Experiment {
             _deadline: Deadline::after(settings.budget),
             settings,
@@ -168,7 +169,8 @@ impl Experiment {
             unfinished: StopReason::Budget,
             failure: None,
             warnings: Vec::new(),
-            target: TargetRecord::from(target),
+            target: TargetRecord::from(targets.first()),
+            targets,
             total_bytes: (totals == Totals::Given).then(|| common_total(&requests)).flatten(),
             path,
             direction: requests.first().map_or(Direction::Read, |request| request.workload.direction),
@@ -176,14 +178,16 @@ impl Experiment {
             strategies,
             block_sizes_bytes: sizes,
         };
-        experiment.warnings.extend(requests.iter().find_map(|request| hole_warning(request, target)));
+        experiment
+            .warnings
+            .extend(requests.iter().find_map(|request| hole_warning(request, experiment.targets.first())));
         let shared_cpu = requests.first().and_then(|request| prepared::shared_cpu_warning(&request.workload));
         for request in requests {
             if let Some(error) = experiment.end_of_preparation() {
                 experiment.refuse(request, error);
                 continue;
             }
-            match SweepPoint::new(request, target, cpu, totals) {
+            match SweepPoint::new(request, &experiment.targets, cpu, totals) {
                 Ok(point) => experiment.points.push(point),
                 Err(refused) => {
                     let (request, error) = *refused;
@@ -193,7 +197,7 @@ impl Experiment {
             }
         }
         if totals == Totals::Fitted {
-            experiment.equalise_totals(target);
+            experiment.equalise_totals();
         }
         let buffered = experiment
             .points
@@ -205,13 +209,13 @@ impl Experiment {
     }
 
     /// Gives all points of a row that are served from the page cache the smallest of their totals.
-    fn equalise_totals(&mut self, target: &Target) {
+    fn equalise_totals(&mut self) {
         for block_bytes in self.block_sizes_bytes.clone() {
             let row = self.points.iter_mut().filter(|point| point.is_served_from_cache(block_bytes));
             let row: Vec<&mut SweepPoint> = row.collect();
             let total_bytes = row.iter().map(|point| point.prepared.request.workload.total_bytes).min();
             for point in row {
-                point.set_total(total_bytes.unwrap_or(block_bytes), target);
+                point.set_total(total_bytes.unwrap_or(block_bytes));
             }
         }
     }
@@ -232,20 +236,20 @@ impl Experiment {
     ///
     /// # Errors
     /// An interruption after a signal, an error of the result file, or the first error at a point.
-    pub(crate) fn carry_out(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
-        self.floors = measure_floors(&self.points, self.floor, target, self.time_left() / 10);
-        let outcome = self.rounds(target, output);
+    pub(crate) fn carry_out(&mut self, output: Option<&OutputFile>) -> Result<(), Error> {
+        self.floors = measure_floors(&self.points, self.floor, &self.targets, self.time_left() / 10);
+        let outcome = self.rounds(output);
         // The floors are measured twice, because the processor may be slowed during one of the measurements.
         // Half of the rest of the budget is for the analysis.
-        let later = measure_floors(&self.points, self.floor, target, self.time_left() / 2);
+        let later = measure_floors(&self.points, self.floor, &self.targets, self.time_left() / 2);
         self.floors = std::mem::take(&mut self.floors).min(&later);
         // Also labels the samples of a round that the budget or a signal ended.
         self.review();
-        self.warnings.extend(prepared::resized_warning(target));
+        self.warnings.extend(self.points.iter().find_map(|point| point.prepared.resized_warning()));
         let outcome = outcome.and_then(|()| self.check_budget(None));
         let outcome = outcome.and(self.failure.take().map_or(Ok(()), Err));
         let plan = self.points.first().map(|point| &point.prepared.plan);
-        outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(target)))
+        outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(&self.targets)))
     }
 
     /// Checks that every point that can run has enough samples for an interval, or will have them after the
@@ -291,12 +295,12 @@ impl Experiment {
     }
 
     /// Runs rounds until every point is done, the budget is spent, or a signal arrives.
-    fn rounds(&mut self, target: &Target, output: Option<&OutputFile>) -> Result<(), Error> {
+    fn rounds(&mut self, output: Option<&OutputFile>) -> Result<(), Error> {
         let progress = progress(self.settings.budget);
         let mut random = Random::new(self.settings.seed);
         let mut outcome = interrupt::check().map(|()| true);
         while let Ok(true) = outcome {
-            outcome = self.round(target, &mut random, &progress, output);
+            outcome = self.round(&mut random, &progress, output);
         }
         progress.finish_and_clear();
         match outcome {
@@ -319,7 +323,6 @@ impl Experiment {
     /// Runs a round and replaces the result file. Returns true if another round is needed and possible.
     fn round(
         &mut self,
-        target: &Target,
         random: &mut Random,
         progress: &ProgressBar,
         output: Option<&OutputFile>,
@@ -332,7 +335,7 @@ impl Experiment {
                 if self.started.elapsed() >= measuring_time(self.settings.budget) {
                     return Ok(false);
                 }
-                self.sample(index, target)?;
+                self.sample(index)?;
                 // Drawing does not disturb a sample: the next bracket opens after it.
                 self.draw(progress);
             }
@@ -348,11 +351,11 @@ impl Experiment {
 
     /// Measures a sample of a point, with a control reading before and after it. If the strategy fails, the
     /// point is closed; only a signal is returned as an error.
-    fn sample(&mut self, index: usize, target: &Target) -> Result<(), Error> {
+    fn sample(&mut self, index: usize) -> Result<(), Error> {
         let start = Instant::now();
         let Self { points, controls, pool, failure, .. } = self;
         let point = &mut points[index];
-        match controls.around(|order_index| point.sample(target, pool, order_index)) {
+        match controls.around(|order_index| point.sample(pool, order_index)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Err(error),
             Err(error) => {
                 point.fail(&error);
@@ -498,15 +501,19 @@ fn hole_warning(request: &Request, target: &Target) -> Option<Warning> {
     configuration.never_written().filter(|_| writes)
 }
 
-/// The result file, which must not be the measured file.
-fn output_file(path: &Path, measured: &Path) -> Result<OutputFile, Error> {
+/// The result file, which must not be a measured file.
+fn output_file(path: &Path, measured: &[PathBuf]) -> Result<OutputFile, Error> {
     let purpose = "the file to measure";
-    let inode = Inode::named(measured).map(|inode| (inode, purpose));
-    // With --create, the measured file may not exist yet.
-    if inode.is_none() && file::name_the_same(path, measured) {
-        return Err(file::in_use_as(path, purpose));
+    let mut in_use = Vec::new();
+    for measured in measured {
+        match Inode::named(measured) {
+            Some(inode) => in_use.push((inode, purpose)),
+            // With --create, the measured file may not exist yet.
+            None if file::name_the_same(path, measured) => return Err(file::in_use_as(path, purpose)),
+            None => {}
+        }
     }
-    OutputFile::new(path, inode.as_slice())
+    OutputFile::new(path, &in_use)
 }
 
 /// Writes the result file.

@@ -7,10 +7,10 @@ use super::super::request::Request;
 use super::plan::Totals;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
-use crate::engine::extents::{self, Unstored};
-use crate::engine::iteration::{self, Iteration, Sample};
+use crate::engine::extents::Unstored;
+use crate::engine::iteration::{self, Sample};
 use crate::engine::strategy::Effective;
-use crate::engine::target::Target;
+use crate::engine::targets::Targets;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
@@ -41,7 +41,7 @@ pub(crate) struct SweepPoint {
     effective: Option<Effective>,
     /// Time that all samples of the point took, including their preparation and control readings.
     pub(crate) spent: Duration,
-    /// Bytes of the range that are not stored in the file.
+    /// Bytes of the range that are not stored in the files.
     unstored: Option<Unstored>,
     error: Option<ErrorRecord>,
     /// False if disturbed samples count, because too few others are left.
@@ -84,13 +84,13 @@ impl SweepPoint {
     /// The request with the reason why it cannot run.
     pub(crate) fn new(
         request: Request,
-        target: &Target,
+        targets: &Targets,
         cpu: Option<usize>,
         totals: Totals,
     ) -> Result<SweepPoint, Box<(Request, Error)>> {
-        match prepare(request.clone(), target, cpu, totals) {
+        match prepare(request.clone(), targets, cpu, totals) {
             Ok(prepared) => Ok(SweepPoint {
-                unstored: extents::unstored(target, prepared.request.file_bytes()),
+                unstored: prepared.unstored(),
                 prepared,
                 samples: Vec::new(),
                 stop: None,
@@ -113,10 +113,9 @@ impl SweepPoint {
 
     /// Changes the total before the first sample. It stays as it is if the strategy refuses the new one,
     /// which is the total of another strategy and within the file.
-    pub(crate) fn set_total(&mut self, total_bytes: u64, target: &Target) {
-        let Request { workload, .. } = self.prepared.request;
-        if let Ok(prepared) = with_ios(&self.prepared, total_bytes / workload.block_bytes, target) {
-            self.unstored = extents::unstored(target, prepared.request.file_bytes());
+    pub(crate) fn set_total(&mut self, total_bytes: u64) {
+        if let Ok(prepared) = self.prepared.with_total(total_bytes) {
+            self.unstored = prepared.unstored();
             self.prepared = prepared;
         }
     }
@@ -125,14 +124,8 @@ impl SweepPoint {
     ///
     /// # Errors
     /// The errors of an iteration.
-    pub(crate) fn sample(
-        &mut self,
-        target: &Target,
-        pool: &mut BufferPool,
-        order_index: u64,
-    ) -> Result<(), Error> {
-        let Prepared { request, plan, .. } = &self.prepared;
-        let iteration = Iteration::open(request.strategy, target, plan, pool)?;
+    pub(crate) fn sample(&mut self, pool: &mut BufferPool, order_index: u64) -> Result<(), Error> {
+        let iteration = self.prepared.open(pool)?;
         self.effective.get_or_insert_with(|| iteration.effective());
         let record = SampleRecord::from(&iteration.measure()?);
         let order_index = Some(order_index);
@@ -256,26 +249,32 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64, quiet: b
     })
 }
 
-/// Checks a request against the target, and fits the total if requested.
-fn prepare(request: Request, target: &Target, cpu: Option<usize>, totals: Totals) -> Result<Prepared, Error> {
+/// Checks a request against its targets, and fits the total if requested.
+fn prepare(
+    request: Request,
+    targets: &Targets,
+    cpu: Option<usize>,
+    totals: Totals,
+) -> Result<Prepared, Error> {
     request.check_sizes()?;
-    target.check_holds(request.file_bytes(), request.workload.block_bytes)?;
-    let prepared = Prepared::new(request, target, cpu)?;
-    if totals == Totals::Fitted { fit_total(&prepared, target) } else { Ok(prepared) }
+    let targets = targets.of(&request.workload);
+    let prepared = Prepared::new(request, targets, cpu)?;
+    prepared.check_hold()?;
+    if totals == Totals::Fitted { fit_total(&prepared) } else { Ok(prepared) }
 }
 
 /// Fits the total to the maximum duration of a sample. The faster of two short trials gives the time per I/O.
 ///
 /// Short trials from a cold cache only see the slow start of readahead, so longer ones follow while the total
 /// still grows.
-fn fit_total(prepared: &Prepared, target: &Target) -> Result<Prepared, Error> {
+fn fit_total(prepared: &Prepared) -> Result<Prepared, Error> {
     let is_cold = prepared.request.preparation.cache == CacheState::Cold && !prepared.request.workload.direct;
     let (longest, trials) = if is_cold { (LONGEST_COLD_SAMPLE, COLD_TRIALS) } else { (LONGEST_SAMPLE, 1) };
     let max_ios = max_ios(&prepared.request);
     let mut ios = max_ios.min(TRIAL_IOS);
     for _ in 0..trials {
-        let trial = with_ios(prepared, ios, target)?;
-        let run = || iteration::sample(trial.request.strategy, target, &trial.plan);
+        let trial = with_ios(prepared, ios)?;
+        let run = || iteration::sample(trial.request.strategy, &trial.targets, &trial.plan);
         let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
         let fitting = (longest.as_secs_f64() * TARGET_FRACTION / seconds.max(f64::MIN_POSITIVE)) as u64;
         let fitted = if fitting >= max_ios { max_ios } else { power_of_two_below(fitting.max(1)) };
@@ -288,7 +287,7 @@ fn fit_total(prepared: &Prepared, target: &Target) -> Result<Prepared, Error> {
             break;
         }
     }
-    with_ios(prepared, ios, target)
+    with_ios(prepared, ios)
 }
 
 /// Maximum number of I/Os per sample: the number of blocks in the file. For the null strategy it is the
@@ -310,10 +309,8 @@ fn power_of_two_below(number: u64) -> u64 {
 }
 
 /// The same point over `ios` I/Os.
-fn with_ios(prepared: &Prepared, ios: u64, target: &Target) -> Result<Prepared, Error> {
-    let Request { workload, .. } = prepared.request;
-    let workload = Workload { total_bytes: ios * workload.block_bytes, ..workload };
-    Prepared::new(Request { workload, ..prepared.request.clone() }, target, prepared.cpu)
+fn with_ios(prepared: &Prepared, ios: u64) -> Result<Prepared, Error> {
+    prepared.with_total(ios * prepared.request.workload.block_bytes)
 }
 
 #[cfg(test)]
