@@ -1,7 +1,7 @@
 //! The kernel's own count between the brackets equals what each strategy declares: by BPF, for every strategy
-//! x direction x three sizes x O_DIRECT x depth, and x one to three threads x `--latency`, and with a file per
-//! thread, in one tracer session. The table goes to docs/purity.md; after a wanted change: `IOBENCH_BLESS=1 cargo test --test
-//! purity`.
+//! x direction x three sizes x O_DIRECT x depth, x one to three threads x `--latency`, and with a file per
+//! thread, in one tracer session. The table goes to docs/purity.md; after a wanted change:
+//! `IOBENCH_BLESS=1 cargo test --test purity`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -13,10 +13,10 @@ use super::observer::{Recorded, Recording};
 use super::offsets::{self, Offsets};
 use super::operation::{Direction, Tally};
 use super::prepare::Preparation;
+use super::retry;
 use super::schedule::Schedule;
 use super::strategy::{Effective, OpenSpec, Pass, Session, Strategy};
 use super::support::Limits;
-use super::target::Target;
 use super::targets::{self, Targets};
 use super::team::{Assignment, Team, WorkerPart};
 use super::usage::Usage;
@@ -215,7 +215,7 @@ impl<'a> Iteration<'a> {
         let (elapsed, outcome, workers) = match self.team {
             None => {
                 let Enclosed { elapsed, outcome } = enclose(session, &mut pass, workload.sync);
-                (elapsed, outcome.map_err(|failure| failed(target, failure)), Vec::new())
+                (elapsed, outcome.map_err(|failure| retry::error(target, failure)), Vec::new())
             }
             Some(team) => team.enclose(session, target, self.plan.cpu(0), &mut pass, workload),
         };
@@ -223,7 +223,7 @@ impl<'a> Iteration<'a> {
             usage_before.map(|before| Usage::after_pass(*usage).since(before).within(elapsed.total_ns));
         usdt::sample_end(number, elapsed.total_ns);
         let Pass { tally, recording, .. } = pass;
-        outcome.and_then(|()| verify(workload, tally).map_err(|failure| failed(target, failure)))?;
+        outcome.and_then(|()| verify(workload, tally).map_err(|failure| retry::error(target, failure)))?;
         ranges.iter().try_for_each(|(target, bytes)| target.check_after_pass(*bytes, block_bytes))?;
         let reads = direction == Direction::Read && info.properties.performs_io;
         let device_read_bytes = used.filter(|_| reads).map(|used| used.device_read_bytes());
@@ -247,14 +247,6 @@ impl<'a> Iteration<'a> {
     }
 }
 
-/// The error of a pass on `target`.
-pub(super) fn failed(target: &Target, failure: Failure) -> Error {
-    match failure.fault {
-        Fault::Interrupted => interrupt::error(),
-        _ => Error::io(target.path(), failure),
-    }
-}
-
 /// One iteration with a buffer of its own.
 ///
 /// # Errors
@@ -271,4 +263,21 @@ fn verify(workload: &Workload, tally: Tally) -> Result<(), Failure> {
     }
     let fault = Fault::Incomplete { io_count, blocks };
     Err(Failure { operation: workload.direction.name(), offset_bytes: None, fault })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_with_a_file_of_its_own_opens_it_for_its_share() {
+        let limits = Limits { alignment: None, max_iodepth: 8, max_block_bytes: u64::MAX };
+        let opened = |files| {
+            let workload = Workload { threads: 2, files, ..Workload::new(Direction::Read, 10, 50) };
+            let plan = Plan::new(workload, &limits);
+            [0, 1].map(|worker| (plan.workload_of(worker).total_bytes, plan.workload_of(worker).depth()))
+        };
+        assert_eq!(opened(Files::Shared), [(50, 2); 2]);
+        assert_eq!(opened(Files::PerThread), [(30, 2), (20, 2)]);
+    }
 }

@@ -4,7 +4,8 @@ use nix::errno::Errno;
 
 use super::interrupt;
 use super::operation::{Op, Tally};
-use crate::error::{Failure, Fault};
+use super::target::Target;
+use crate::error::{Error, Failure, Fault};
 
 /// Returns `Ok` if a transfer that did not move its whole block is to be repeated.
 ///
@@ -56,6 +57,14 @@ pub(super) fn repeated(
         })?;
     }
     Ok(())
+}
+
+/// The error of a pass on `target` that ended with this failure.
+pub(super) fn error(target: &Target, failure: Failure) -> Error {
+    match failure.fault {
+        Fault::Interrupted => interrupt::error(),
+        _ => Error::io(target.path(), failure),
+    }
 }
 
 /// The failure of a pass that a signal ends at this operation.

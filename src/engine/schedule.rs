@@ -35,7 +35,7 @@ impl Directions {
         Directions::Listed(list)
     }
 
-    /// Shares of so many operations.
+    /// Shares with these numbers of operations.
     fn split(self, counts: &[usize]) -> Vec<Directions> {
         let mut begin = 0;
         let share = |count: &usize| match &self {

@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 use super::affinity;
 use super::bracket::{self, Elapsed, Enclosed};
 use super::buffer::{Buffer, WorkerPool};
-use super::iteration;
 use super::observer::Recording;
 use super::operation::Tally;
 use super::prepare;
@@ -282,8 +281,8 @@ impl Team {
     }
 
     /// Runs a pass of all workers between the two clock calls; `own` is the session of the measuring thread
-    /// on `target` and `cpu`. The counts and latencies of the others are added to those of `pass`. Returns the
-    /// time of the bracket, the first error, and the part of each worker.
+    /// on `target` and `cpu`. The counts and latencies of the others are added to those of `pass`. Returns
+    /// the time of the bracket, the first error, and the part of each worker.
     pub(super) fn enclose(
         self,
         own: &mut dyn Session,
@@ -296,7 +295,7 @@ impl Team {
         let all_sync = workload.files == Files::PerThread;
         let mut led = Led { own, team: &self, watch, all_sync };
         let Enclosed { elapsed, outcome } = bracket::enclose(&mut led, pass, workload.sync);
-        let mut outcome = outcome.map_err(|failure| iteration::failed(target, failure));
+        let mut outcome = outcome.map_err(|failure| retry::error(target, failure));
         let times = led.watch.stop();
         let own = Report { cpu, outcome: Ok(()), tally: pass.tally, recording: None, times };
         let opened_ticks = times.map(|times| times.started);
@@ -464,7 +463,7 @@ impl<'a> Worker<'a> {
             gate.wait_for(Phase::Over);
         }
         let times = watch.stop();
-        let outcome = outcome.map_err(|failure| iteration::failed(target, failure));
+        let outcome = outcome.map_err(|failure| retry::error(target, failure));
         let Pass { tally, recording, .. } = pass;
         Some(Report { cpu: *cpu, outcome, tally, recording, times })
     }

@@ -86,8 +86,8 @@ pub enum Files {
     /// All workers use the same file.
     #[default]
     Shared,
-    /// Each worker has a file of its own, with its share of the total from offset 0: `path.0`, `path.1` and so
-    /// on.
+    /// Each worker has a file of its own, with its share of the total from offset 0: `path.0`, `path.1` and
+    /// so on.
     PerThread,
 }
 

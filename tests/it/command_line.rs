@@ -128,7 +128,7 @@ fn without_flags_the_defaults_are_those_of_the_lab() {
                 "direction": "read", "block_bytes": 16384, "total_bytes": 16_777_216, "access": "sequential",
                 "seed": 0, "iodepth": null, "batch": null, "direct": false, "noatime": false, "sync": false,
                 "buffer": "prefault", "cpu": "default", "latency": false, "threads": 1, "mix": null,
-                "sync_every": null, "open_sync": "none", "rate": null,
+                "sync_every": null, "open_sync": "none", "rate": null, "files": "shared",
             })
         }),
     ] {

@@ -75,6 +75,7 @@ fn ab_compares_a_percentile() {
         let blocks = document["configurations"][index]["blockcount"].as_u64().unwrap();
         assert!(blocks >= 3000, "enough for a steady p99: {blocks}");
     }
+    assert_ne!(side(0), side(1), "each side has its own");
     let text = finish(iobench().args(["ab", "-n6", "--metric", "p50"]).args(sides)).stdout;
     assert!(text.contains("Medians of the p50 of the latency: A "), "{text}");
     let short = ["--", "-rB", "-t1M", file, "--", "-rB", "-t1M", file];
