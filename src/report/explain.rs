@@ -9,6 +9,7 @@
 use super::document::{BenchmarkConfiguration, Document, SampleRecord, UsageRecord};
 use crate::engine::operation::Mode;
 use crate::engine::strategy::Mechanism;
+use crate::engine::workload::Files;
 use crate::host;
 use crate::trace::record::KernelRecord;
 use crate::units::{self, counted, size};
@@ -65,6 +66,7 @@ pub fn sentences(document: &Document) -> Vec<String> {
         write_without_sync,
         write_with_sync,
         waits,
+        lock_of_the_file,
         preemptions,
         workers,
         requests,
@@ -106,6 +108,11 @@ impl Evidence<'_> {
 
     fn device_read_bytes(&self) -> f64 {
         self.usage.inblock as f64 * USAGE_BLOCK_BYTES
+    }
+
+    /// The workers, as the subject of a sentence.
+    fn who(&self) -> &'static str {
+        if self.threads() > 1.0 { "threads" } else { "thread" }
     }
 
     /// Number of workers.
@@ -323,7 +330,8 @@ fn waits(facts: &Evidence) -> Option<String> {
         format!(", {} in total", units::seconds(sched.off_cpu_ns as f64 / 1e9))
     });
     Some(format!(
-        "The thread waited {} (nvcsw){off_cpu}, once per {} moved.",
+        "The {} waited {} (nvcsw){off_cpu}, once per {} moved.",
+        facts.who(),
         counted(count, "time"),
         size(facts.bytes() / count as f64)
     ))
@@ -337,9 +345,21 @@ fn preemptions(facts: &Evidence) -> Option<String> {
     let rate = count as f64 / facts.sample.time;
     (count > 2 && rate > PREEMPTIONS_PER_SECOND).then(|| {
         format!(
-            "The thread was preempted {count} times (nivcsw); the measured time includes the time \
-             of the threads that ran on its CPU."
+            "The {} preempted {count} times (nivcsw); the measured time includes the time of {}.",
+            if facts.threads() > 1.0 { "threads were" } else { "thread was" },
+            if facts.threads() > 1.0 { "others on their CPUs" } else { "the threads that ran on its CPU" }
         )
+    })
+}
+
+/// generic_file_write_iter and its relatives hold i_rwsem; a store into a mapping does not.
+fn lock_of_the_file(facts: &Evidence) -> Option<String> {
+    let requested = &facts.configuration.requested;
+    let buffered = !facts.reads() && !facts.direct() && !facts.mapped() && !facts.configuration.is_floor();
+    (buffered && facts.threads() > 1.0 && requested.files == Files::Shared).then(|| {
+        "On Linux, a call that writes to the page cache of a file holds the lock of the file, so the threads \
+         took turns; --files per-thread shows how much time that takes."
+            .to_owned()
     })
 }
 

@@ -105,6 +105,23 @@ fn the_time_of_all_workers_is_explained() {
 }
 
 #[test]
+fn writers_that_share_a_file_are_told_that_they_take_turns() {
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), MIB);
+    let says = |more: &[&str]| {
+        let args = ["-B", "-b4k", "-t1M", "--create", "--explain"];
+        let printed = finish(iobench().args(args).args(more).arg(&file)).ok().stdout;
+        printed.replace('\n', " ").contains("the lock of the file, so the threads took turns")
+    };
+    let pread = ["--threads", "2", "--strategy", "pread"];
+    assert!(says(&[&pread[..], &["-w"]].concat()));
+    assert!(!says(&[&pread[..], &["-r"]].concat()));
+    assert!(!says(&[&pread[..], &["-w", "--files", "per-thread"]].concat()));
+    assert!(!says(&["-w", "--strategy", "pread"]));
+    assert!(!says(&["-w", "--threads", "2", "--strategy", "mmap"]));
+}
+
+#[test]
 fn too_many_workers_are_refused_with_the_reason() {
     let scratch = Filesystem::scratch();
     data_file(scratch.folder(), MIB);
