@@ -17,7 +17,7 @@ use crate::report::latency::Metric;
 use crate::report::sweep::Order;
 use crate::selftest::table::Criterion;
 use crate::trace::show::{Show, TracerName};
-use crate::units::{self, Sizes};
+use crate::units::{self, List};
 
 /// Usage of `io-benchmark`, which it prints without arguments.
 pub(crate) const LAB_USAGE: &str = include_str!("lab_usage.txt");
@@ -71,24 +71,24 @@ pub(crate) enum Command {
 /// Options that every command that measures takes.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WorkloadArgs {
-    /// Open with O_DIRECT
-    #[arg(short = 'd')]
-    pub(crate) direct: bool,
     /// Open with O_NOATIME: reading does not update the file's access time
     #[arg(long)]
     pub(crate) noatime: bool,
     /// Sync at the end of each sample; its time is part of the sample
     #[arg(short = 's')]
     pub(crate) sync: bool,
-    /// Operations in flight, for strategies with a queue [default: 32]
-    #[arg(long, value_name = "N", value_parser = units::parse_depth)]
-    pub(crate) iodepth: Option<u32>,
     /// Completions to wait for at a time [default: the whole queue, or 1 with O_DIRECT]
     #[arg(long, value_name = "N", value_parser = units::parse_depth)]
     pub(crate) batch: Option<u32>,
-    /// Workers, each on a thread, a descriptor and a CPU of its own; they share the total
-    #[arg(long, value_name = "N", default_value = "1", value_parser = units::parse_threads)]
-    pub(crate) threads: u32,
+    /// Record the latency of each I/O: percentiles and a histogram per sample
+    #[arg(long)]
+    pub(crate) latency: bool,
+    /// With -w: sync the data after every N writes of a worker
+    #[arg(long, value_name = "N", value_parser = units::parse_count)]
+    pub(crate) sync_every: Option<u64>,
+    /// With -w: open with O_DSYNC or O_SYNC, which sync each write
+    #[arg(long, value_enum, default_value_t = OpenSync::None)]
+    pub(crate) open_sync: OpenSync,
     /// Files of the workers: one that they share, or PATH.0, PATH.1 and so on with a share of the total each
     #[arg(long, value_enum, default_value_t = Files::Shared)]
     pub(crate) files: Files,
@@ -133,6 +133,15 @@ pub(crate) struct RunArgs {
     /// Exit with code 3 if there is a warning
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Open with O_DIRECT
+    #[arg(short = 'd')]
+    pub(crate) direct: bool,
+    /// Operations in flight, for strategies with a queue [default: 32]
+    #[arg(long, value_name = "N", value_parser = units::parse_depth)]
+    pub(crate) iodepth: Option<u32>,
+    /// Workers, each on a thread, a descriptor and a CPU of its own; they share the total
+    #[arg(long, value_name = "N", default_value = "1", value_parser = units::parse_threads)]
+    pub(crate) threads: u32,
     /// Print host and benchmark configuration first
     #[arg(short = 'v')]
     pub(crate) verbose: bool,
@@ -170,21 +179,12 @@ pub(crate) struct RunArgs {
     /// Seed of a random order
     #[arg(long, value_name = "N", default_value = "0", value_parser = units::parse_seed)]
     pub(crate) seed: u64,
-    /// Record the latency of each I/O: percentiles and a histogram per sample
-    #[arg(long)]
-    pub(crate) latency: bool,
     /// I/Os per second of all workers together; an I/O that is late counts from the time at which it was due
     #[arg(long, value_name = "N", value_parser = units::parse_count)]
     pub(crate) rate: Option<u64>,
     /// Percentage of reads, in a random order; the other blocks are overwritten, so it requires -w
     #[arg(long, value_name = "PERCENT", value_parser = units::parse_percent)]
     pub(crate) mix: Option<u32>,
-    /// With -w: sync the data after every N writes of a worker
-    #[arg(long, value_name = "N", value_parser = units::parse_count)]
-    pub(crate) sync_every: Option<u64>,
-    /// With -w: open with O_DSYNC or O_SYNC, which sync each write
-    #[arg(long, value_enum, default_value_t = OpenSync::None)]
-    pub(crate) open_sync: OpenSync,
     /// Explain in sentences where the time went; implies -g
     #[arg(long)]
     pub(crate) explain: bool,
@@ -206,9 +206,32 @@ pub(crate) struct SweepArgs {
     /// Strategies, separated by commas, or all
     #[arg(long, value_name = "A,B|all", default_value = "all")]
     pub(crate) strategy: String,
-    /// Buffer sizes: a range of powers of two, or a list
-    #[arg(short = 'b', value_name = "A..B|A,B", default_value = "1..16M", value_parser = units::parse_sizes)]
-    pub(crate) block_sizes: Sizes,
+    /// Buffer sizes. A list has values and ranges: A..B are the powers of two from A to B, A..B/STEP is every
+    /// STEP from A to B
+    #[arg(short = 'b', value_name = "LIST", default_value = "1..16M", value_parser = units::parse_sizes)]
+    pub(crate) block_sizes: List<u64>,
+    /// List of depths, for strategies with a queue [default: 32, fewer if the buffers exceed half of the L2
+    /// cache]
+    #[arg(long, value_name = "LIST", value_parser = units::parse_depths)]
+    pub(crate) iodepth: Option<List<u32>>,
+    /// List of numbers of workers, each with a thread, a descriptor and a CPU of its own
+    #[arg(long, value_name = "LIST", default_value = "1", value_parser = units::parse_thread_counts)]
+    pub(crate) threads: List<u32>,
+    /// Orders of the blocks, separated by commas: those of a run
+    #[arg(long, value_name = "A,B", value_delimiter = ',', default_value = "sequential")]
+    pub(crate) access: Vec<Access>,
+    /// With -w: list of percentages of reads
+    #[arg(long, value_name = "LIST", value_parser = units::parse_percents)]
+    pub(crate) mix: Option<List<u32>>,
+    /// List of rates: I/Os per second of all workers together
+    #[arg(long, value_name = "LIST", value_parser = units::parse_counts)]
+    pub(crate) rate: Option<List<u64>>,
+    /// Open with O_DIRECT, without it, or both [default: as the strategy does]
+    #[arg(long, value_name = "on,off", value_enum, value_delimiter = ',')]
+    pub(crate) direct: Vec<Switch>,
+    /// The same as --direct on
+    #[arg(short = 'd', conflicts_with = "direct")]
+    pub(crate) direct_only: bool,
     /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms. With
     /// --cache cold: at most four readahead windows, and 50 ms]
     #[arg(short = 't', value_name = "SIZE", value_parser = units::parse_size)]
@@ -216,16 +239,28 @@ pub(crate) struct SweepArgs {
     /// Options of the workload.
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
-    /// Cache state to start each sample from; O_DIRECT starts cold instead of warm, so that no sample
-    /// contains the invalidation of cached pages
-    #[arg(long, value_enum, default_value_t = CacheState::Warm)]
-    pub(crate) cache: CacheState,
+    /// Cache states to start the samples from, separated by commas; O_DIRECT starts cold instead of warm, so
+    /// that no sample contains the invalidation of cached pages
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "warm")]
+    pub(crate) cache: Vec<CacheState>,
+    /// With -w: first write the whole range twice, as for a device whose steady state is measured
+    #[arg(long)]
+    pub(crate) precondition: bool,
     /// Stop sampling a point once the half-width of its 95 % interval is at most this fraction of the median
     #[arg(long, value_name = "FRACTION", default_value = "2%", value_parser = units::parse_fraction)]
     pub(crate) precision: f64,
-    /// Time after which no new round starts
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::parse_time)]
-    pub(crate) budget: Duration,
+    /// Time after which no new round starts [default: 60s, or with --resume the rest of the former budget]
+    #[arg(long, value_name = "TIME", value_parser = units::parse_time)]
+    pub(crate) budget: Option<Duration>,
+    /// Print the points, the bytes that would be written and the time that they need, and measure nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Continue the sweep that ended before its time, with the settings in this result file
+    #[arg(long, value_name = "RESULT", conflicts_with_all = ["path", "dry_run"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// Options of reading.
+    #[command(flatten)]
+    pub(crate) reading: ResultArgs,
     /// Maximum number of samples per point (at least 10 are needed to converge)
     #[arg(long, value_name = "N", default_value = "2000", value_parser = units::parse_count)]
     pub(crate) largest_n: u64,
@@ -250,11 +285,19 @@ pub(crate) struct SweepArgs {
     /// Exit with code 3 if there is a warning
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write the result to this file after each round
+    /// Write the result to this file after each round [default with --resume: the file that is continued]
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The file or device
-    pub(crate) path: PathBuf,
+    #[arg(required_unless_present = "resume")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
 }
 
 /// Options of every command that compares.

@@ -33,37 +33,106 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Sizes in bytes, ascending, each once.
+/// Numbers, ascending, each once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Sizes(pub(crate) Vec<u64>);
+pub(crate) struct List<T>(pub(crate) Vec<T>);
 
-/// `A..B`, the powers of two from A to B, or a list with commas.
+/// A list of numbers, each of which `parse` accepts. An element is a number, `A..B` for the powers of two
+/// from A to B, or `A..B/STEP` for every STEP from A to B.
 ///
 /// # Errors
-/// A value is not a size, or there is no power of two in the range.
-pub(crate) fn parse_sizes(text: &str) -> Result<Sizes, String> {
-    let mut sizes = match text.split_once("..") {
-        Some((first, last)) => {
-            let (first_bytes, last_bytes) = (parse_size(first)?, parse_size(last)?);
-            if first_bytes > last_bytes {
-                return Err(format!(
-                    "'{text}' is an empty range; write the smaller size first, as in {last}..{first}"
-                ));
-            }
-            powers_of_two(first_bytes, last_bytes)
+/// An element is not valid, or a range has no or too many numbers.
+fn parse_list(text: &str, parse: impl Fn(&str) -> Result<u64, String>) -> Result<List<u64>, String> {
+    let mut numbers = Vec::new();
+    for element in text.split(',') {
+        match element.split_once("..") {
+            Some((first, rest)) => numbers.extend(range(element, first, rest, &parse)?),
+            None => numbers.push(parse(element)?),
         }
-        None => text.split(',').map(parse_size).collect::<Result<Vec<u64>, String>>()?,
-    };
-    sizes.sort_unstable();
-    sizes.dedup();
-    if sizes.is_empty() {
-        return Err(format!("'{text}' contains no power of two"));
     }
-    Ok(Sizes(sizes))
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(List(numbers))
 }
 
-fn powers_of_two(first: u64, last: u64) -> Vec<u64> {
-    (0..63).map(|exponent| 1 << exponent).filter(|size| (first..=last).contains(size)).collect()
+/// Most numbers of a range.
+const MOST_NUMBERS: u64 = 10_000;
+
+/// The numbers of the range `first..rest`, which is `text`.
+fn range(
+    text: &str,
+    first: &str,
+    rest: &str,
+    parse: &impl Fn(&str) -> Result<u64, String>,
+) -> Result<Vec<u64>, String> {
+    let (last, step) = rest.split_once('/').map_or((rest, None), |(last, step)| (last, Some(step)));
+    let (low, high) = (parse(first)?, parse(last)?);
+    if low > high {
+        return Err(format!(
+            "'{text}' is an empty range; write the smaller number first, as in {last}..{first}"
+        ));
+    }
+    let Some(step) = step else {
+        let powers = (0..63).map(|exponent| 1 << exponent).filter(|size| (low..=high).contains(size));
+        let powers: Vec<u64> = powers.collect();
+        let remedy = "write A..B/STEP for other numbers";
+        return if powers.is_empty() {
+            Err(format!("'{text}' contains no power of two; {remedy}"))
+        } else {
+            Ok(powers)
+        };
+    };
+    let step = parse_size(step)?;
+    if (high - low) / step >= MOST_NUMBERS {
+        return Err(format!("'{text}' has more than {MOST_NUMBERS} numbers; use a larger step"));
+    }
+    Ok((low..=high).step_by(step as usize).collect())
+}
+
+/// A list of sizes in bytes.
+///
+/// # Errors
+/// Those of [`parse_list`].
+pub(crate) fn parse_sizes(text: &str) -> Result<List<u64>, String> {
+    parse_list(text, parse_size)
+}
+
+/// A list of whole numbers of at least 1.
+///
+/// # Errors
+/// Those of [`parse_list`].
+pub(crate) fn parse_counts(text: &str) -> Result<List<u64>, String> {
+    parse_list(text, parse_count)
+}
+
+/// A list of lengths of a queue.
+///
+/// # Errors
+/// Those of [`parse_list`].
+pub(crate) fn parse_depths(text: &str) -> Result<List<u32>, String> {
+    small(parse_list(text, |text| parse_depth(text).map(u64::from))?)
+}
+
+/// A list of numbers of workers.
+///
+/// # Errors
+/// Those of [`parse_list`].
+pub(crate) fn parse_thread_counts(text: &str) -> Result<List<u32>, String> {
+    small(parse_list(text, |text| parse_threads(text).map(u64::from))?)
+}
+
+/// A list of percentages.
+///
+/// # Errors
+/// Those of [`parse_list`].
+pub(crate) fn parse_percents(text: &str) -> Result<List<u32>, String> {
+    small(parse_list(text, |text| parse_percent(text).map(u64::from))?)
+}
+
+/// A list of numbers that all fit: their parser saw to it.
+fn small(list: List<u64>) -> Result<List<u32>, String> {
+    let numbers = list.0.into_iter().map(u32::try_from).collect::<Result<Vec<u32>, _>>();
+    numbers.map(List).map_err(|error| error.to_string())
 }
 
 /// A fraction: `2%` or `0.02`, above 0 and below 1.

@@ -46,7 +46,7 @@ pub(crate) fn run(cli: &Cli, argv: &[String], strategies: &[&'static dyn Strateg
         }
         Some(Command::Sweep(args)) => {
             let output = if args.csv { Output::new(Form::Csv) } else { Output::json_or_text(args.json) };
-            let output = output.kept(args.output.is_some()).strict(args.strict);
+            let output = output.kept(args.output.is_some() || args.resume.is_some()).strict(args.strict);
             let table = Table { wide: args.wide, knees: args.knees, ..Table::for_terminal() };
             output.table(table).run(|document| sweep::run(args, context, document))
         }

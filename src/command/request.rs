@@ -34,25 +34,15 @@ impl Request {
         let bare = args.bare || mode == Mode::Create;
         let settle = args.settle.unwrap_or(if args.for_time.is_some() { Duration::ZERO } else { SETTLE });
         let settle_seconds = if bare { 0.0 } else { settle.as_secs_f64() };
-        let RunArgs { block_bytes, access, seed, buffer, cache, latency, .. } = *args;
-        let RunArgs { rate, mix, sync_every, open_sync, .. } = *args;
+        let RunArgs { block_bytes, access, seed, buffer, cache, rate, mix, .. } = *args;
+        let RunArgs { direct, iodepth, threads, .. } = *args;
         let total_bytes = args.total_bytes.unwrap_or(DEFAULT_TOTAL_BYTES);
         let workload = args.workload.apply_to(Workload::new(mode.direction(), block_bytes, total_bytes));
         let request = Request {
             mode,
             path,
             strategy: find_strategy(&args.strategy, strategies)?,
-            workload: Workload {
-                access,
-                seed,
-                buffer,
-                latency,
-                rate,
-                mix,
-                sync_every,
-                open_sync,
-                ..workload
-            },
+            workload: Workload { access, seed, buffer, rate, mix, direct, iodepth, threads, ..workload },
             preparation: Preparation { bare, settle_seconds, cache },
             usage: args.usage || args.explain,
             iterations: args.iterations,
@@ -81,9 +71,20 @@ impl Request {
         configuration: &BenchmarkConfiguration,
         strategies: &[&'static dyn Strategy],
     ) -> Result<Request, Error> {
+        Request::repeat_unchecked(configuration, strategies)?.checked()
+    }
+
+    /// The request of a point that was already checked.
+    ///
+    /// # Errors
+    /// A usage error if the strategy is unknown.
+    pub(crate) fn repeat_unchecked(
+        configuration: &BenchmarkConfiguration,
+        strategies: &[&'static dyn Strategy],
+    ) -> Result<Request, Error> {
         let BenchmarkConfiguration { operation, strategy, preparation, usage, .. } = configuration;
-        let job = RunJob {
-            strategy: strategy.clone(),
+        Ok(Request {
+            strategy: find_strategy(strategy, strategies)?,
             mode: *operation,
             path: measured_path(configuration),
             workload: configuration.requested,
@@ -94,8 +95,7 @@ impl Request {
             create_missing: false,
             file_size_bytes: None,
             allow_device_write: false,
-        };
-        Request::of_job(job, strategies)
+        })
     }
 
     /// The request as a job for another process.
@@ -239,8 +239,8 @@ pub(crate) fn measured_path(configuration: &BenchmarkConfiguration) -> PathBuf {
 impl WorkloadArgs {
     /// `workload` with these options.
     pub(crate) fn apply_to(&self, workload: Workload) -> Workload {
-        let WorkloadArgs { direct, noatime, sync, iodepth, batch, threads, files, cpu, .. } = *self;
-        Workload { direct, noatime, sync, iodepth, batch, threads, files, cpu, ..workload }
+        let WorkloadArgs { noatime, sync, batch, latency, sync_every, open_sync, files, cpu, .. } = *self;
+        Workload { noatime, sync, batch, latency, sync_every, open_sync, files, cpu, ..workload }
     }
 }
 
@@ -283,7 +283,7 @@ fn verb_mode(verb: &Path) -> Option<Mode> {
 fn check_create_flags(args: &RunArgs, mode: Mode) -> Result<(), Error> {
     let given = [
         ("-B", args.bare),
-        ("-d", args.workload.direct),
+        ("-d", args.direct),
         ("-q", args.quiet),
         ("-s", args.workload.sync),
         ("-v", args.verbose),

@@ -34,9 +34,9 @@ pub(crate) fn run(
     };
     let plan = plan(&old, args, context)?;
     for run in old.runs.iter().filter(|run| run.could_run()) {
-        check_writing(&run.benchmark_configuration, args)?;
+        check_writing(&run.benchmark_configuration, args.write_mode, "rerun")?;
     }
-    let (new, outcome) = plan.carry_out()?;
+    let (new, outcome) = plan.carry_out(&|_| ())?;
     if outcome.is_err() {
         keep_common_points(&mut old, &new);
     }
@@ -57,18 +57,30 @@ fn plan(old: &SweepDocument, args: &RerunArgs, context: &Context) -> Result<Swee
         Ok(Request { allow_device_write: args.allow_device_write, ..request })
     };
     Ok(SweepPlan {
-        settings: Settings {
-            precision: configuration.precision,
-            budget: budget(configuration.budget_seconds)?,
-            largest_n: configuration.largest_n,
-            order: configuration.order,
-            seed: configuration.seed,
-        },
+        settings: settings(old)?,
+        axes: configuration.axes.clone(),
+        precondition: configuration.preconditioned_bytes.is_some(),
+        earlier: None,
         requests: could_run.map(request).collect::<Result<Vec<_>, Error>>()?,
         totals: Totals::Given,
         floor: floor(context.strategies),
         argv: context.argv.to_vec(),
         output: args.output.clone(),
+    })
+}
+
+/// The settings of the sweep of a result.
+///
+/// # Errors
+/// A usage error if the sweep would not end.
+pub(super) fn settings(old: &SweepDocument) -> Result<Settings, Error> {
+    let configuration = &old.sweep_configuration;
+    Ok(Settings {
+        precision: configuration.precision,
+        budget: budget(configuration.budget_seconds)?,
+        largest_n: configuration.largest_n,
+        order: configuration.order,
+        seed: configuration.seed,
     })
 }
 
@@ -85,19 +97,24 @@ fn budget(seconds: f64) -> Result<Duration, Error> {
 }
 
 /// A result file is data. Only the command line orders a file to be overwritten, and only the file that was
-/// measured.
+/// measured. `command` is what overwrites it.
 ///
 /// # Errors
 /// A usage error.
-fn check_writing(configuration: &BenchmarkConfiguration, args: &RerunArgs) -> Result<(), Error> {
+pub(super) fn check_writing(
+    configuration: &BenchmarkConfiguration,
+    allowed: bool,
+    command: &str,
+) -> Result<(), Error> {
     let path = measured_path(configuration);
     let (path_shown, writes) = (path.display(), configuration.requested.direction == Direction::Write);
-    if writes && !args.write_mode {
-        let sentence =
-            format!("rerun overwrites {path_shown}, because the result is of writing; add -w to allow it");
+    if writes && !allowed {
+        let sentence = format!(
+            "{command} overwrites {path_shown}, because the result is of writing; add -w to allow it"
+        );
         return Err(Error::usage(sentence));
     }
-    if args.write_mode && !writes {
+    if allowed && !writes {
         return Err(Error::usage("-w: the result is of reading; leave it out"));
     }
     let first = &targets::paths(&path, &configuration.requested)[0];

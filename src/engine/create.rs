@@ -15,7 +15,7 @@ use nix::unistd::linkat;
 use super::inode::{Inode, behind_links, folder_of};
 use super::interrupt;
 use super::pattern;
-use super::target;
+use super::target::{self, Target};
 use crate::error::{Error, Failure, Fault, errno_of};
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -191,6 +191,15 @@ fn unnamed_file(_: &Path) -> std::io::Result<File> {
 #[cfg(not(target_os = "linux"))]
 fn give_name(_: &File, _: &Path) -> Result<(), Errno> {
     Err(Errno::EOPNOTSUPP)
+}
+
+/// Writes the pattern over the first `total_bytes` bytes of a target, and syncs it.
+///
+/// # Errors
+/// An open error if the target cannot be written to; an I/O error; an interruption after a signal.
+pub fn overwrite(target: &Target, total_bytes: u64) -> Result<(), Error> {
+    let file = target.inode().open(target.path(), OpenOptions::new().write(true), 0)?;
+    fill(&file, target.path(), total_bytes)
 }
 
 fn fill(file: &File, path: &Path, total_bytes: u64) -> Result<(), Error> {

@@ -90,7 +90,7 @@ impl Latencies {
     /// all samples: 299 for p99, 2,995 for p99.9 and 29,956 for p99.99.
     pub fn percentile_ns(&self, fraction: f64) -> Option<f64> {
         let count = self.count();
-        if fraction.powf(count as f64) > 0.05 {
+        if !supports(fraction, count) {
             return None;
         }
         let rank = (fraction * count as f64).ceil() as u64;
@@ -115,6 +115,12 @@ impl Latencies {
             })
             .collect()
     }
+}
+
+/// True if so many I/Os support this percentile: in at most 5 % of all samples of them the largest is below
+/// it.
+pub(crate) fn supports(fraction: f64, count: u64) -> bool {
+    fraction.powf(count as f64) <= 0.05
 }
 
 #[cfg(test)]

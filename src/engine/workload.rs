@@ -176,6 +176,11 @@ impl Workload {
         self.depth().saturating_mul(kinds)
     }
 
+    /// True if samples contain syncs.
+    pub fn syncs(&self) -> bool {
+        self.sync || self.sync_every.is_some() || self.open_sync != OpenSync::None
+    }
+
     /// True if the loop takes time stamps.
     pub fn is_recorded(&self) -> bool {
         self.latency || self.rate.is_some() || self.sync_every.is_some()

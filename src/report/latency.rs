@@ -1,12 +1,15 @@
 //! The latencies of a sample in a document.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::latency::Latencies;
+use crate::engine::latency::{self, Latencies};
 use crate::engine::observer::Recorded;
 use crate::engine::stamp::Source;
 use crate::engine::workload::Workload;
+use crate::stats;
 
 /// The latencies of one sample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,6 +46,170 @@ impl LatencyRecords {
             commit_latency_ns: if_asked(is_synced, commits),
         }
     }
+}
+
+impl LatencyRecords {
+    /// The record of each kind.
+    fn kinds(&mut self) -> [&mut Option<LatencyRecord>; 5] {
+        let LatencyRecords {
+            latency_ns,
+            read_latency_ns,
+            write_latency_ns,
+            sync_latency_ns,
+            commit_latency_ns,
+        } = self;
+        [latency_ns, read_latency_ns, write_latency_ns, sync_latency_ns, commit_latency_ns]
+    }
+
+    /// Removes the histograms. A sweep keeps those of each point together, because its samples are many.
+    pub fn drop_histograms(&mut self) {
+        self.kinds().into_iter().flatten().for_each(|record| record.histogram.clear());
+    }
+}
+
+/// The latencies of the samples of a point that count.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencySummaries {
+    /// Of all I/Os (--latency).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ns: Option<LatencySummary>,
+    /// Of the reads (--latency and --mix).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_latency_ns: Option<LatencySummary>,
+    /// Of the writes (--latency and --mix).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_latency_ns: Option<LatencySummary>,
+    /// Of the syncs (--sync-every).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_latency_ns: Option<LatencySummary>,
+    /// From the start of the write before a sync to the end of the sync (--sync-every).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_latency_ns: Option<LatencySummary>,
+}
+
+/// Latencies of one kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LatencySummary {
+    /// Means of the samples.
+    pub mean: Option<OverSamples>,
+    /// Medians of the samples.
+    pub p50: Option<OverSamples>,
+    /// 90th percentiles of the samples.
+    pub p90: Option<OverSamples>,
+    /// 99th percentiles of the samples.
+    pub p99: Option<OverSamples>,
+    /// 99.9th percentiles of the samples.
+    pub p99_9: Option<OverSamples>,
+    /// All I/Os of these samples together.
+    pub merged: LatencyRecord,
+}
+
+/// A value that each sample has: its median over the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OverSamples {
+    /// Number of samples that have the value.
+    pub n: u64,
+    /// Median, in nanoseconds.
+    pub median: f64,
+    /// Interval of the median with at least 95 % confidence, in nanoseconds; null with fewer than six samples.
+    pub interval: Option<(f64, f64)>,
+}
+
+impl OverSamples {
+    /// Of these values, in the order of measurement. `None` without values.
+    pub(super) fn of(values: &[f64]) -> Option<OverSamples> {
+        let (n, interval) = (values.len() as u64, stats::series_interval(values));
+        Some(OverSamples { n, median: stats::median(values)?, interval })
+    }
+}
+
+impl LatencySummaries {
+    /// Of these samples. `earlier` has the I/Os of samples that have no histogram of their own any more,
+    /// because an earlier part of the sweep measured them.
+    pub fn new(samples: &[&LatencyRecords], earlier: &LatencySummaries) -> LatencySummaries {
+        let of = |kind: fn(&LatencyRecords) -> Option<&LatencyRecord>, earlier: &Option<LatencySummary>| {
+            let records: Vec<&LatencyRecord> = samples.iter().filter_map(|sample| kind(sample)).collect();
+            LatencySummary::new(&records, earlier.as_ref())
+        };
+        LatencySummaries {
+            latency_ns: of(|it| it.latency_ns.as_ref(), &earlier.latency_ns),
+            read_latency_ns: of(|it| it.read_latency_ns.as_ref(), &earlier.read_latency_ns),
+            write_latency_ns: of(|it| it.write_latency_ns.as_ref(), &earlier.write_latency_ns),
+            sync_latency_ns: of(|it| it.sync_latency_ns.as_ref(), &earlier.sync_latency_ns),
+            commit_latency_ns: of(|it| it.commit_latency_ns.as_ref(), &earlier.commit_latency_ns),
+        }
+    }
+}
+
+impl LatencySummary {
+    fn new(records: &[&LatencyRecord], earlier: Option<&LatencySummary>) -> Option<LatencySummary> {
+        let over = |value: fn(&LatencyRecord) -> Option<f64>| {
+            let values: Vec<f64> = records.iter().filter_map(|record| value(record)).collect();
+            OverSamples::of(&values)
+        };
+        let with_histogram = records.iter().copied().filter(|record| !record.histogram.is_empty());
+        let merged = merged(with_histogram.chain(earlier.map(|earlier| &earlier.merged)))?;
+        Some(LatencySummary {
+            mean: over(|it| it.mean),
+            p50: over(|it| it.p50),
+            p90: over(|it| it.p90),
+            p99: over(|it| it.p99),
+            p99_9: over(|it| it.p99_9),
+            merged,
+        })
+    }
+}
+
+/// All latencies of these records. `None` without any.
+fn merged<'a>(records: impl Iterator<Item = &'a LatencyRecord>) -> Option<LatencyRecord> {
+    let records: Vec<&LatencyRecord> = records.collect();
+    let first = records.first()?;
+    // The bits of numbers above zero have the order of the numbers.
+    let mut buckets: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+    for (low, high, count) in records.iter().flat_map(|record| &record.histogram) {
+        *buckets.entry((low.to_bits(), high.to_bits())).or_default() += count;
+    }
+    let bounds =
+        |((low, high), count): (&(u64, u64), &u64)| (f64::from_bits(*low), f64::from_bits(*high), *count);
+    let histogram: Vec<(f64, f64, u64)> = buckets.iter().map(bounds).collect();
+    let count: u64 = histogram.iter().map(|bucket| bucket.2).sum();
+    let min = records.iter().filter_map(|record| record.min).reduce(f64::min);
+    let max = records.iter().filter_map(|record| record.max).reduce(f64::max);
+    let total: f64 = records.iter().map(|record| record.mean.unwrap_or(0.0) * record.count as f64).sum();
+    let percentile = |fraction: f64| {
+        let supported = latency::supports(fraction, count);
+        let (min, max) = (min?, max?);
+        let middle = |(low, high): (f64, f64)| ((low + high) / 2.0).clamp(min, max);
+        supported.then(|| bucket_at(&histogram, fraction, count)).flatten().map(middle)
+    };
+    Some(LatencyRecord {
+        count,
+        min,
+        mean: (count > 0).then(|| total / count as f64),
+        p50: percentile(0.5),
+        p90: percentile(0.9),
+        p99: percentile(0.99),
+        p99_9: percentile(0.999),
+        p99_99: percentile(0.9999),
+        max,
+        histogram,
+        clock: first.clock,
+        resolution_ns: first.resolution_ns,
+        stamp_ns: first.stamp_ns,
+    })
+}
+
+/// The bucket of the latency that at least `fraction` of the I/Os do not exceed.
+fn bucket_at(histogram: &[(f64, f64, u64)], fraction: f64, count: u64) -> Option<(f64, f64)> {
+    let rank = (fraction * count as f64).ceil() as u64;
+    let mut below = 0;
+    let bucket = histogram.iter().find(|(_, _, in_bucket)| {
+        below += in_bucket;
+        below >= rank
+    })?;
+    Some((bucket.0, bucket.1))
 }
 
 /// Quantity that `ab` compares.
@@ -130,7 +297,8 @@ pub struct LatencyRecord {
     pub p99_99: Option<f64>,
     /// Largest latency.
     pub max: Option<f64>,
-    /// Buckets that are not empty: first latency, first latency above the bucket, number of I/Os.
+    /// Buckets that are not empty: first latency, first latency above the bucket, number of I/Os. Empty in the
+    /// samples of a sweep, whose points have one histogram each.
     pub histogram: Vec<(f64, f64, u64)>,
     /// Clock of the time stamps.
     pub clock: Source,
@@ -159,5 +327,46 @@ impl From<&Latencies> for LatencyRecord {
             resolution_ns: clock.resolution_ns,
             stamp_ns: clock.stamp_ns,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::stamp::StampClock;
+
+    fn record(values: impl Iterator<Item = u64>) -> LatencyRecord {
+        let clock = StampClock { source: Source::Vdso, ns_per_tick: 1.0, resolution_ns: 1.0, stamp_ns: 1.0 };
+        let mut latencies = Latencies::new(clock);
+        values.for_each(|value| latencies.record(value));
+        LatencyRecord::from(&latencies)
+    }
+
+    #[test]
+    fn the_merged_record_of_samples_is_that_of_all_values() {
+        let parts = [record(1000..3000), record((2500..9000).rev())];
+        let whole = record((1000..3000).chain(2500..9000));
+        let merged = merged(parts.iter()).unwrap();
+        assert_eq!(merged.histogram, whole.histogram);
+        assert_eq!((merged.count, merged.min, merged.max), (whole.count, whole.min, whole.max));
+        let close = |one: Option<f64>, other: Option<f64>| (one.unwrap() / other.unwrap() - 1.0).abs() < 1e-3;
+        assert!(close(merged.mean, whole.mean) && close(merged.p50, whole.p50), "{merged:?}");
+        assert!(close(merged.p99, whole.p99) && close(merged.p99_9, whole.p99_9), "{merged:?}");
+        assert_eq!(merged.p99_99, None, "8,500 values are too few");
+    }
+
+    #[test]
+    fn samples_without_a_histogram_count_with_what_was_merged_before() {
+        let records =
+            |record: LatencyRecord| LatencyRecords { latency_ns: Some(record), ..LatencyRecords::default() };
+        let none = LatencySummaries::default();
+        let (mut first, second) = (records(record(1000..3000)), records(record(4000..6000)));
+        let before = LatencySummaries::new(&[&first], &none);
+        let whole = LatencySummaries::new(&[&first, &second], &none);
+        first.drop_histograms();
+        assert_eq!(LatencySummaries::new(&[&first, &second], &before), whole);
+        let p50 = whole.latency_ns.unwrap().p50.unwrap();
+        assert_eq!((p50.n, p50.interval), (2, None));
+        assert!((1990.0..5010.0).contains(&p50.median));
     }
 }

@@ -1,6 +1,7 @@
 //! The documents, and their output forms for people and programs, with one file per form.
 
 pub mod analysis;
+pub mod axes;
 pub mod comparison;
 mod conclusions;
 pub mod csv;

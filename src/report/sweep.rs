@@ -6,7 +6,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::axes::Axis;
 use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning};
+use super::latency::LatencySummaries;
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Direction;
 use crate::host;
@@ -55,6 +57,9 @@ pub struct SweepConfiguration {
     pub path: String,
     /// Direction of the transfers.
     pub direction: Direction,
+    /// Axes with more than one value. The runs have the values.
+    #[serde(default = "axes_of_version_1")]
+    pub axes: Vec<Axis>,
     /// Strategies, in order.
     pub strategies: Vec<String>,
     /// Buffer sizes in bytes, ascending.
@@ -71,8 +76,14 @@ pub struct SweepConfiguration {
     pub order: Order,
     /// Seed of that order.
     pub seed: u64,
-    /// Cache state before each sample.
+    /// Cache state before each sample, or the first of several.
     pub cache: CacheState,
+    /// Bytes that were written twice before the sweep (--precondition); null without it.
+    #[serde(default)]
+    pub preconditioned_bytes: Option<u64>,
+    /// Number of times that the sweep was continued (--resume).
+    #[serde(default)]
+    pub resumed: u64,
     /// Version of iobench.
     pub version: String,
     /// The command line.
@@ -83,6 +94,11 @@ pub struct SweepConfiguration {
     pub elapsed_seconds: f64,
     /// Number of finished rounds. A round visits every open point at least once.
     pub rounds: u64,
+}
+
+/// Sweeps of earlier versions had two axes.
+fn axes_of_version_1() -> Vec<Axis> {
+    vec![Axis::Strategy, Axis::Buffersize]
 }
 
 /// Order of the points within a round.
@@ -109,6 +125,9 @@ pub struct SweepRun {
     pub summary: Option<Summary>,
     /// Error that prevented or ended the point; null if there was none.
     pub error: Option<ErrorRecord>,
+    /// True if the sweep ended before the point was prepared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprepared: bool,
 }
 
 impl SweepRun {
@@ -133,6 +152,24 @@ pub struct Summary {
     /// True if no disturbed sample counts. Disturbed samples count only if fewer than six others are left.
     #[serde(default = "yes")]
     pub quiet: bool,
+    /// Latencies over the samples.
+    #[serde(flatten)]
+    pub latencies: LatencySummaries,
+    /// Steady state of writes to a device; null for other points.
+    #[serde(default)]
+    pub steady_state: Option<SteadyState>,
+}
+
+/// Steady state as in the Performance Test Specification of SNIA (v2.0.1, 2018): in five rounds, the median
+/// bandwidths of the rounds lie within 20 % of their mean, and their regression line changes by at most 10 %
+/// of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SteadyState {
+    /// True if it was reached.
+    pub reached: bool,
+    /// Number of samples before it, which do not count; null if it was not reached, and then all count.
+    pub samples_before: Option<u64>,
 }
 
 /// Results of earlier versions never counted disturbed samples.

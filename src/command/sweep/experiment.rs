@@ -18,6 +18,7 @@ use super::point::{Machine, RefusedPoint, SweepPoint};
 use crate::engine::affinity;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
+use crate::engine::create;
 use crate::engine::extents;
 use crate::engine::inode::Inode;
 use crate::engine::interrupt::{self, Deadline};
@@ -26,11 +27,11 @@ use crate::engine::prepare;
 use crate::engine::strategy::Strategy;
 use crate::engine::target::Target;
 use crate::engine::targets::Targets;
-use crate::engine::workload::Workload;
 use crate::error::{Error, ErrorKind};
 use crate::host;
-use crate::random::Random;
+use crate::random::{self, Random};
 use crate::report::analysis;
+use crate::report::axes::Axis;
 use crate::report::document::{ErrorRecord, SchemaVersion, TargetRecord, Warning};
 use crate::report::sweep::{Control, Floors, Order, StopReason, SweepConfiguration, SweepDocument, SweepRun};
 use crate::report::winner::RAMP_WINDOWS;
@@ -44,8 +45,11 @@ const VISITS: usize = 5;
 /// Minimum number of samples of a point: as many as an interval needs.
 const MIN_SAMPLES: u64 = 6;
 
+/// Number of samples with which a point can converge.
+pub(crate) const CONVERGING: u64 = stats::FIRST_LOOK as u64;
+
 /// Usual time of a sample with its preparation, if none has been measured yet.
-const USUAL_SAMPLE_SECONDS: f64 = 0.01;
+pub(crate) const USUAL_SAMPLE_SECONDS: f64 = 0.01;
 
 /// The budget that an error names is this much longer than the one that would just have been enough.
 const SAFETY_FACTOR: f64 = 1.5;
@@ -57,6 +61,14 @@ pub(crate) struct Experiment {
     created: bool,
     floor: Option<&'static dyn Strategy>,
     started: Instant,
+    /// Time that earlier parts of the sweep took.
+    earlier_time: Duration,
+    /// Number of earlier parts.
+    resumed: u64,
+    /// Points that could not run in an earlier part, and cannot run now.
+    kept: Vec<SweepRun>,
+    axes: Vec<Axis>,
+    preconditioned_bytes: Option<u64>,
     /// Abandons the sample in which the budget ends.
     _deadline: Deadline,
     start_time: String,
@@ -91,26 +103,33 @@ impl SweepPlan {
     ///
     /// # Errors
     /// An error before the first sample.
-    pub(crate) fn carry_out(mut self) -> Result<(SweepDocument, Result<(), Error>), Error> {
-        let first = self
-            .requests
-            .first()
-            .ok_or_else(|| Error::usage("nothing to sweep: give a strategy and a size"))?;
+    pub(crate) fn carry_out(
+        mut self,
+        announce: &dyn Fn(&Announcement),
+    ) -> Result<(SweepDocument, Result<(), Error>), Error> {
+        // The request with the most workers needs the most files.
+        let widest = self.requests.iter().max_by_key(|request| request.workload.threads);
+        let first = widest
+            .ok_or_else(|| Error::usage("nothing to sweep: no combination of the options means anything"))?;
         let output = self.output.as_deref().map(|path| output_file(path, &first.paths())).transpose()?;
         let cpu = affinity::pin(first.workload.cpu)?;
-        let total_bytes = first.workload.total_bytes.max(DEFAULT_TOTAL_BYTES);
-        let workload = Workload { total_bytes, ..first.workload };
-        let created = prepared::make_missing_files(&Request { workload, ..first.clone() })?;
+        // A file of its own must also hold the total of a single worker.
+        let totals = self.requests.iter().map(|request| request.workload.total_bytes);
+        let file_bytes = totals.max().unwrap_or(0).max(DEFAULT_TOTAL_BYTES);
+        let file_size_bytes = first.file_size_bytes.or(Some(file_bytes));
+        let created = prepared::make_missing_files(&Request { file_size_bytes, ..first.clone() })?;
         let targets = first.open_targets().map_err(|error| error.with_remedy_if_missing("add --create"))?;
         if self.totals == Totals::Fitted {
             let storage = host::configuration(Some(targets.first().path())).storage;
             self.cover_file(&targets, storage.device_read_ahead_bytes.unwrap_or(0));
         }
         prepare::touch_program();
+        let preconditioned_bytes = if self.precondition { Some(self.write_twice(&targets)?) } else { None };
 
         let mut experiment = Experiment::new(self, created, targets, cpu);
+        experiment.preconditioned_bytes = experiment.preconditioned_bytes.or(preconditioned_bytes);
         experiment.warnings.extend(output.iter().flat_map(OutputFile::leftover_warnings));
-        let mut outcome = experiment.carry_out(output.as_ref());
+        let mut outcome = experiment.carry_out(output.as_ref(), announce);
         let mut document = experiment.document(true);
         if let Some(output) = output {
             document.error = outcome.as_ref().err().map(ErrorRecord::from);
@@ -118,6 +137,19 @@ impl SweepPlan {
             outcome = outcome.and(save(&output, &document));
         }
         Ok((document, outcome))
+    }
+
+    /// Writes the range of the sweep twice, and returns its length.
+    fn write_twice(&self, targets: &Targets) -> Result<u64, Error> {
+        let totals = self.requests.iter().map(|request| request.workload.total_bytes);
+        let range_bytes = totals.max().unwrap_or(0);
+        for target in targets.iter() {
+            let bytes = target.size_bytes().map_or(range_bytes, |size| size.min(range_bytes));
+            for _ in 0..2 {
+                create::overwrite(target, bytes)?;
+            }
+        }
+        Ok(range_bytes)
     }
 
     /// Sets the totals to the default total, or to the size of the file if that is smaller, in whole blocks.
@@ -141,7 +173,7 @@ impl SweepPlan {
 impl Experiment {
     /// Prepares every point. Points that cannot run are recorded with the reason.
     pub(crate) fn new(plan: SweepPlan, created: bool, targets: Targets, cpu: Option<usize>) -> Experiment {
-        let SweepPlan { settings, requests, totals, floor, argv, .. } = plan;
+        let SweepPlan { settings, requests, totals, floor, argv, axes, mut earlier, .. } = plan;
         let mut strategies: Vec<String> =
             requests.iter().map(|request| request.strategy.info().name.to_owned()).collect();
         strategies.dedup();
@@ -156,6 +188,11 @@ impl Experiment {
             created,
             floor,
             started: Instant::now(),
+            earlier_time: Duration::ZERO,
+            resumed: 0,
+            kept: Vec::new(),
+            axes,
+            preconditioned_bytes: None,
             start_time: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             host: host::configuration(Some(&path)),
             conditions_before: host::conditions(),
@@ -182,13 +219,26 @@ impl Experiment {
             .warnings
             .extend(requests.iter().find_map(|request| hole_warning(request, experiment.targets.first())));
         let shared_cpu = requests.first().and_then(|request| prepared::shared_cpu_warning(&request.workload));
+        let mut earlier_runs = earlier.as_mut().map(|it| std::mem::take(&mut it.runs)).unwrap_or_default();
+        let spent_per_sample = earlier.as_ref().map_or(Duration::ZERO, |it| {
+            let samples = it.controls.len().max(1) as f64;
+            Duration::try_from_secs_f64(it.sweep_configuration.elapsed_seconds / samples).unwrap_or_default()
+        });
         for request in requests {
             if let Some(error) = experiment.end_of_preparation() {
                 experiment.refuse(request, error);
                 continue;
             }
+            let known = earlier_runs.iter().position(|run| is_of(run, &request) && !run.unprepared);
+            let known = known.map(|index| earlier_runs.swap_remove(index));
+            let totals = if known.is_some() { Totals::Given } else { totals };
             match SweepPoint::new(request, &experiment.targets, cpu, totals) {
-                Ok(point) => experiment.points.push(point),
+                Ok(mut point) => {
+                    if let Some(run) = &known {
+                        point.continue_from(run, spent_per_sample * run.benchmark_samples.len() as u32);
+                    }
+                    experiment.points.push(point);
+                }
                 Err(refused) => {
                     let (request, error) = *refused;
                     let error = experiment.end_of_preparation().unwrap_or(error);
@@ -196,8 +246,11 @@ impl Experiment {
                 }
             }
         }
-        if totals == Totals::Fitted {
+        if totals == Totals::Fitted && earlier.is_none() {
             experiment.equalise_totals();
+        }
+        if let Some(earlier) = earlier {
+            experiment.continue_from(*earlier, earlier_runs);
         }
         let buffered = experiment
             .points
@@ -208,14 +261,34 @@ impl Experiment {
         experiment
     }
 
+    /// Takes over what an earlier part of the sweep measured. Its `runs` without a request cannot run.
+    fn continue_from(&mut self, earlier: SweepDocument, runs: Vec<SweepRun>) {
+        let configuration = earlier.sweep_configuration;
+        self.earlier_time = Duration::try_from_secs_f64(configuration.elapsed_seconds).unwrap_or_default();
+        self.resumed = configuration.resumed + 1;
+        self.rounds = configuration.rounds;
+        self.start_time = configuration.start_time;
+        self.argv = configuration.argv;
+        self.preconditioned_bytes = configuration.preconditioned_bytes;
+        self.conditions_before = earlier.conditions_before;
+        self.floors = earlier.floors;
+        self.controls.readings = earlier.controls;
+        self.kept = runs.into_iter().filter(|run| !run.unprepared).collect();
+        self.review();
+    }
+
     /// Gives all points of a row that are served from the page cache the smallest of their totals.
     fn equalise_totals(&mut self) {
         for block_bytes in self.block_sizes_bytes.clone() {
             let row = self.points.iter_mut().filter(|point| point.is_served_from_cache(block_bytes));
             let row: Vec<&mut SweepPoint> = row.collect();
-            let total_bytes = row.iter().map(|point| point.prepared.request.workload.total_bytes).min();
+            let workloads = || row.iter().map(|point| point.prepared.request.workload);
+            let smallest = workloads().map(|workload| workload.total_bytes).min();
+            // Every worker needs a block.
+            let threads = workloads().map(|workload| u64::from(workload.threads)).max();
+            let total_bytes = smallest.unwrap_or(block_bytes).max(threads.unwrap_or(1) * block_bytes);
             for point in row {
-                point.set_total(total_bytes.unwrap_or(block_bytes));
+                point.set_total(total_bytes);
             }
         }
     }
@@ -236,9 +309,20 @@ impl Experiment {
     ///
     /// # Errors
     /// An interruption after a signal, an error of the result file, or the first error at a point.
-    pub(crate) fn carry_out(&mut self, output: Option<&OutputFile>) -> Result<(), Error> {
-        self.floors = measure_floors(&self.points, self.floor, &self.targets, self.time_left() / 10);
-        let outcome = self.rounds(output);
+    pub(crate) fn carry_out(
+        &mut self,
+        output: Option<&OutputFile>,
+        announce: &dyn Fn(&Announcement),
+    ) -> Result<(), Error> {
+        let floors = measure_floors(&self.points, self.floor, &self.targets, self.time_left() / 10);
+        self.floors = match self.resumed {
+            0 => floors,
+            _ => std::mem::take(&mut self.floors).min(&floors),
+        };
+        announce(&self.announcement());
+        // From here on, the sweep can be continued.
+        self.save(output)?;
+        let outcome = self.check_budget(Some(self.time_left())).and_then(|()| self.rounds(output));
         // The floors are measured twice, because the processor may be slowed during one of the measurements.
         // Half of the rest of the budget is for the analysis.
         let later = measure_floors(&self.points, self.floor, &self.targets, self.time_left() / 2);
@@ -252,6 +336,32 @@ impl Experiment {
         outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(&self.targets)))
     }
 
+    /// What the sweep needs.
+    fn announcement(&self) -> Announcement {
+        let seconds: f64 = self.points.iter().map(|point| self.missing_seconds(point, CONVERGING)).sum();
+        let elapsed = self.started.elapsed().as_secs_f64();
+        // A twentieth of the budget is for the analysis.
+        let needed = (elapsed + SAFETY_FACTOR * seconds) * 20.0 / 19.0;
+        Announcement {
+            points: self.points.len(),
+            refused: self.refused.len() + self.kept.len(),
+            needed: Duration::try_from_secs_f64(needed.ceil().max(1.0)).unwrap_or(Duration::MAX),
+            budget: self.settings.budget,
+        }
+    }
+
+    /// Estimated time until a point has `wanted` samples.
+    fn missing_seconds(&self, point: &SweepPoint, wanted: u64) -> f64 {
+        let missing = wanted.saturating_sub(point.samples.len() as u64) as f64;
+        missing * point.seconds_per_sample().unwrap_or_else(|| self.usual_seconds())
+    }
+
+    /// Usual time of a sample with its preparation.
+    fn usual_seconds(&self) -> f64 {
+        let spent: Vec<f64> = self.points.iter().filter_map(SweepPoint::seconds_per_sample).collect();
+        stats::median(&spent).unwrap_or(USUAL_SAMPLE_SECONDS)
+    }
+
     /// Checks that every point that can run has enough samples for an interval, or will have them after the
     /// rounds that the `rest` of the budget allows.
     ///
@@ -260,16 +370,11 @@ impl Experiment {
     fn check_budget(&self, rest: Option<Duration>) -> Result<(), Error> {
         let unprepared = self.refused.iter().filter(|refused| refused.is_late).count();
         let wanted = MIN_SAMPLES.min(self.settings.largest_n);
-        let spent: Vec<f64> = self.points.iter().filter_map(SweepPoint::seconds_per_sample).collect();
-        let usual = stats::median(&spent).unwrap_or(USUAL_SAMPLE_SECONDS);
-        let missing_seconds = |point: &SweepPoint| {
-            let missing = wanted.saturating_sub(point.samples.len() as u64) as f64;
-            missing * point.seconds_per_sample().unwrap_or(usual)
-        };
+        let missing_seconds = |point: &SweepPoint| self.missing_seconds(point, wanted);
         let open = self.points.iter().filter(|point| point.stop.is_none());
         let (budget, elapsed) = (self.settings.budget.as_secs_f64(), self.started.elapsed().as_secs_f64());
         let preparing = elapsed / (self.points.len() + self.refused.len() - unprepared).max(1) as f64;
-        let later = unprepared as f64 * (preparing + wanted as f64 * usual);
+        let later = unprepared as f64 * (preparing + wanted as f64 * self.usual_seconds());
         let needed = open.map(missing_seconds).sum::<f64>() + later;
         let by_signal = interrupt::requested() && !interrupt::is_time_up();
         let rest = rest.unwrap_or_default().as_secs_f64();
@@ -297,7 +402,8 @@ impl Experiment {
     /// Runs rounds until every point is done, the budget is spent, or a signal arrives.
     fn rounds(&mut self, output: Option<&OutputFile>) -> Result<(), Error> {
         let progress = progress(self.settings.budget);
-        let mut random = Random::new(self.settings.seed);
+        // A sweep that is continued has another order in each part.
+        let mut random = Random::new(self.settings.seed ^ self.resumed.wrapping_mul(random::STEP));
         let mut outcome = interrupt::check().map(|()| true);
         while let Ok(true) = outcome {
             outcome = self.round(&mut random, &progress, output);
@@ -327,6 +433,7 @@ impl Experiment {
         progress: &ProgressBar,
         output: Option<&OutputFile>,
     ) -> Result<bool, Error> {
+        self.points.iter_mut().for_each(SweepPoint::begin_round);
         for visit in 0..VISITS {
             // Each visit gets fresh memory, so page placement varies between samples.
             self.pool.renew();
@@ -343,10 +450,14 @@ impl Experiment {
         self.rounds += 1;
         self.review();
         self.check_budget(Some(self.time_left()))?;
-        if let Some(output) = output.filter(|output| output.is_replaced()) {
-            save(output, &self.document(false))?;
-        }
+        self.save(output)?;
         Ok(!self.open_points().is_empty())
+    }
+
+    /// Replaces the result file, if there is one.
+    fn save(&self, output: Option<&OutputFile>) -> Result<(), Error> {
+        let replaced = output.filter(|output| output.is_replaced());
+        replaced.map_or(Ok(()), |output| save(output, &self.document(false)))
     }
 
     /// Measures a sample of a point, with a control reading before and after it. If the strategy fails, the
@@ -437,6 +548,7 @@ impl Experiment {
             .iter()
             .map(|point| point.run(&self.argv, self.created, unfinished, self.settings.precision))
             .chain(self.refused.iter().map(|refused| refused.run(&self.argv, self.created)))
+            .chain(self.kept.iter().cloned())
             .collect();
         let place = |run: &SweepRun| {
             let configuration = &run.benchmark_configuration;
@@ -473,22 +585,45 @@ impl Experiment {
         SweepConfiguration {
             path: self.path.display().to_string(),
             direction: self.direction,
+            axes: self.axes.clone(),
             strategies: self.strategies.clone(),
             block_sizes_bytes: self.block_sizes_bytes.clone(),
             total_bytes: self.total_bytes,
             precision,
-            budget_seconds: budget.as_secs_f64(),
+            budget_seconds: (self.earlier_time + budget).as_secs_f64(),
             largest_n,
             order,
             seed,
             cache: self.cache,
+            preconditioned_bytes: self.preconditioned_bytes,
+            resumed: self.resumed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             argv: self.argv.clone(),
             start_time: self.start_time.clone(),
-            elapsed_seconds: self.started.elapsed().as_secs_f64(),
+            elapsed_seconds: (self.earlier_time + self.started.elapsed()).as_secs_f64(),
             rounds: self.rounds,
         }
     }
+}
+
+/// What a sweep needs, known when its points are prepared.
+pub(crate) struct Announcement {
+    /// Number of points that can run.
+    pub(crate) points: usize,
+    /// Number of points that cannot.
+    pub(crate) refused: usize,
+    /// Estimated time for [`CONVERGING`] samples of each point.
+    pub(crate) needed: Duration,
+    /// The time that the sweep may take.
+    pub(crate) budget: Duration,
+}
+
+/// True if this earlier run is the point of the request.
+fn is_of(run: &SweepRun, request: &Request) -> bool {
+    let configuration = &run.benchmark_configuration;
+    configuration.strategy == request.strategy.info().name
+        && configuration.requested == request.workload
+        && configuration.preparation.cache == request.preparation.cache
 }
 
 /// A warning about holes in the range of a sweep that writes. The trials of its points fill them.

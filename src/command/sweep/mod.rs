@@ -1,19 +1,26 @@
 //! `iobench sweep`: the experiment of the lab, which measures every strategy at every buffer size.
 //!
-//! [`plan`] turns the arguments into requests, [`experiment`] runs the rounds, [`point`] holds one strategy
-//! at one buffer size, and [`controls`] measures the machine itself.
+//! [`plan`] turns the arguments into requests and [`resume`] a result that is continued, [`experiment`] runs
+//! the rounds, [`point`] holds one setting, and [`controls`] measures the machine itself.
 
 mod controls;
+mod dry_run;
 mod experiment;
 mod plan;
 mod point;
+mod resume;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use super::context::Context;
+use super::output::print_error;
+use super::stdout::Stdout;
 use crate::cli::SweepArgs;
 use crate::error::Error;
 use crate::report::sweep::SweepDocument;
+use crate::units;
+use experiment::{Announcement, CONVERGING};
 
 pub(crate) use plan::{Settings, SweepPlan, Totals, floor};
 
@@ -27,7 +34,35 @@ pub(crate) fn run(
     context: &Context,
     document: &mut Option<SweepDocument>,
 ) -> Result<ExitCode, Error> {
-    let (measured, outcome) = SweepPlan::new(args, context)?.carry_out()?;
+    let plan = match (&args.resume, &args.path) {
+        (Some(result), _) => resume::plan(args, result, context)?,
+        (None, Some(path)) => SweepPlan::new(args, path, context)?,
+        (None, None) => return Err(Error::usage("sweep: name the file or device")),
+    };
+    if args.dry_run {
+        Stdout.write_all(dry_run::text(&plan).as_bytes()).map_err(Error::output)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let is_text = !args.json && !args.csv;
+    let (measured, outcome) = plan.carry_out(&|needs| {
+        if is_text {
+            print_error(&needs.sentence());
+        }
+    })?;
     *document = Some(measured);
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+impl Announcement {
+    /// What the sweep needs, in a sentence.
+    fn sentence(&self) -> String {
+        let Announcement { points, refused, needed, budget } = self;
+        let cannot = if *refused == 0 { String::new() } else { format!(" ({refused} more cannot run here)") };
+        let points = units::counted(*points as u64, "point");
+        let (needed, budget) = (needed.as_secs(), budget.as_secs_f64());
+        let short = if needed as f64 > budget { ", which is more than the budget" } else { "" };
+        format!(
+            "{points}{cannot}: {CONVERGING} samples of each take about {needed} s{short}; the budget is {budget} s"
+        )
+    }
 }

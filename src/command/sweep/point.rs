@@ -1,6 +1,6 @@
 //! A point of a sweep: one strategy at one buffer size.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::prepared::{self, Prepared};
 use super::super::request::Request;
@@ -9,12 +9,15 @@ use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::extents::Unstored;
 use crate::engine::iteration::{self, Sample};
+use crate::engine::operation::Direction;
 use crate::engine::strategy::Effective;
+use crate::engine::target::Kind;
 use crate::engine::targets::Targets;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
-use crate::report::sweep::{FiveNumbers, StopReason, Summary, SweepRun};
+use crate::report::latency::{LatencyRecords, LatencySummaries};
+use crate::report::sweep::{FiveNumbers, SteadyState, StopReason, Summary, SweepRun};
 use crate::stats;
 
 /// Approximate maximum duration of a sample. Short samples allow for many of them, and the state of the
@@ -26,6 +29,11 @@ const LONGEST_COLD_SAMPLE: Duration = Duration::from_millis(50);
 const COLD_TRIALS: u32 = 4;
 /// Number of I/Os of each of the two trials that estimate the time per I/O.
 const TRIAL_IOS: u64 = 64;
+/// Number of I/Os of a sample with latencies: a steady 99th percentile needs 3,000, rounded up to a power of
+/// two.
+const LATENCY_IOS: u64 = 4096;
+/// The longest sample for that.
+const LONGEST_LATENCY_SAMPLE: Duration = Duration::from_millis(500);
 /// Fraction of [`LONGEST_SAMPLE`] that the total is fitted to, because the estimate of a trial is rough.
 const TARGET_FRACTION: f64 = 0.8;
 
@@ -46,6 +54,13 @@ pub(crate) struct SweepPoint {
     error: Option<ErrorRecord>,
     /// False if disturbed samples count, because too few others are left.
     quiet: bool,
+    /// Estimated time of a sample with its preparation, from the trials.
+    expected: Option<Duration>,
+    /// Number of samples before each round.
+    round_starts: Vec<usize>,
+    steady_state: Option<SteadyState>,
+    /// Latencies of the samples of an earlier part of the sweep.
+    earlier_latencies: LatencySummaries,
 }
 
 /// Speed of the processor during the sweep.
@@ -61,7 +76,7 @@ pub(crate) struct Machine {
 pub(crate) struct RefusedPoint {
     pub(crate) request: Request,
     pub(crate) error: ErrorRecord,
-    /// True if only the budget prevented it.
+    /// True if only the end of the budget prevented it.
     pub(crate) is_late: bool,
 }
 
@@ -73,6 +88,7 @@ impl RefusedPoint {
             benchmark_samples: Vec::new(),
             summary: None,
             error: Some(self.error.clone()),
+            unprepared: self.is_late,
         }
     }
 }
@@ -89,9 +105,13 @@ impl SweepPoint {
         totals: Totals,
     ) -> Result<SweepPoint, Box<(Request, Error)>> {
         match prepare(request.clone(), targets, cpu, totals) {
-            Ok(prepared) => Ok(SweepPoint {
+            Ok((prepared, expected)) => Ok(SweepPoint {
                 unstored: prepared.unstored(),
                 prepared,
+                expected,
+                round_starts: Vec::new(),
+                steady_state: None,
+                earlier_latencies: LatencySummaries::default(),
                 samples: Vec::new(),
                 stop: None,
                 next_look: stats::FIRST_LOOK,
@@ -104,11 +124,33 @@ impl SweepPoint {
         }
     }
 
-    /// True if this is a point of this size whose bytes come from the page cache.
+    /// Continues a point that an earlier part of the sweep measured. Its samples took `spent`.
+    pub(crate) fn continue_from(&mut self, earlier: &SweepRun, spent: Duration) {
+        self.samples.clone_from(&earlier.benchmark_samples);
+        self.effective =
+            earlier.benchmark_configuration.granted.as_ref().map(|granted| granted.effective.clone());
+        self.earlier_latencies =
+            earlier.summary.as_ref().map(|summary| summary.latencies.clone()).unwrap_or_default();
+        self.spent = spent;
+        self.error.clone_from(&earlier.error);
+        self.stop = self.error.as_ref().map(|_| StopReason::Failed);
+    }
+
+    /// True if this is a point of this size that runs as fast as the page cache lets it.
     pub(crate) fn is_served_from_cache(&self, block_bytes: u64) -> bool {
         let Request { workload, preparation, strategy, .. } = &self.prepared.request;
-        let waits_for_device = workload.direct || preparation.cache == CacheState::Cold;
-        workload.block_bytes == block_bytes && strategy.info().properties.performs_io && !waits_for_device
+        let waits = workload.direct
+            || preparation.cache == CacheState::Cold
+            || workload.rate.is_some()
+            || workload.syncs();
+        workload.block_bytes == block_bytes && strategy.info().properties.performs_io && !waits
+    }
+
+    /// Notes that a round begins.
+    pub(crate) fn begin_round(&mut self) {
+        if self.round_starts.last() != Some(&self.samples.len()) {
+            self.round_starts.push(self.samples.len());
+        }
     }
 
     /// Changes the total before the first sample. It stays as it is if the strategy refuses the new one,
@@ -139,6 +181,9 @@ impl SweepPoint {
     /// without quiet samples stays open until the budget or the maximum number of samples ends it.
     pub(crate) fn review(&mut self, machine: &Machine, precision: f64, largest_n: usize) {
         self.quiet = label(&mut self.samples, &machine.slowed) && !machine.hardly_left_alone;
+        if self.writes_to_a_device() {
+            self.await_steady_state();
+        }
         let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
             Some(StopReason::Failed) => return,
@@ -155,6 +200,34 @@ impl SweepPoint {
         }
     }
 
+    fn writes_to_a_device(&self) -> bool {
+        let Prepared { request, targets, .. } = &self.prepared;
+        let writes = request.workload.direction == Direction::Write;
+        writes && request.strategy.info().properties.performs_io && targets.first().kind() == Kind::Block
+    }
+
+    /// Judges whether the device is in steady state. The samples before it do not count.
+    fn await_steady_state(&mut self) {
+        let ends = self.round_starts.iter().skip(1).copied().chain([self.samples.len()]);
+        let rounds: Vec<(usize, f64)> = self
+            .round_starts
+            .iter()
+            .zip(ends)
+            .filter_map(|(start, end)| {
+                let bandwidths: Vec<f64> =
+                    self.samples.get(*start..end)?.iter().map(|sample| sample.bandwidth).collect();
+                Some((*start, stats::median(&bandwidths)?))
+            })
+            .collect();
+        let medians: Vec<f64> = rounds.iter().map(|(_, median)| *median).collect();
+        let before = stats::steady_from(&medians).map(|first| rounds[first].0);
+        for sample in &mut self.samples[..before.unwrap_or(0)] {
+            sample.role = Some(Role::Warmup);
+        }
+        let samples_before = before.map(|count| count as u64);
+        self.steady_state = Some(SteadyState { reached: before.is_some(), samples_before });
+    }
+
     /// Estimated time until the point is done, in seconds, from the time per sample so far. `None` if there
     /// are too few samples for an estimate, or if there may be enough already.
     pub(crate) fn seconds_to_go(&self, precision: f64, largest_n: usize) -> Option<f64> {
@@ -169,10 +242,13 @@ impl SweepPoint {
         self.quiet && stats::precise(&measured_bandwidths(&self.samples), precision)
     }
 
-    /// Mean time of a sample, with its preparation and control readings, in seconds; `None` without samples.
+    /// Mean time of a sample, with its preparation and control readings, in seconds. Without samples it is the
+    /// estimate of the trials, if there is one.
     pub(crate) fn seconds_per_sample(&self) -> Option<f64> {
-        let count = self.samples.len();
-        (count > 0).then(|| self.spent.as_secs_f64() / count as f64)
+        match self.samples.len() {
+            0 => self.expected.map(|expected| expected.as_secs_f64()),
+            count => Some(self.spent.as_secs_f64() / count as f64),
+        }
     }
 
     /// Closes the point after an error of its strategy.
@@ -196,16 +272,19 @@ impl SweepPoint {
         for sample in &self.samples {
             configuration.add_evidence(sample);
         }
+        let counted: Vec<&LatencyRecords> =
+            self.samples.iter().filter(|sample| sample.counts()).map(|sample| &sample.latencies).collect();
+        let latencies = LatencySummaries::new(&counted, &self.earlier_latencies);
+        let stop_reason = self.stop.unwrap_or(unfinished);
+        let summary = summary(&measured_bandwidths(&self.samples), stop_reason, precision, self.quiet);
+        let mut benchmark_samples = self.samples.clone();
+        benchmark_samples.iter_mut().for_each(|sample| sample.latencies.drop_histograms());
         SweepRun {
             benchmark_configuration: configuration,
-            summary: summary(
-                &measured_bandwidths(&self.samples),
-                self.stop.unwrap_or(unfinished),
-                precision,
-                self.quiet,
-            ),
-            benchmark_samples: self.samples.clone(),
+            summary: summary.map(|it| Summary { latencies, steady_state: self.steady_state, ..it }),
+            benchmark_samples,
             error: self.error.clone(),
+            unprepared: false,
         }
     }
 }
@@ -246,48 +325,100 @@ fn summary(bandwidths: &[f64], stop_reason: StopReason, precision: f64, quiet: b
         stop_reason,
         converged: quiet && stats::precise(bandwidths, precision),
         quiet,
+        latencies: LatencySummaries::default(),
+        steady_state: None,
     })
 }
 
-/// Checks a request against its targets, and fits the total if requested.
+/// Checks a request against its targets, and fits the total if requested. Also estimates the time of a sample
+/// with its preparation.
 fn prepare(
     request: Request,
     targets: &Targets,
     cpu: Option<usize>,
     totals: Totals,
-) -> Result<Prepared, Error> {
+) -> Result<(Prepared, Option<Duration>), Error> {
     request.check_sizes()?;
     let targets = targets.of(&request.workload);
     let prepared = Prepared::new(request, targets, cpu)?;
     prepared.check_hold()?;
-    if totals == Totals::Fitted { fit_total(&prepared) } else { Ok(prepared) }
+    match totals {
+        Totals::Fitted => fit_total(&prepared).map(|(prepared, expected)| (prepared, Some(expected))),
+        Totals::Given => {
+            let ios = prepared.request.workload.blocks();
+            // A point that fails here fails again in its first sample, with a record of the error.
+            let expected = Trial::of(&prepared, ios.min(least_ios(&prepared.request))).ok();
+            Ok((prepared, expected.map(|trial| trial.duration(ios))))
+        }
+    }
 }
+
+/// Smallest number of I/Os of a trial: every worker has one.
+fn least_ios(request: &Request) -> u64 {
+    TRIAL_IOS.max(u64::from(request.workload.threads))
+}
+
+/// Two short samples of a point.
+struct Trial {
+    seconds_per_io: f64,
+    /// Time around a sample: opening, preparation and clean-up.
+    around: Duration,
+}
+
+impl Trial {
+    fn of(prepared: &Prepared, ios: u64) -> Result<Trial, Error> {
+        let trial = with_ios(prepared, ios)?;
+        let run = || iteration::sample(trial.request.strategy, &trial.targets, &trial.plan);
+        let (first, started) = (run()?, Instant::now());
+        let second = run()?;
+        Ok(Trial {
+            seconds_per_io: seconds_per_io(&first).min(seconds_per_io(&second)),
+            around: started.elapsed().saturating_sub(Duration::from_nanos(second.elapsed.total_ns)),
+        })
+    }
+
+    /// Estimated time of a sample of `ios` I/Os.
+    fn duration(&self, ios: u64) -> Duration {
+        let sample = Duration::try_from_secs_f64(self.seconds_per_io * ios as f64);
+        sample.unwrap_or(Duration::MAX).saturating_add(self.around).saturating_add(CONTROLS)
+    }
+}
+
+/// Approximate time of the control readings around a sample.
+const CONTROLS: Duration = Duration::from_micros(300);
 
 /// Fits the total to the maximum duration of a sample. The faster of two short trials gives the time per I/O.
 ///
 /// Short trials from a cold cache only see the slow start of readahead, so longer ones follow while the total
 /// still grows.
-fn fit_total(prepared: &Prepared) -> Result<Prepared, Error> {
-    let is_cold = prepared.request.preparation.cache == CacheState::Cold && !prepared.request.workload.direct;
+fn fit_total(prepared: &Prepared) -> Result<(Prepared, Duration), Error> {
+    let Request { workload, preparation, .. } = &prepared.request;
+    let is_cold = preparation.cache == CacheState::Cold && !workload.direct;
     let (longest, trials) = if is_cold { (LONGEST_COLD_SAMPLE, COLD_TRIALS) } else { (LONGEST_SAMPLE, 1) };
     let max_ios = max_ios(&prepared.request);
-    let mut ios = max_ios.min(TRIAL_IOS);
-    for _ in 0..trials {
-        let trial = with_ios(prepared, ios)?;
-        let run = || iteration::sample(trial.request.strategy, &trial.targets, &trial.plan);
-        let seconds = seconds_per_io(&run()?).min(seconds_per_io(&run()?));
-        let fitting = (longest.as_secs_f64() * TARGET_FRACTION / seconds.max(f64::MIN_POSITIVE)) as u64;
-        let fitted = if fitting >= max_ios { max_ios } else { power_of_two_below(fitting.max(1)) };
-        // A sample must fill the queue at least once; with fewer I/Os, the depth would be lower than
-        // requested.
-        let longer = fitted.max(u64::from(trial.plan.workload.depth()));
+    let mut ios = max_ios.min(least_ios(&prepared.request));
+    let mut trial = Trial::of(prepared, ios)?;
+    for number in 1..=trials {
+        let fitting = |time: Duration| {
+            (time.as_secs_f64() * TARGET_FRACTION / trial.seconds_per_io.max(f64::MIN_POSITIVE)) as u64
+        };
+        // A percentile needs many I/Os.
+        let for_latency = if workload.latency { LATENCY_IOS.min(fitting(LONGEST_LATENCY_SAMPLE)) } else { 0 };
+        let wanted = fitting(longest).max(for_latency);
+        let fitted = if wanted >= max_ios { max_ios } else { power_of_two_below(wanted.max(1)) };
+        // A sample must fill the queue of each worker at least once; with fewer I/Os, the depth would be lower
+        // than requested.
+        let Workload { threads, .. } = prepared.plan.workload;
+        let queues = u64::from(with_ios(prepared, ios)?.plan.workload.depth()) * u64::from(threads);
+        let longer = fitted.max(queues).min(max_ios);
         let is_final = longer <= ios;
         ios = longer;
-        if is_final {
+        if is_final || number == trials {
             break;
         }
+        trial = Trial::of(prepared, ios)?;
     }
-    with_ios(prepared, ios)
+    Ok((with_ios(prepared, ios)?, trial.duration(ios)))
 }
 
 /// Maximum number of I/Os per sample: the number of blocks in the file. For the null strategy it is the
