@@ -331,6 +331,9 @@ pub(crate) struct CompareArgs {
     /// Options of the comparison.
     #[command(flatten)]
     pub(crate) comparison: ComparisonArgs,
+    /// Compare this instead of the time per byte: a percentile or the mean of the latency
+    #[arg(long, value_enum, default_value_t = Metric::Time)]
+    pub(crate) metric: Metric,
     /// The old and the new result, from sweeps or from runs with -j -v; before a --, two or more old ones
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,

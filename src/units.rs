@@ -300,8 +300,18 @@ mod tests {
     #[test]
     fn ranges_and_lists_of_sizes() {
         assert_eq!(parse_sizes("1..16M").map(|sizes| sizes.0.len()), Ok(25));
-        assert_eq!(parse_sizes("4k,64k,4k"), Ok(Sizes(vec![4096, 65536])));
-        assert_eq!(parse_sizes("3..9"), Ok(Sizes(vec![4, 8])));
+        assert_eq!(parse_sizes("4k,64k,4k"), Ok(List(vec![4096, 65536])));
+        assert_eq!(parse_sizes("3..9"), Ok(List(vec![4, 8])));
+        assert_eq!(parse_sizes("4k..16k/4k"), Ok(List(vec![4096, 8192, 12288, 16384])));
+        assert_eq!(parse_depths("1..8,3,12..20/4"), Ok(List(vec![1, 2, 3, 4, 8, 12, 16, 20])));
+        assert_eq!(parse_percents("0..100/25"), Ok(List(vec![0, 25, 50, 75, 100])));
+        assert_eq!(parse_thread_counts("2,1"), Ok(List(vec![1, 2])));
+        for text in
+            ["1..4/0", "1..4/x", "4..1/1", "..", "1..", "..4", "1,,2", "", "1..18446744073709551615/1"]
+        {
+            assert!(parse_counts(text).is_err(), "{text}");
+        }
+        assert!(parse_thread_counts("1..2048").is_err() && parse_percents("0..100").is_ok());
         assert!(parse_sizes("5..7").is_err() && parse_sizes("9..3").is_err() && parse_sizes("1..x").is_err());
     }
 

@@ -31,7 +31,8 @@ pub(crate) fn run(
     let (old, new) = sides(args)?;
     let all = |paths: &[PathBuf]| paths.iter().map(|path| named(path)).collect::<Result<Vec<_>, Error>>();
     let (old, new) = (all(old)?, all(new)?);
-    let (comparison, outcome) = compare(&old, &new, args.comparison.threshold, &interrupt::check);
+    let (comparison, outcome) =
+        compare(&old, &new, args.comparison.threshold, args.metric, &interrupt::check);
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
 }

@@ -264,7 +264,7 @@ pub(crate) fn exit(outcome: Result<ExitCode, Error>) -> ExitCode {
     })
 }
 
-pub(crate) fn print_error(sentence: &str) {
+fn print_error(sentence: &str) {
     // A failure is ignored: if standard error is closed, there is no other place to report it.
     let _ = writeln!(io::stderr(), "iobench: {}", printable::line(sentence));
 }

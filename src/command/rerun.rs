@@ -14,6 +14,7 @@ use crate::engine::targets;
 use crate::error::Error;
 use crate::report::comparison::{Comparison, compare};
 use crate::report::document::BenchmarkConfiguration;
+use crate::report::latency::Metric;
 use crate::report::read::{ResultFile, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
 
@@ -44,7 +45,7 @@ pub(crate) fn run(
     let old = (args.result.display().to_string(), ResultFile::Sweep(old));
     let new = (name, ResultFile::Sweep(Box::new(new)));
     // A signal that ended the sweep does not end the comparison of the measured points.
-    let (comparison, _) = compare(&[old], &[new], args.comparison.threshold, &|| Ok(()));
+    let (comparison, _) = compare(&[old], &[new], args.comparison.threshold, Metric::Time, &|| Ok(()));
     let comparison = document.insert(comparison);
     outcome.map(|()| exit_code(comparison))
 }
@@ -129,9 +130,15 @@ pub(super) fn check_writing(
 
 /// Removes from the old result the points that an interrupted rerun did not measure.
 fn keep_common_points(old: &mut SweepDocument, new: &SweepDocument) {
+    let reached: Vec<&SweepRun> = new.runs.iter().filter(|run| run.measured().next().is_some()).collect();
+    old.runs.retain(|run| reached.iter().any(|other| is_same_point(run, other)));
+}
+
+/// True if both runs are of the same point of the same sweep.
+fn is_same_point(one: &SweepRun, other: &SweepRun) -> bool {
     let key = |run: &SweepRun| {
-        (run.benchmark_configuration.strategy.clone(), run.benchmark_configuration.buffersize)
+        let BenchmarkConfiguration { requested, preparation, .. } = &run.benchmark_configuration;
+        (*requested, preparation.cache)
     };
-    let reached: Vec<_> = new.runs.iter().filter(|run| run.measured().next().is_some()).map(key).collect();
-    old.runs.retain(|run| reached.contains(&key(run)));
+    one.benchmark_configuration.strategy == other.benchmark_configuration.strategy && key(one) == key(other)
 }

@@ -58,7 +58,7 @@ impl Latencies {
 
     /// Counts one I/O.
     #[inline(always)]
-    pub(super) fn record(&mut self, ticks: u64) {
+    pub(crate) fn record(&mut self, ticks: u64) {
         self.counts[bucket(ticks)] += 1;
         self.total_ticks = self.total_ticks.wrapping_add(ticks);
         self.min_ticks = self.min_ticks.min(ticks);

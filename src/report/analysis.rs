@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::conclusions;
 use super::document::{BenchmarkConfiguration, Role, SampleRecord, Warning, WarningKind};
 use super::figure::constants;
-use super::sweep::{Control, CostModel, HostConstant, Knee, Order, Summary, SweepDocument, SweepRun};
+use super::sweep::{Control, CostModel, Curve, HostConstant, Knee, Order, Summary, SweepDocument, SweepRun};
 use crate::engine::cache::CacheState;
 use crate::stats::{self, CostPoint, FittedCostModel, Resampling};
 use crate::units;
@@ -27,23 +27,24 @@ const KNEE_RESAMPLING: Resampling = Resampling { resamples: 200, ..RESAMPLING };
 pub fn add(document: &mut SweepDocument, stop: &dyn Fn() -> bool) {
     let constants = constants::of_host(&document.host_configuration);
     let (mut models, mut found_knees) = (Vec::new(), Vec::new());
-    for strategy in &document.sweep_configuration.strategies {
+    for Curve { strategy, setting, runs } in document.curves() {
         // The floor has no bandwidth to model.
         if document.is_floor(strategy) {
             continue;
         }
-        let runs: Vec<&SweepRun> = document.runs_of(strategy).collect();
         let times = times(&runs);
         let points = cost_points(&times);
         let Some(fit) = stats::fit_cost_model(&points, &RESAMPLING, stop) else { continue };
         models.push(CostModel {
             strategy: strategy.to_owned(),
+            setting: setting.clone(),
             per_call_ns: fit.per_call_seconds.scaled(1e9),
             per_byte_ns: fit.per_byte_seconds.scaled(1e9),
             misfit_mean_fraction: Some(fit.mean_error),
             misfit_worst_fraction: Some(fit.worst_error),
         });
-        found_knees.extend(knees(strategy, &points, &fit, &constants, stop));
+        let curve = (strategy, setting.as_str());
+        found_knees.extend(knees(curve, &points, &fit, &constants, stop));
     }
     let warnings = [
         first(document, BenchmarkConfiguration::lower_caches),
@@ -97,7 +98,7 @@ fn cost_points<'a>(times: &'a [(&BenchmarkConfiguration, Vec<f64>)]) -> Vec<Cost
 
 /// The knees that the model does not explain, with the slopes of the bandwidth itself.
 fn knees(
-    strategy: &str,
+    (strategy, setting): (&str, &str),
     points: &[CostPoint],
     fit: &FittedCostModel,
     constants: &[(String, u64)],
@@ -110,6 +111,7 @@ fn knees(
         let slope = call / (call + fit.per_byte_seconds.value * knee.block_bytes.value);
         Knee {
             strategy: strategy.to_owned(),
+            setting: setting.to_owned(),
             block_bytes: knee.block_bytes,
             slope_before: slope + knee.slope_before,
             slope_after: slope + knee.slope_after,

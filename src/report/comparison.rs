@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::axes::{self, Axis};
 use super::document::{
     BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning, WarningKind,
 };
@@ -144,7 +145,10 @@ pub struct ComparedPoint {
     pub strategy: String,
     /// Size of one I/O, in bytes.
     pub block_bytes: u64,
-    /// Ratio of the median times per byte, or of the latencies that `ab --metric` names, new/old. Above 1,
+    /// Values on the other axes of the sweeps, in words; empty without other axes.
+    #[serde(default)]
+    pub setting: String,
+    /// Ratio of the median times per byte, or of the latencies that --metric names, new/old. Above 1,
     /// the new result is slower.
     pub time_ratio: f64,
     /// Bootstrap interval of the ratio; null if a result has fewer than six samples. It also encloses the
@@ -173,6 +177,8 @@ struct Side {
     name: String,
     host: Option<host::Configuration>,
     points: Vec<SampledPoint>,
+    /// Axes of the sweep.
+    axes: Vec<Axis>,
     controls: Vec<Control>,
     /// True if the sweep fitted the totals to the maximum duration of a sample.
     fitted: bool,
@@ -193,7 +199,7 @@ struct SampledPoint {
 }
 
 impl Side {
-    fn new((name, result): &(String, ResultFile)) -> Side {
+    fn new((name, result): &(String, ResultFile), metric: Metric) -> Side {
         let runs = result.runs();
         let all_samples = runs.iter().flat_map(|(_, samples)| *samples);
         let counted: BTreeSet<u64> =
@@ -213,9 +219,10 @@ impl Side {
             host: result.host().cloned(),
             points: points
                 .map(|(configuration, samples)| {
-                    SampledPoint::new(configuration, samples, !disturbed(configuration))
+                    SampledPoint::new(configuration, samples, !disturbed(configuration), metric)
                 })
                 .collect(),
+            axes: result.sweep().map(|sweep| sweep.sweep_configuration.axes.clone()).unwrap_or_default(),
             controls: controls.copied().collect(),
             fitted: result.sweep().is_some_and(|sweep| sweep.sweep_configuration.total_bytes.is_none()),
             warnings: result.warnings().to_vec(),
@@ -224,11 +231,19 @@ impl Side {
 }
 
 impl SampledPoint {
-    fn new(configuration: &BenchmarkConfiguration, samples: &[SampleRecord], quiet: bool) -> SampledPoint {
+    fn new(
+        configuration: &BenchmarkConfiguration,
+        samples: &[SampleRecord],
+        quiet: bool,
+        metric: Metric,
+    ) -> SampledPoint {
         let measured: Vec<&SampleRecord> = samples.iter().filter(|sample| sample.counts()).collect();
         let per_byte = |seconds: fn(&SampleRecord) -> f64| {
-            let value = |sample: &&SampleRecord| seconds(sample) / sample.transferred_bytes.max(1) as f64;
-            measured.iter().map(value).collect()
+            let value = |sample: &&SampleRecord| match metric {
+                Metric::Time => Some(seconds(sample) / sample.transferred_bytes.max(1) as f64),
+                _ => metric.of(&sample.latencies),
+            };
+            measured.iter().filter_map(value).collect()
         };
         SampledPoint {
             configuration: configuration.clone(),
@@ -244,9 +259,24 @@ impl SampledPoint {
         }
     }
 
-    fn key(&self) -> (&str, u64) {
-        (&self.configuration.strategy, self.configuration.buffersize)
+    /// The values that the same point has in another result: the strategy, the buffer size, and the values on
+    /// the other `axes`, in words.
+    fn key(&self, axes: &[Axis]) -> (&str, u64, String) {
+        (&self.configuration.strategy, self.configuration.buffersize, axes::words(axes, &self.configuration))
     }
+
+    /// The point in words.
+    fn words(&self, axes: &[Axis]) -> String {
+        let axes: Vec<Axis> = [Axis::Strategy, Axis::Buffersize].iter().chain(axes).copied().collect();
+        axes::words(&axes, &self.configuration)
+    }
+}
+
+/// The axes of any of these results other than strategy and buffer size, which every result has.
+fn further_axes(sides: &[&Side]) -> Vec<Axis> {
+    let is_one = |axis: &Axis| sides.iter().any(|side| side.axes.contains(axis));
+    let own = |axis: &Axis| ![Axis::Strategy, Axis::Buffersize].contains(axis);
+    Axis::ALL.into_iter().filter(is_one).filter(own).collect()
 }
 
 const CLOCK_UNIT_SECONDS: f64 = 1e-9;
@@ -286,16 +316,21 @@ pub fn compare(
     old: &[(String, ResultFile)],
     new: &[(String, ResultFile)],
     threshold: f64,
+    metric: Metric,
     check: &dyn Fn() -> Result<(), Error>,
 ) -> (Comparison, Result<(), Error>) {
-    let sides = |results: &[(String, ResultFile)]| results.iter().map(Side::new).collect::<Vec<Side>>();
+    let sides = |results: &[(String, ResultFile)]| {
+        results.iter().map(|result| Side::new(result, metric)).collect::<Vec<Side>>()
+    };
     let (old, new) = (sides(old), sides(new));
+    let axes = further_axes(&old.iter().chain(&new).collect::<Vec<_>>());
     let names = |sides: &[Side]| sides.iter().map(|side| side.name.as_str()).collect::<Vec<_>>().join(", ");
     let mut comparison = Comparison {
         old: names(&old),
         new: names(&new),
         run_counts: (old.len() as u64, new.len() as u64),
         threshold,
+        metric,
         ..Comparison::default()
     };
     let Some((first, others)) = old.split_first() else { return (comparison, Ok(())) };
@@ -312,7 +347,7 @@ pub fn compare(
             }
         }
         comparison.warnings.extend(other_file(first, side));
-        for obstacle in obstacles(first, side) {
+        for obstacle in obstacles(first, side, &axes, metric) {
             if !comparison.obstacles.contains(&obstacle) {
                 comparison.obstacles.push(obstacle);
             }
@@ -331,10 +366,11 @@ pub fn compare(
             break;
         }
         let of = |sides: &'_ [Side]| -> Vec<SampledPoint> {
-            let same = |side: &Side| side.points.iter().find(|other| other.key() == point.key()).cloned();
+            let same =
+                |side: &Side| side.points.iter().find(|other| other.key(&axes) == point.key(&axes)).cloned();
             sides.iter().filter_map(same).collect()
         };
-        compared.extend(Pairing::new(&of(&old), &of(&new), &machine));
+        compared.extend(Pairing::new(&of(&old), &of(&new), &axes, &machine));
     }
     comparison.points = judged(&compared, threshold);
     let change =
@@ -349,6 +385,7 @@ pub fn compare(
 struct Pairing {
     strategy: String,
     block_bytes: u64,
+    setting: String,
     ratio: Ratio,
     /// Range of ratios that a change of the machine explains.
     allowance: (f64, f64),
@@ -361,7 +398,12 @@ struct Pairing {
 
 impl Pairing {
     /// The ratio of one run to another, or of several to several.
-    fn new(old: &[SampledPoint], new: &[SampledPoint], machine: &[(&str, Ratio)]) -> Option<Pairing> {
+    fn new(
+        old: &[SampledPoint],
+        new: &[SampledPoint],
+        axes: &[Axis],
+        machine: &[(&str, Ratio)],
+    ) -> Option<Pairing> {
         let medians = |points: &[SampledPoint]| {
             points.iter().filter_map(|point| stats::median(&point.seconds_per_byte)).collect::<Vec<f64>>()
         };
@@ -377,6 +419,7 @@ impl Pairing {
         Some(Pairing {
             strategy: first.configuration.strategy.clone(),
             block_bytes,
+            setting: axes::words(axes, &first.configuration),
             ratio,
             allowance: stats::allowance(controls),
             can_be_judged: old.iter().chain(new).all(|point| point.quiet && !point.configuration.is_floor()),
@@ -427,6 +470,7 @@ fn judged(pairings: &[Pairing], threshold: f64) -> Vec<ComparedPoint> {
     let point = |(pairing, verdict): (&Pairing, Verdict)| ComparedPoint {
         strategy: pairing.strategy.clone(),
         block_bytes: pairing.block_bytes,
+        setting: pairing.setting.clone(),
         time_ratio: pairing.ratio.ratio,
         time_ratio_interval: pairing.ratio.interval,
         p_value: pairing.ratio.p_value,
@@ -469,6 +513,7 @@ pub fn judge_pairs(comparison: &mut Comparison, configuration: &BenchmarkConfigu
     let pairing = Pairing {
         strategy: configuration.strategy.clone(),
         block_bytes: configuration.buffersize,
+        setting: String::new(),
         ratio,
         allowance: (1.0, 1.0),
         can_be_judged: quiet,
@@ -483,27 +528,54 @@ const MIN_QUIET_PAIRS: usize = 6;
 /// Bytes per MiB.
 const MIB: f64 = 1_048_576.0;
 
-/// The points that are in both results, with the same strategy and buffer size.
-fn paired<'a>(old: &'a Side, new: &'a Side) -> Vec<(&'a SampledPoint, &'a SampledPoint)> {
-    let partner =
-        |point: &'a SampledPoint| Some((old.points.iter().find(|other| other.key() == point.key())?, point));
-    new.points.iter().filter_map(partner).collect()
+/// The points that are in both results.
+fn paired<'a>(old: &'a Side, new: &'a Side, axes: &[Axis]) -> Vec<(&'a SampledPoint, &'a SampledPoint)> {
+    let same = |point: &SampledPoint| old.points.iter().find(|other| other.key(axes) == point.key(axes));
+    new.points.iter().filter_map(|point| Some((same(point)?, point))).collect()
 }
 
+/// The points of `side` that are not among `known`, in words: the first few by name.
+fn missing(side: &Side, known: &[&SampledPoint], axes: &[Axis]) -> Option<String> {
+    let is_known = |point: &SampledPoint| known.iter().any(|other| other.key(axes) == point.key(axes));
+    let others: Vec<String> = side
+        .points
+        .iter()
+        .filter(|point| !is_known(point))
+        .map(|point| format!("({})", point.words(axes)))
+        .collect();
+    let (named, rest) = others.split_at(others.len().min(MOST_NAMED));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    (!named.is_empty()).then(|| format!("only in {}: {}{more}", side.name, named.join(", ")))
+}
+
+/// Number of missing points that are named.
+const MOST_NAMED: usize = 3;
+
 /// Reasons why two results cannot be compared.
-fn obstacles(old: &Side, new: &Side) -> Vec<String> {
-    let pairs = paired(old, new);
+fn obstacles(old: &Side, new: &Side, axes: &[Axis], metric: Metric) -> Vec<String> {
+    let pairs = paired(old, new, axes);
     let mut found = Vec::new();
     if old.points.is_empty() || new.points.is_empty() {
         found.push("a result has no configuration; measure with -j -v, or with sweep".to_owned());
         return found;
     }
     if pairs.len() != old.points.len() || pairs.len() != new.points.len() {
+        let (olds, news): (Vec<&SampledPoint>, Vec<&SampledPoint>) = pairs.iter().copied().unzip();
+        let names = [missing(old, &olds, axes), missing(new, &news, axes)];
         found.push(format!(
-            "the points differ: {} in the first, {} in the second, {} in both",
+            "the points differ: {} in the first, {} in the second, {} in both; {}",
             old.points.len(),
             new.points.len(),
-            pairs.len()
+            pairs.len(),
+            names.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        ));
+    }
+    let without = pairs.iter().flat_map(|(old, new)| [old, new]).find(|it| it.seconds_per_byte.is_empty());
+    if let Some(point) = without {
+        found.push(format!(
+            "--metric {}: the samples of {} have none; measure with --latency and a large -t",
+            metric.name(),
+            point.words(axes)
         ));
     }
     let differing =
@@ -590,10 +662,16 @@ impl Comparison {
             let (old, new) = (units::seconds(old / 1e9), units::seconds(new / 1e9));
             writeln!(output, "Medians of the {} of the latency: A {old}, B {new}", self.metric.name())?;
         }
+        let further = self.points.iter().map(|point| point.setting.chars().count()).max().unwrap_or(0);
         if !self.points.is_empty() {
             let (subject, bytes) = if self.is_of_pairs() { ("settings", "") } else { ("strategy", "bytes") };
             let ratio = format!("{} ratio {new}/{old}", self.metric.name());
-            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>24} {:>9}  verdict", "finds")?;
+            let setting = if further == 0 { "" } else { "setting" };
+            writeln!(
+                output,
+                "{subject:<12} {bytes:>8} {setting:<further$} {ratio:>24} {:>9}  verdict",
+                "finds"
+            )?;
         }
         for point in &self.points {
             let ratio = format!("{:.3} {}", point.time_ratio, interval_text(point.time_ratio_interval));
@@ -606,7 +684,11 @@ impl Comparison {
             };
             let finds = point.smallest_detectable_fraction;
             let finds = finds.map_or("-".to_owned(), |fraction| format!("+{:.1} %", 100.0 * fraction));
-            writeln!(output, "{subject:<12} {bytes:>8} {ratio:>24} {finds:>9}  {verdict}")?;
+            let setting = line(&point.setting);
+            writeln!(
+                output,
+                "{subject:<12} {bytes:>8} {setting:<further$} {ratio:>24} {finds:>9}  {verdict}"
+            )?;
         }
         if self.obstacles.is_empty() {
             self.summary(output)?;

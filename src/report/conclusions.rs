@@ -1,6 +1,7 @@
 //! Conclusions from a sweep that a reader can act on: two to four sentences. Each follows from intervals that
 //! do not overlap, or that lie close together; a sentence that the intervals do not support is left out.
 
+use super::axes::{self, Axis};
 use super::sweep::{SweepDocument, SweepRun};
 use super::winner::{Cell, RAMP_WINDOWS, Winner, read_ahead_bytes, winner};
 use crate::units;
@@ -10,6 +11,9 @@ const ALIKE: f64 = 0.05;
 
 /// The sentences.
 pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
+    if !document.further_axes().is_empty() {
+        return of_many_axes(document);
+    }
     let rows = rows(document);
     let on_ramp = on_ramp(&rows, read_ahead_bytes(document));
     let sentences = [fastest(&rows), on_ramp, direct(&rows), alike(&rows), sufficient_size(&rows)];
@@ -18,6 +22,100 @@ pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
 
 /// Most sentences, of which the first are the most important.
 const MOST: usize = 4;
+
+/// The best points of a sweep over more axes than strategy and buffer size, and how much of an axis they need.
+fn of_many_axes(document: &SweepDocument) -> Vec<String> {
+    let bandwidths: Vec<Ranked> = document.runs.iter().filter_map(Ranked::by_bandwidth).collect();
+    let latencies: Vec<Ranked> = document.runs.iter().filter_map(Ranked::by_p99).collect();
+    let Some(fastest) = best(&bandwidths) else { return Vec::new() };
+    let all: Vec<Axis> = Axis::ALL.into_iter().filter(|axis| names(document, *axis)).collect();
+    let words = |ranked: &Ranked| axes::words(&all, &ranked.run.benchmark_configuration);
+    let others = |count: usize, than: &str| match count {
+        0 => String::new(),
+        1 => format!("; another point is not clearly {than}"),
+        count => format!("; {count} other points are not clearly {than}"),
+    };
+    let ios = |ranked: &Ranked| {
+        let block_bytes = ranked.run.benchmark_configuration.buffersize as f64;
+        format!(
+            "{:.0} MiB/s, {:.0} I/Os per second",
+            ranked.median / 1024.0,
+            ranked.median * 1024.0 / block_bytes
+        )
+    };
+    let mut sentences = vec![format!(
+        "Highest bandwidth: {} ({}{}).",
+        words(fastest),
+        ios(fastest),
+        others(fastest.rivals(&bandwidths), "lower")
+    )];
+    sentences.extend(best(&latencies).map(|lowest| {
+        let p99 = units::seconds(-lowest.median / 1e9);
+        format!("Lowest p99: {} ({p99}{}).", words(lowest), others(lowest.rivals(&latencies), "higher"))
+    }));
+    let enough = [Axis::Iodepth, Axis::Threads].into_iter();
+    sentences.extend(enough.filter_map(|axis| sufficient(document, axis, fastest, &bandwidths)));
+    sentences
+}
+
+/// True if points are named by this axis: if it varies, and always by strategy and size.
+fn names(document: &SweepDocument, axis: Axis) -> bool {
+    [Axis::Strategy, Axis::Buffersize].contains(&axis) || document.sweep_configuration.axes.contains(&axis)
+}
+
+/// A point with a value of which more is better, and its interval.
+#[derive(Clone, Copy)]
+struct Ranked<'a> {
+    run: &'a SweepRun,
+    low: f64,
+    median: f64,
+    high: f64,
+}
+
+impl<'a> Ranked<'a> {
+    fn by_bandwidth(run: &'a SweepRun) -> Option<Ranked<'a>> {
+        Cell::of(run).map(|Cell { low, median, high, .. }| Ranked { run, low, median, high })
+    }
+
+    /// By the p99 of the latency: less is better, so its sign is changed.
+    fn by_p99(run: &'a SweepRun) -> Option<Ranked<'a>> {
+        let p99 = run.summary.as_ref()?.latencies.latency_ns.as_ref()?.p99?;
+        let (low, high) = p99.interval.filter(|_| !run.benchmark_configuration.is_floor())?;
+        Some(Ranked { run, low: -high, median: -p99.median, high: -low })
+    }
+
+    /// Number of other points whose intervals overlap with this one.
+    fn rivals(&self, all: &[Ranked]) -> usize {
+        let is_rival = |other: &&Ranked| !std::ptr::eq(other.run, self.run) && other.high >= self.low;
+        all.iter().filter(is_rival).count()
+    }
+}
+
+fn best<'a, 'b>(all: &'b [Ranked<'a>]) -> Option<&'b Ranked<'a>> {
+    all.iter().max_by(|a, b| a.low.total_cmp(&b.low))
+}
+
+/// The smallest value on an axis with which the `fastest` point reaches nearly all of its bandwidth.
+fn sufficient(document: &SweepDocument, axis: Axis, fastest: &Ranked, all: &[Ranked]) -> Option<String> {
+    if !document.sweep_configuration.axes.contains(&axis) {
+        return None;
+    }
+    let others: Vec<Axis> =
+        Axis::ALL.into_iter().filter(|other| *other != axis && names(document, *other)).collect();
+    let of = |ranked: &Ranked| axes::words(&others, &ranked.run.benchmark_configuration);
+    let value = |ranked: &Ranked| axis.value(&ranked.run.benchmark_configuration);
+    let mut curve: Vec<&Ranked> = all.iter().filter(|ranked| of(ranked) == of(fastest)).collect();
+    curve.sort_by(|a, b| value(a).number.unwrap_or(0.0).total_cmp(&value(b).number.unwrap_or(0.0)));
+    let enough = curve.iter().find(|ranked| ranked.low >= fastest.high * (1.0 - ALIKE))?;
+    (value(enough) != value(fastest)).then(|| {
+        format!(
+            "{} reaches 95 % of the bandwidth of {} ({}).",
+            value(enough).words,
+            value(fastest).words,
+            of(fastest)
+        )
+    })
+}
 
 /// The points of one size that have an interval, without the floor. None if cold samples of the size are too
 /// short to be compared.

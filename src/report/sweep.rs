@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::axes::Axis;
+use super::axes::{self, Axis};
 use super::document::{BenchmarkConfiguration, ErrorRecord, SampleRecord, SchemaVersion, Warning};
 use super::latency::LatencySummaries;
 use crate::engine::cache::CacheState;
@@ -299,6 +299,9 @@ impl Control {
 pub struct CostModel {
     /// Name of the strategy.
     pub strategy: String,
+    /// Values on the axes other than strategy and buffer size, in words; empty without other axes.
+    #[serde(default)]
+    pub setting: String,
     /// Cost per call, in nanoseconds.
     pub per_call_ns: Estimate,
     /// Cost per byte, in nanoseconds.
@@ -319,6 +322,9 @@ pub struct CostModel {
 pub struct Knee {
     /// Name of the strategy.
     pub strategy: String,
+    /// Values on the axes other than strategy and buffer size, in words; empty without other axes.
+    #[serde(default)]
+    pub setting: String,
     /// Buffer size at the knee, in bytes.
     pub block_bytes: Estimate,
     /// Slope below the knee. With slope 1, bandwidth is proportional to the buffer size; with slope 0, it is
@@ -341,10 +347,39 @@ pub struct HostConstant {
     pub bytes: u64,
 }
 
+/// Points that differ in their buffer size.
+pub(super) struct Curve<'a> {
+    pub(super) strategy: &'a str,
+    /// Values on the further axes, in words.
+    pub(super) setting: String,
+    pub(super) runs: Vec<&'a SweepRun>,
+}
+
 impl SweepDocument {
     /// The points of one strategy, ordered by size.
     pub fn runs_of<'a>(&'a self, strategy: &'a str) -> impl Iterator<Item = &'a SweepRun> {
         self.runs.iter().filter(move |run| run.benchmark_configuration.strategy == strategy)
+    }
+
+    /// The axes other than strategy and buffer size.
+    pub fn further_axes(&self) -> Vec<Axis> {
+        let axes = self.sweep_configuration.axes.iter().copied();
+        axes.filter(|axis| ![Axis::Strategy, Axis::Buffersize].contains(axis)).collect()
+    }
+
+    /// The points by strategy and by the values on the further axes, in the order of the document.
+    pub(super) fn curves(&self) -> Vec<Curve<'_>> {
+        let axes = self.further_axes();
+        let mut curves: Vec<Curve> = Vec::new();
+        for run in &self.runs {
+            let strategy = run.benchmark_configuration.strategy.as_str();
+            let setting = axes::words(&axes, &run.benchmark_configuration);
+            match curves.iter_mut().find(|it| it.strategy == strategy && it.setting == setting) {
+                Some(curve) => curve.runs.push(run),
+                None => curves.push(Curve { strategy, setting, runs: vec![run] }),
+            }
+        }
+        curves
     }
 
     /// True if this strategy performs no I/O, so that it measures the floor.

@@ -2,7 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::axes::{self, Axis, Layout};
+use super::document::BenchmarkConfiguration;
 use super::figure::caption;
+use super::latency::OverSamples;
 use super::sweep::{CostModel, Floors, Summary, SweepDocument, SweepRun};
 use super::winner::{Winner, winner};
 use crate::error::ErrorKind;
@@ -56,21 +59,24 @@ const KIB_PER_MIB: f64 = 1024.0;
 pub fn write(output: &mut dyn Write, document: &SweepDocument, table: Table) -> io::Result<()> {
     let mut notes = Notes { output, columns: table.columns };
     let configuration = &document.sweep_configuration;
+    let sheet = Sheet::new(document);
+    let marks = sheet.layout.series == Axis::Strategy;
     notes.write(&format!(
-        "Median bandwidth in MiB/s with {}; * = fastest in its row: its interval overlaps no other{}. {} in \
-         {:.1} s, {}.",
+        "Median bandwidth in MiB/s with {}{}{}. {} in {:.1} s, {}.",
         if table.wide { "its 95 % interval" } else { "the half-width of its 95 % interval" },
+        if marks { "; * = fastest in its row: its interval overlaps no other" } else { "" },
         if document.runs.iter().any(is_unquiet) { "; ~ = not measured under quiet conditions" } else { "" },
         units::counted(configuration.rounds, "round"),
         configuration.elapsed_seconds,
         caption::cache_of_sweep(document)
     ))?;
-    let column = if table.wide { WIDE_COLUMN } else { COLUMN };
-    let fitting = (table.columns.saturating_sub(2 * LABEL + 1) / (column + 1)).max(1);
-    let per_block = if table.wide { usize::MAX } else { fitting };
-    let strategies: Vec<&String> = configuration.strategies.iter().collect();
-    for strategies in strategies.chunks(per_block.min(strategies.len().max(1))) {
-        block(notes.output, document, strategies, table)?;
+    sheet.write(notes.output, Quantity::Bandwidth, table)?;
+    for quantity in [Quantity::P50, Quantity::P99] {
+        if document.runs.iter().any(|run| quantity.of(run).is_some()) {
+            let width = if table.wide { "its 95 % interval" } else { "the half-width of its interval" };
+            notes.write(&format!("Median {} of the latency in us with {width}:", quantity.name()))?;
+            sheet.write(notes.output, quantity, table)?;
+        }
     }
     for sentence in &document.conclusions {
         notes.write(&line(sentence))?;
@@ -86,62 +92,177 @@ struct Notes<'a> {
 }
 
 impl Notes<'_> {
-    /// Writes a paragraph. A word that is too long gets a line of its own.
     fn write(&mut self, text: &str) -> io::Result<()> {
-        let mut used = 0;
-        for word in text.split(' ') {
-            let length = word.chars().count();
-            let gap = match used {
-                0 => "",
-                used if used + 1 + length > self.columns => {
-                    writeln!(self.output)?;
-                    ""
-                }
-                _ => " ",
-            };
-            used = if gap.is_empty() { length } else { used + 1 + length };
-            write!(self.output, "{gap}{word}")?;
-        }
-        writeln!(self.output)
+        paragraph(self.output, text, self.columns)
     }
+}
+
+/// Writes a text in lines of at most `columns` columns. A word that is too long gets a line of its own.
+///
+/// # Errors
+/// The errors of `output`.
+pub fn paragraph(output: &mut dyn Write, text: &str, columns: usize) -> io::Result<()> {
+    let mut used = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        let gap = match used {
+            0 => "",
+            used if used + 1 + length > columns => {
+                writeln!(output)?;
+                ""
+            }
+            _ => " ",
+        };
+        used = if gap.is_empty() { length } else { used + 1 + length };
+        write!(output, "{gap}{word}")?;
+    }
+    writeln!(output)
 }
 
 fn is_unquiet(run: &SweepRun) -> bool {
     run.summary.as_ref().is_some_and(|summary| !summary.quiet)
 }
 
-/// Writes the rows of some of the strategies.
-fn block(
-    output: &mut dyn Write,
-    document: &SweepDocument,
-    strategies: &[&String],
-    table: Table,
-) -> io::Result<()> {
-    let column = if table.wide { WIDE_COLUMN } else { COLUMN };
-    write!(output, "{:>LABEL$} {:>LABEL$}", "bytes", "total")?;
-    for strategy in strategies {
-        let name = line(strategy);
-        let unit = if document.is_floor(strategy) { " ns" } else { "" };
-        write!(output, " {:>column$}", format!("{name}{unit}"))?;
+/// Value of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quantity {
+    Bandwidth,
+    P50,
+    P99,
+}
+
+impl Quantity {
+    fn name(self) -> &'static str {
+        match self {
+            Quantity::Bandwidth => "bandwidth",
+            Quantity::P50 => "p50",
+            Quantity::P99 => "p99",
+        }
     }
-    writeln!(output)?;
-    for block_bytes in &document.sweep_configuration.block_sizes_bytes {
-        let of_size: Vec<&SweepRun> = document
-            .runs
-            .iter()
-            .filter(|run| run.benchmark_configuration.buffersize == *block_bytes)
-            .collect();
-        let total = common_total(&of_size).map_or("-".to_owned(), label);
-        write!(output, "{:>LABEL$} {total:>LABEL$}", label(*block_bytes))?;
-        let fastest = winner(&of_size, document);
-        for strategy in strategies {
-            let run = of_size.iter().find(|run| run.benchmark_configuration.strategy == **strategy);
-            let mark = if fastest == Winner::Is(strategy) { "*" } else { "" };
-            write!(output, " {:>column$}", run.map_or(String::new(), |run| cell(run, table) + mark))?;
+
+    /// Median and interval in the unit of the column, and the number of samples.
+    fn of(self, run: &SweepRun) -> Option<OverSamples> {
+        let summary = run.summary.as_ref()?;
+        let latency = summary.latencies.latency_ns.as_ref();
+        let us = |ns: f64| ns / 1e3;
+        let of_latency = |it: OverSamples| OverSamples {
+            median: us(it.median),
+            interval: it.interval.map(|(low, high)| (us(low), us(high))),
+            ..it
+        };
+        match self {
+            Quantity::Bandwidth => Some(OverSamples {
+                n: summary.numbers.n,
+                median: in_unit_of_column(run, summary.numbers.median_kib_per_second),
+                interval: summary.numbers.interval_kib_per_second.map(|(low, high)| {
+                    let (one, other) = (in_unit_of_column(run, low), in_unit_of_column(run, high));
+                    (one.min(other), one.max(other))
+                }),
+            }),
+            Quantity::P50 => latency?.p50.map(of_latency),
+            Quantity::P99 => latency?.p99.map(of_latency),
+        }
+    }
+}
+
+/// The points as tables: a row per value of the x axis, a column per value of the series, and a table per
+/// combination of the other axes.
+struct Sheet<'a> {
+    document: &'a SweepDocument,
+    layout: Layout,
+    rows: Vec<String>,
+    columns: Vec<String>,
+    panels: Vec<String>,
+}
+
+impl<'a> Sheet<'a> {
+    fn new(document: &'a SweepDocument) -> Sheet<'a> {
+        let points: Vec<&BenchmarkConfiguration> =
+            document.runs.iter().map(|run| &run.benchmark_configuration).collect();
+        let layout = Layout::new(&document.sweep_configuration.axes, &points, None, None);
+        let words = |axis: Axis| -> Vec<String> {
+            axes::values(axis, points.iter().copied()).into_iter().map(|value| value.words).collect()
+        };
+        let mut panels: Vec<String> = Vec::new();
+        for point in &points {
+            let panel = axes::words(&layout.panels, point);
+            if !panels.contains(&panel) {
+                panels.push(panel);
+            }
+        }
+        let (rows, columns) = (words(layout.x), words(layout.series));
+        Sheet { document, layout, rows, columns, panels }
+    }
+
+    fn write(&self, output: &mut dyn Write, quantity: Quantity, table: Table) -> io::Result<()> {
+        let longest = self.columns.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let column = longest.max(if table.wide { WIDE_COLUMN } else { COLUMN });
+        let fitting = (table.columns.saturating_sub(2 * LABEL + 1) / (column + 1)).max(1);
+        let per_block = if table.wide { self.columns.len().max(1) } else { fitting };
+        for panel in &self.panels {
+            if !panel.is_empty() {
+                writeln!(output, "{}:", line(panel))?;
+            }
+            for columns in self.columns.chunks(per_block) {
+                self.block(output, (panel, columns, column), quantity, table)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes some of the columns of a table.
+    fn block(
+        &self,
+        output: &mut dyn Write,
+        (panel, columns, width): (&str, &[String], usize),
+        quantity: Quantity,
+        table: Table,
+    ) -> io::Result<()> {
+        let (head, label_width) = match self.layout.x {
+            Axis::Buffersize => ("bytes", LABEL),
+            axis => (axis.name(), self.rows.iter().map(String::len).max().unwrap_or(0).max(LABEL)),
+        };
+        let label_width = label_width.max(head.len());
+        write!(output, "{head:>label_width$} {:>LABEL$}", "total")?;
+        for name in columns {
+            let is_floor = self.layout.series == Axis::Strategy && self.document.is_floor(name);
+            let unit = if is_floor && quantity == Quantity::Bandwidth { " ns" } else { "" };
+            write!(output, " {:>width$}", line(name) + unit)?;
         }
         writeln!(output)?;
+        for row in &self.rows {
+            let runs = self.runs(panel, row);
+            let total = common_total(&runs).map_or("-".to_owned(), label);
+            let row_label = match self.layout.x {
+                Axis::Buffersize => {
+                    runs.first().map_or(String::new(), |run| label(run.benchmark_configuration.buffersize))
+                }
+                _ => row.clone(),
+            };
+            write!(output, "{row_label:>label_width$} {total:>LABEL$}")?;
+            let marks = quantity == Quantity::Bandwidth && self.layout.series == Axis::Strategy;
+            let fastest = if marks { winner(&runs, self.document) } else { Winner::None };
+            for name in columns {
+                let is_of =
+                    |run: &&&SweepRun| self.layout.series.value(&run.benchmark_configuration).words == *name;
+                let mark = if fastest == Winner::Is(name) { "*" } else { "" };
+                let text = runs.iter().find(is_of).map_or(String::new(), |run| cell(run, quantity, table));
+                write!(output, " {:>width$}", text + mark)?;
+            }
+            writeln!(output)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// The points of a row of a table.
+    fn runs(&self, panel: &str, row: &str) -> Vec<&'a SweepRun> {
+        let is_of = |run: &&SweepRun| {
+            let configuration = &run.benchmark_configuration;
+            self.layout.x.value(configuration).words == row
+                && axes::words(&self.layout.panels, configuration) == panel
+        };
+        self.document.runs.iter().filter(is_of).collect()
+    }
 }
 
 fn size(bytes: u64) -> String {
@@ -162,25 +283,21 @@ fn common_total(runs: &[&SweepRun]) -> Option<u64> {
     totals().max_by_key(|total| (totals().filter(|other| other == total).count(), *total))
 }
 
-fn cell(run: &SweepRun, table: Table) -> String {
-    let Some(summary) = &run.summary else { return "-".to_owned() };
-    let mark = if summary.quiet { "" } else { "~" };
-    let value = in_unit_of_column(run, summary.numbers.median_kib_per_second);
-    let median = digits(value);
-    match summary.numbers.interval_kib_per_second {
+fn cell(run: &SweepRun, quantity: Quantity, table: Table) -> String {
+    let Some(value) = quantity.of(run) else { return "-".to_owned() };
+    let mark = if is_unquiet(run) { "~" } else { "" };
+    let median = digits(value.median);
+    match value.interval {
+        Some((low, high)) if table.wide => format!("{mark}{median} [{}, {}]", digits(low), digits(high)),
         Some((low, high)) => {
-            let (one, other) = (in_unit_of_column(run, low), in_unit_of_column(run, high));
-            if table.wide {
-                return format!("{mark}{median} [{}, {}]", digits(one.min(other)), digits(one.max(other)));
-            }
-            let percent = (100.0 * (one - other).abs() / 2.0 / value).ceil().max(1.0);
+            let percent = (100.0 * (high - low) / 2.0 / value.median).ceil().max(1.0);
             if percent < 100.0 {
                 format!("{mark}{median}±{percent:.0}%")
             } else {
                 format!("{mark}{median}±>99%")
             }
         }
-        None if table.wide => format!("{mark}{median} (n={})", summary.numbers.n),
+        None if table.wide => format!("{mark}{median} (n={})", value.n),
         None => format!("{mark}{median}±?"),
     }
 }
@@ -232,7 +349,7 @@ fn notes(notes: &mut Notes, document: &SweepDocument, table: Table) -> io::Resul
         sync(notes, document, strategy)?;
     }
     for model in &document.models {
-        notes.write(&format!("{}: {}", line(&model.strategy), costs(model)))?;
+        notes.write(&format!("{}: {}", curve_name(&model.strategy, &model.setting), costs(model)))?;
     }
     if table.knees {
         knees(notes, document)?;
@@ -243,6 +360,11 @@ fn notes(notes: &mut Notes, document: &SweepDocument, table: Table) -> io::Resul
     not_run(notes, document)
 }
 
+/// The name of a curve: its strategy, and its values on further axes.
+fn curve_name(strategy: &str, setting: &str) -> String {
+    if setting.is_empty() { line(strategy).into_owned() } else { format!("{} ({setting})", line(strategy)) }
+}
+
 /// Sentences about what differs between the paths of a row: totals, and buffers that exceed a cache.
 fn like_with_like(document: &SweepDocument) -> Vec<String> {
     let configuration = &document.sweep_configuration;
@@ -250,7 +372,9 @@ fn like_with_like(document: &SweepDocument) -> Vec<String> {
         document.runs.iter().filter(|run| run.benchmark_configuration.buffersize == bytes).collect()
     };
     let mut sentences = Vec::new();
-    for strategy in &configuration.strategies {
+    // With more axes, the total is a column.
+    let strategies = if document.further_axes().is_empty() { &configuration.strategies[..] } else { &[] };
+    for strategy in strategies {
         let runs = || document.runs_of(strategy).filter(|run| run.summary.is_some());
         let other: Vec<String> = runs()
             .map(|run| &run.benchmark_configuration)
@@ -298,7 +422,7 @@ fn knees(notes: &mut Notes, document: &SweepDocument) -> io::Result<()> {
         let at = knee.block_bytes;
         notes.write(&format!(
             "{}: knee at {} [{}, {}], where the slope changes from {:.2} to {:.2}; {cause}.",
-            line(&knee.strategy),
+            curve_name(&knee.strategy, &knee.setting),
             units::size(at.value),
             units::size(at.low),
             units::size(at.high),
@@ -375,6 +499,8 @@ fn not_run(notes: &mut Notes, document: &SweepDocument) -> io::Result<()> {
         }
     }
     for ((state, strategy, _), message, sizes) in groups {
+        let mut sizes = sizes;
+        sizes.dedup();
         let message = message.strip_prefix(&format!("{strategy}: ")).unwrap_or(message);
         let example = match sizes[..] {
             [first, _, ..] => format!("; at {}", units::size(first as f64)),

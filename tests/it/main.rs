@@ -25,5 +25,6 @@ mod registry;
 mod safety;
 mod schema;
 mod sweep;
+mod sweep_axes;
 mod version1;
 mod workers;

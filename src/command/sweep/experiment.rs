@@ -4,6 +4,7 @@
 //! complete several times. After each round, the samples that were measured on a slowed processor are
 //! labelled, the stopping rule closes points, and the result file is replaced.
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -107,8 +108,8 @@ impl SweepPlan {
         mut self,
         announce: &dyn Fn(&Announcement),
     ) -> Result<(SweepDocument, Result<(), Error>), Error> {
-        // The request with the most workers needs the most files.
-        let widest = self.requests.iter().max_by_key(|request| request.workload.threads);
+        // The first of those with the most workers, which need the most files.
+        let widest = self.requests.iter().min_by_key(|request| Reverse(request.workload.threads));
         let first = widest
             .ok_or_else(|| Error::usage("nothing to sweep: no combination of the options means anything"))?;
         let output = self.output.as_deref().map(|path| output_file(path, &first.paths())).transpose()?;
@@ -119,7 +120,7 @@ impl SweepPlan {
         let file_size_bytes = first.file_size_bytes.or(Some(file_bytes));
         let created = prepared::make_missing_files(&Request { file_size_bytes, ..first.clone() })?;
         let targets = first.open_targets().map_err(|error| error.with_remedy_if_missing("add --create"))?;
-        if self.totals == Totals::Fitted {
+        if self.totals == Totals::Fitted && self.earlier.is_none() {
             let storage = host::configuration(Some(targets.first().path())).storage;
             self.cover_file(&targets, storage.device_read_ahead_bytes.unwrap_or(0));
         }
@@ -372,7 +373,8 @@ impl Experiment {
         let wanted = MIN_SAMPLES.min(self.settings.largest_n);
         let missing_seconds = |point: &SweepPoint| self.missing_seconds(point, wanted);
         let open = self.points.iter().filter(|point| point.stop.is_none());
-        let (budget, elapsed) = (self.settings.budget.as_secs_f64(), self.started.elapsed().as_secs_f64());
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let budget = tenths(self.settings.budget);
         let preparing = elapsed / (self.points.len() + self.refused.len() - unprepared).max(1) as f64;
         let later = unprepared as f64 * (preparing + wanted as f64 * self.usual_seconds());
         let needed = open.map(missing_seconds).sum::<f64>() + later;
@@ -658,6 +660,11 @@ fn output_file(path: &Path, measured: &[PathBuf]) -> Result<OutputFile, Error> {
 fn save(output: &OutputFile, document: &SweepDocument) -> Result<(), Error> {
     let bytes = serde_json::to_vec(document).map_err(|error| Error::output(error.into()))?;
     output.write(&bytes)
+}
+
+/// Seconds, rounded to tenths.
+pub(super) fn tenths(time: Duration) -> f64 {
+    (10.0 * time.as_secs_f64()).round() / 10.0
 }
 
 /// The part of the budget that is used for samples. The rest is for fitting models and knees, which takes a

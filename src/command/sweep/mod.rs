@@ -14,13 +14,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::context::Context;
-use super::output::print_error;
 use super::stdout::Stdout;
 use crate::cli::SweepArgs;
 use crate::error::Error;
 use crate::report::sweep::SweepDocument;
+use crate::report::table::{self, Table};
 use crate::units;
-use experiment::{Announcement, CONVERGING};
+use experiment::{Announcement, CONVERGING, tenths};
 
 pub(crate) use plan::{Settings, SweepPlan, Totals, floor};
 
@@ -46,7 +46,8 @@ pub(crate) fn run(
     let is_text = !args.json && !args.csv;
     let (measured, outcome) = plan.carry_out(&|needs| {
         if is_text {
-            print_error(&needs.sentence());
+            // If this cannot be printed, nor can the result, which is then saved.
+            let _ = table::paragraph(&mut Stdout, &needs.sentence(), Table::for_terminal().columns);
         }
     })?;
     *document = Some(measured);
@@ -59,10 +60,10 @@ impl Announcement {
         let Announcement { points, refused, needed, budget } = self;
         let cannot = if *refused == 0 { String::new() } else { format!(" ({refused} more cannot run here)") };
         let points = units::counted(*points as u64, "point");
-        let (needed, budget) = (needed.as_secs(), budget.as_secs_f64());
+        let (needed, budget) = (needed.as_secs(), tenths(*budget));
         let short = if needed as f64 > budget { ", which is more than the budget" } else { "" };
         format!(
-            "{points}{cannot}: {CONVERGING} samples of each take about {needed} s{short}; the budget is {budget} s"
+            "{points}{cannot}: {CONVERGING} samples of each take about {needed} s{short}; the budget is {budget} s."
         )
     }
 }

@@ -8,7 +8,7 @@ use super::plan::Totals;
 use crate::engine::buffer::BufferPool;
 use crate::engine::cache::CacheState;
 use crate::engine::extents::Unstored;
-use crate::engine::iteration::{self, Sample};
+use crate::engine::iteration::Sample;
 use crate::engine::operation::Direction;
 use crate::engine::strategy::Effective;
 use crate::engine::target::Kind;
@@ -368,7 +368,9 @@ struct Trial {
 impl Trial {
     fn of(prepared: &Prepared, ios: u64) -> Result<Trial, Error> {
         let trial = with_ios(prepared, ios)?;
-        let run = || iteration::sample(trial.request.strategy, &trial.targets, &trial.plan);
+        // Like the samples, the second finds a buffer of the first.
+        let mut pool = BufferPool::default();
+        let mut run = || trial.open(&mut pool)?.measure();
         let (first, started) = (run()?, Instant::now());
         let second = run()?;
         Ok(Trial {
