@@ -13,6 +13,9 @@ use crate::engine::affinity::CpuChoice;
 use crate::engine::cache::CacheState;
 use crate::engine::workload::{Files, OpenSync, PageState};
 use crate::error::Error;
+use crate::report::axes::Axis;
+use crate::report::figure::quantity::Quantity;
+use crate::report::figure::{Horizontal, Kind};
 use crate::report::latency::Metric;
 use crate::report::sweep::Order;
 use crate::selftest::table::Criterion;
@@ -59,7 +62,7 @@ pub(crate) enum Command {
     Ab(AbArgs),
     /// Repeat the experiment of a sweep's result and compare
     Rerun(RerunArgs),
-    /// Draw results as .svg, .html or .png: bandwidth over buffer size
+    /// Draw results as .svg, .html or .png: bandwidth, latency or CPU time over any axis of a sweep
     Plot(PlotArgs),
     /// Run a benchmark under a kernel tracer, and show the events during each sample
     Trace(Box<TraceArgs>),
@@ -404,7 +407,22 @@ pub(crate) struct PlotArgs {
     /// The file to write; its extension gives the format: .svg, .html, or .png (if built with --features png)
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Logarithmic bandwidth axis
+    /// Kind of the figure
+    #[arg(long, value_enum, default_value_t = Kind::Curves)]
+    pub(crate) kind: Kind,
+    /// Axis from left to right [default: the numeric axis with the most values]
+    #[arg(long, value_enum, value_name = "AXIS")]
+    pub(crate) x: Option<Horizontal>,
+    /// Quantity on the vertical axis, or of the colours
+    #[arg(long, value_enum, default_value_t = Quantity::Bandwidth)]
+    pub(crate) y: Quantity,
+    /// Axis with a curve per value [default: the axis with the most values of the others, which become panels]
+    #[arg(long, value_enum, value_name = "AXIS")]
+    pub(crate) series: Option<Axis>,
+    /// With --kind ratio: the series of which the others are shown as multiples, such as pread
+    #[arg(long, value_name = "SERIES")]
+    pub(crate) to: Option<String>,
+    /// Logarithmic vertical axis
     #[arg(long)]
     pub(crate) log_y: bool,
     /// Draw the knees of the curves that the cost models do not explain

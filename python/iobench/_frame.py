@@ -18,11 +18,15 @@ from ._schema import READABLE_VERSIONS, upgrade
 # Roles of samples that statistics leave out.
 NOT_COUNTED = ("warmup", "disturbed")
 
-Quantity = Literal["bandwidth", "time", "ns_per_io"]
+Quantity = Literal["bandwidth", "iops", "time", "ns_per_io", "p50", "p99", "cpu"]
 COLUMN_OF_QUANTITY: dict[Quantity, str] = {
     "bandwidth": "bandwidth_bytes_per_second",
+    "iops": "ios_per_second",
     "time": "time_s",
     "ns_per_io": "ns_per_io",
+    "p50": "latency_p50_ns",
+    "p99": "latency_p99_ns",
+    "cpu": "cpu_ns_per_io",
 }
 
 # Column -> type. Counts may be missing, which numpy's integers cannot say.
@@ -34,6 +38,9 @@ COLUMNS = {
     "total_bytes": "int64",
     "cache": "str",
     "access": "str",
+    "iodepth": "Int64",
+    "mix": "Int64",
+    "rate": "Int64",
     "direct": "boolean",
     "noatime": "boolean",
     "performs_io": "boolean",
@@ -43,6 +50,7 @@ COLUMNS = {
     "time_s": "float64",
     "bandwidth_bytes_per_second": "float64",
     "ns_per_io": "float64",
+    "ios_per_second": "float64",
     "sync_time_s": "float64",
     "utime_s": "float64",
     "stime_s": "float64",
@@ -78,12 +86,12 @@ def load(*paths: str | os.PathLike[str]) -> pd.DataFrame:
 
     Sizes are in bytes, times in seconds (`ns_per_io`: nanoseconds). `sample` counts from 0 within its point,
     `order` from 0 within the experiment. `direct` and `noatime` say what the kernel granted, not what was requested.
-    `performs_io` is false for a strategy that only measures the harness. `started_ns` is on CLOCK_MONOTONIC.
+    `iodepth` is per worker, `mix` in percent of reads, `rate` in I/Os per second. `performs_io` is false for a strategy that only measures the harness. `started_ns` is on CLOCK_MONOTONIC.
 
     A value is missing where the document does not have it: `order` and `role` in a plain run, `utime_s` to `queue_s`
     (time spent ready to run, but waiting for a processor) without -g, `cpu_ns_per_io` without -g and --threads,
-    latencies without --latency, and `strategy`, `direction`, `cache`, `access`, `direct`, `noatime` and `performs_io`
-    without -v. Points of a sweep that could not run have no rows.
+    latencies without --latency, `mix` and `rate` without --mix and --rate, and `strategy`, `direction`, `cache`,
+    `access`, `iodepth`, `direct`, `noatime` and `performs_io` without -v. Points of a sweep that could not run have no rows.
 
     Documents of schema version 1 and 2 are read. Raises UnknownSchema for a file that holds no result of iobench,
     or one of another version. A run that ended early keeps its samples and gives an IncompleteWarning.
@@ -112,7 +120,7 @@ def summary(
 
     Warm-up and disturbed samples are left out. The first sample of a plain run is not warm-up by itself: drop it by
     `frame[frame["sample"] > 0]`. Name in `by` what must not be mixed, as the source where there are several.
-    The unit is that of the column: bytes per second, seconds, or nanoseconds. The interval (low, high) is wider where
+    The unit is that of the column: bytes or I/Os per second, seconds, or nanoseconds. The interval (low, high) is wider where
     consecutive samples are correlated, so keep them in order; it is missing with fewer than six.
     """
     measured = frame[~frame["role"].isin(NOT_COUNTED)]
@@ -177,6 +185,9 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "total_bytes": sample["transferred_bytes"],
         "cache": configuration.get("cache"),
         "access": requested.get("access"),
+        "iodepth": granted.get("iodepth"),
+        "mix": requested.get("mix"),
+        "rate": requested.get("rate"),
         "direct": granted.get("direct"),
         "noatime": granted.get("noatime"),
         "performs_io": properties.get("performs_io"),
@@ -186,6 +197,7 @@ def _row(configuration: Mapping[str, Any], sample: Mapping[str, Any], index: int
         "time_s": sample["time"],
         "bandwidth_bytes_per_second": 1024 * sample["bandwidth"],
         "ns_per_io": 1e9 * sample["time"] / sample["io_count"],
+        "ios_per_second": sample["io_count"] / sample["time"],
         "sync_time_s": None if sync_time_ns is None else sync_time_ns / 1e9,
         "utime_s": sample.get("utime"),
         "stime_s": sample.get("stime"),

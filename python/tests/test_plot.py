@@ -93,6 +93,47 @@ def test_results_of_two_files_are_two_curves(swept: Path, tmp_path: Path) -> Non
     assert len([name for name in names if str(name).startswith("mmap, ")]) == 2
 
 
+@pytest.fixture(scope="session")
+def deep(data: Path, binary: str) -> iobench.Document:
+    """Return a sweep over depth and threads with latencies."""
+    points = ("--strategy", "pread,io_uring", "-b", "1k", "--iodepth", "1..4", "--threads", "1,2", "--latency")
+    return iobench.sweep(data, *points, "--largest-n", 6, binary=binary)
+
+
+def test_the_widest_axis_is_x_and_the_rest_are_curves(deep: iobench.Document) -> None:
+    frame = iobench.frame(deep)
+    ax = iobench.plot(frame, quantity="p99")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("depth", "p99 latency (us)")
+    names = [str(container.get_label()) for container in ax.containers]
+    assert names == [
+        "pread, 1 thread, n = 6",
+        "pread, 2 threads, n = 6",
+        "io_uring, 1 thread, n = 6",
+        "io_uring, 2 threads, n = 6",
+    ]
+    line = ax.containers[2].lines[0]  # type: ignore[attr-defined]
+    expected = frame.query("strategy == 'io_uring' and threads == 1").groupby("iodepth")["latency_p99_ns"].median()
+    assert list(line.get_xdata()) == [1, 2, 4]
+    assert np.allclose(line.get_ydata(), expected / 1000)
+
+
+def test_threads_have_the_ideal_line(deep: iobench.Document) -> None:
+    frame = iobench.frame(deep).query("strategy == 'pread'")
+    ax = iobench.plot(frame, x="threads", quantity="iops")
+    (ideal,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+    first = frame.query("threads == 1")["ios_per_second"].median()
+    assert np.allclose(ideal.get_ydata(), [first, 2 * first])
+
+
+def test_a_picture_is_that_of_the_program(deep: iobench.Document, tmp_path: Path) -> None:
+    picture = iobench.picture(deep, kind="heatmap", y="iops", title="A title")
+    assert picture._repr_svg_().count('class="cell"') == 2 + 6
+    picture.save(tmp_path / "picture.svg")
+    assert "A title" in (tmp_path / "picture.svg").read_text()
+    with pytest.raises(iobench.RunError, match="use one of pread, io_uring"):
+        iobench.picture(deep, kind="ratio", to="mmap")
+
+
 def test_nothing_to_draw(swept: Path) -> None:
     with pytest.raises(ValueError, match="no measured sample"):
         iobench.plot(iobench.load(swept).assign(role="disturbed"))

@@ -31,6 +31,11 @@ pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error>
     // The arguments are checked before a file is read.
     let format = format_of(&args.output)?;
     let options = FigureOptions {
+        kind: args.kind,
+        x: args.x,
+        y: args.y,
+        series: args.series,
+        to: args.to.clone(),
         log_y: args.log_y,
         knees: args.knees,
         marks_bytes: args.mark.clone(),
@@ -46,7 +51,7 @@ pub(crate) fn run(args: &PlotArgs, context: &Context) -> Result<ExitCode, Error>
     let used = args.results.iter().filter_map(|path| Inode::named(path));
     let used: Vec<(Inode, &str)> = used.map(|inode| (inode, "a result to draw")).collect();
     let output = OutputFile::new(&args.output, &used)?;
-    let figure = build::figure(&inputs, options)?;
+    let figure = build::figure(&inputs, &options)?;
     output.write(&rendered(format, &figure, &inputs)?)?;
     interrupt::check().map(|()| ExitCode::SUCCESS)
 }

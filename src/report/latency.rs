@@ -163,7 +163,7 @@ impl LatencySummary {
 }
 
 /// All latencies of these records. `None` without any.
-fn merged<'a>(records: impl Iterator<Item = &'a LatencyRecord>) -> Option<LatencyRecord> {
+pub(super) fn merged<'a>(records: impl Iterator<Item = &'a LatencyRecord>) -> Option<LatencyRecord> {
     let records: Vec<&LatencyRecord> = records.collect();
     let first = records.first()?;
     // The bits of numbers above zero have the order of the numbers.

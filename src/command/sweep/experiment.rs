@@ -220,33 +220,9 @@ impl Experiment {
             .warnings
             .extend(requests.iter().find_map(|request| hole_warning(request, experiment.targets.first())));
         let shared_cpu = requests.first().and_then(|request| prepared::shared_cpu_warning(&request.workload));
-        let mut earlier_runs = earlier.as_mut().map(|it| std::mem::take(&mut it.runs)).unwrap_or_default();
-        let spent_per_sample = earlier.as_ref().map_or(Duration::ZERO, |it| {
-            let samples = it.controls.len().max(1) as f64;
-            Duration::try_from_secs_f64(it.sweep_configuration.elapsed_seconds / samples).unwrap_or_default()
-        });
-        for request in requests {
-            if let Some(error) = experiment.end_of_preparation() {
-                experiment.refuse(request, error);
-                continue;
-            }
-            let known = earlier_runs.iter().position(|run| is_of(run, &request) && !run.unprepared);
-            let known = known.map(|index| earlier_runs.swap_remove(index));
-            let totals = if known.is_some() { Totals::Given } else { totals };
-            match SweepPoint::new(request, &experiment.targets, cpu, totals) {
-                Ok(mut point) => {
-                    if let Some(run) = &known {
-                        point.continue_from(run, spent_per_sample * run.benchmark_samples.len() as u32);
-                    }
-                    experiment.points.push(point);
-                }
-                Err(refused) => {
-                    let (request, error) = *refused;
-                    let error = experiment.end_of_preparation().unwrap_or(error);
-                    experiment.refuse(request, error);
-                }
-            }
-        }
+        let earlier_runs = earlier.as_mut().map(|it| std::mem::take(&mut it.runs)).unwrap_or_default();
+        let per_sample = earlier.as_ref().map_or(Duration::ZERO, |it| seconds_per_sample(it));
+        let earlier_runs = experiment.prepare(requests, (cpu, totals), earlier_runs, per_sample);
         if totals == Totals::Fitted && earlier.is_none() {
             experiment.equalise_totals();
         }
@@ -260,6 +236,40 @@ impl Experiment {
         experiment.warnings.extend(buffered);
         experiment.warnings.extend(shared_cpu);
         experiment
+    }
+
+    /// Prepares a point for each request. Of the `earlier` runs, each of whose samples took `per_sample`, it
+    /// continues those that have a request, and returns the others.
+    fn prepare(
+        &mut self,
+        requests: Vec<Request>,
+        (cpu, totals): (Option<usize>, Totals),
+        mut earlier: Vec<SweepRun>,
+        per_sample: Duration,
+    ) -> Vec<SweepRun> {
+        for request in requests {
+            if let Some(error) = self.end_of_preparation() {
+                self.refuse(request, error);
+                continue;
+            }
+            let known = earlier.iter().position(|run| is_of(run, &request) && !run.unprepared);
+            let known = known.map(|index| earlier.swap_remove(index));
+            let totals = if known.is_some() { Totals::Given } else { totals };
+            match SweepPoint::new(request, &self.targets, cpu, totals) {
+                Ok(mut point) => {
+                    if let Some(run) = &known {
+                        point.continue_from(run, per_sample * run.benchmark_samples.len() as u32);
+                    }
+                    self.points.push(point);
+                }
+                Err(refused) => {
+                    let (request, error) = *refused;
+                    let error = self.end_of_preparation().unwrap_or(error);
+                    self.refuse(request, error);
+                }
+            }
+        }
+        earlier
     }
 
     /// Takes over what an earlier part of the sweep measured. Its `runs` without a request cannot run.
@@ -618,6 +628,12 @@ pub(crate) struct Announcement {
     pub(crate) needed: Duration,
     /// The time that the sweep may take.
     pub(crate) budget: Duration,
+}
+
+/// Mean time of the samples of a sweep, with everything around them.
+fn seconds_per_sample(sweep: &SweepDocument) -> Duration {
+    let samples = sweep.controls.len().max(1) as f64;
+    Duration::try_from_secs_f64(sweep.sweep_configuration.elapsed_seconds / samples).unwrap_or_default()
 }
 
 /// True if this earlier run is the point of the request.

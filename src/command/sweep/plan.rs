@@ -164,16 +164,16 @@ impl Points<'_> {
         let workload = Workload { seed: args.seed.unwrap_or(0), ..workload };
         let directs = if args.direct_only { &[Switch::On][..] } else { &args.direct };
         let mut settings = vec![(None, CacheState::AsIs, workload)];
-        settings = product(settings, &optional(&args.iodepth), |(_, _, it), depth| it.iodepth = *depth);
-        settings = product(settings, &args.threads.0, |(_, _, it), threads| it.threads = *threads);
-        settings = product(settings, &args.access, |(_, _, it), access| it.access = *access);
-        settings = product(settings, &args.cache, |(_, state, _), cache| *state = *cache);
-        settings = product(settings, &optional(&args.mix), |(_, _, it), mix| it.mix = *mix);
-        settings = product(settings, &optional(&args.rate), |(_, _, it), rate| it.rate = *rate);
+        settings = product(&settings, &optional(&args.iodepth), |(_, _, it), depth| it.iodepth = *depth);
+        settings = product(&settings, &args.threads.0, |(_, _, it), threads| it.threads = *threads);
+        settings = product(&settings, &args.access, |(_, _, it), access| it.access = *access);
+        settings = product(&settings, &args.cache, |(_, state, _), cache| *state = *cache);
+        settings = product(&settings, &optional(&args.mix), |(_, _, it), mix| it.mix = *mix);
+        settings = product(&settings, &optional(&args.rate), |(_, _, it), rate| it.rate = *rate);
         if directs.is_empty() {
             return settings;
         }
-        product(settings, directs, |(switch, _, it), direct| {
+        product(&settings, directs, |(switch, _, it), direct| {
             (*switch, it.direct) = (Some(*direct), *direct == Switch::On);
         })
     }
@@ -206,7 +206,7 @@ fn optional<T: Copy>(list: &Option<List<T>>) -> Vec<Option<T>> {
 }
 
 /// Each setting with each of the values.
-fn product<S: Clone, T>(settings: Vec<S>, values: &[T], set: impl Fn(&mut S, &T)) -> Vec<S> {
+fn product<S: Clone, T>(settings: &[S], values: &[T], set: impl Fn(&mut S, &T)) -> Vec<S> {
     let with = |setting: &S, value: &T| {
         let mut setting = setting.clone();
         set(&mut setting, value);

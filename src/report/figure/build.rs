@@ -1,71 +1,117 @@
-//! Computes a figure from results.
+//! Chooses the axes of a figure, and groups the points of the results by them.
 
 use std::path::Path;
 
-use super::super::document::{BenchmarkConfiguration, measured_bandwidths};
-use super::super::sweep::{FiveNumbers, Knee};
-use super::style;
-use super::{Figure, FigureOptions, Input, Point, Reference, Series, Vertical, VerticalKind};
-use super::{caption, constants};
+use super::super::axes::{self, Axis, Layout};
+use super::super::document::{BenchmarkConfiguration, SampleRecord};
+use super::super::sweep::Summary;
+use super::style::{self, Style};
+use super::{Figure, FigureOptions, Horizontal, Input, Kind, caption, cdf, curves, heatmap, samples};
+use crate::engine::affinity::CpuChoice;
 use crate::engine::workload::Workload;
 use crate::error::Error;
-use crate::units;
 
-/// Knees whose sizes differ by less than this factor share a line. It is a quarter of a power of two, about
-/// the width of a printed letter.
-const SAME_LINE_FACTOR: f64 = 1.19;
-
-/// Nanoseconds per second.
-const NS_PER_SECOND: f64 = 1e9;
-
-/// Points that were measured with the same setting.
+/// Points that were measured with the same setting, except for the axes.
 struct Setting<'a> {
     /// File of the first result with the setting.
     path: &'a Path,
     /// Key that is equal for runs with the same setting; `None` for a sweep, which is never joined with other
     /// results.
     key: Option<String>,
-    /// Points and their configurations, in the order of the documents.
-    points: Vec<(&'a BenchmarkConfiguration, Point)>,
+    /// The points, in the order of the documents.
+    points: Vec<Measured<'a>>,
 }
 
-/// A series without its style.
-struct Curve {
-    /// Index of its setting.
-    setting: usize,
-    strategy: String,
-    is_floor: bool,
-    name: String,
-    points: Vec<Point>,
+/// A point with at least one sample that counts.
+#[derive(Clone, Copy)]
+pub(super) struct Measured<'a> {
+    pub(super) configuration: &'a BenchmarkConfiguration,
+    pub(super) samples: &'a [SampleRecord],
+    /// Statistics of a point of a sweep.
+    pub(super) summary: Option<&'a Summary>,
 }
+
+impl<'a> Measured<'a> {
+    /// False if disturbed samples count.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.summary.is_none_or(|summary| summary.quiet)
+    }
+
+    /// The samples that count.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &'a SampleRecord> + use<'a> {
+        self.samples.iter().filter(|sample| sample.counts())
+    }
+}
+
+/// Points of one curve of one panel.
+pub(super) struct Curve<'a> {
+    /// Number of the series.
+    pub(super) number: usize,
+    /// Name of the series.
+    pub(super) name: String,
+    /// Value of the series without the name of a file.
+    pub(super) value: String,
+    pub(super) style: Style,
+    /// True for the floor of a sweep.
+    pub(super) is_floor: bool,
+    pub(super) points: Vec<Measured<'a>>,
+}
+
+/// The points of the results, grouped.
+pub(super) struct Grouped<'a> {
+    pub(super) layout: Layout,
+    /// Heading and curves of each panel.
+    pub(super) panels: Vec<(String, Vec<Curve<'a>>)>,
+}
+
+/// Most panels of a figure.
+const MOST_PANELS: usize = 24;
 
 /// Computes the figure of these results.
 ///
 /// # Errors
-/// An open error for a result without a measured sample.
-pub(crate) fn figure(inputs: &[Input], options: FigureOptions) -> Result<Figure, Error> {
+/// An open error for a result without a measured sample; a usage error if the results do not have what the
+/// options ask for.
+pub(crate) fn figure(inputs: &[Input], options: &FigureOptions) -> Result<Figure, Error> {
     let settings = settings(inputs)?;
-    let setting_count = settings.len();
-    let (floors, curves): (Vec<Curve>, Vec<Curve>) =
-        curves(settings).into_iter().partition(|curve| curve.is_floor);
-    // If only the floor was measured, the floor is drawn as a series.
-    let (curves, floors) = if curves.is_empty() { (floors, curves) } else { (curves, floors) };
-    let mut figure = Figure {
-        title: options.title.unwrap_or_else(|| caption::title(inputs)),
-        caption: Vec::new(),
-        log_y: options.log_y,
-        series: styled(curves, setting_count),
-        references: Vec::new(),
-        verticals: Vec::new(),
+    let varying = axes::varying(inputs.iter().map(|input| &input.result));
+    let points = || settings.iter().flat_map(|setting| &setting.points);
+    let configurations: Vec<&BenchmarkConfiguration> = points().map(|point| point.configuration).collect();
+    let kind = if options.x == Some(Horizontal::Time) { Kind::Samples } else { options.kind };
+    let x = options.x.and_then(Horizontal::axis);
+    let layout = Layout::new(&varying, &configurations, x, options.series);
+    let layout = match kind {
+        Kind::Curves | Kind::Ratio => layout,
+        Kind::Heatmap => heatmap::layout(&layout, &varying, options)?,
+        Kind::Samples => samples::layout(&layout, options),
+        Kind::Cdf => cdf::layout(&layout, &varying, options),
     };
-    figure.references = references(inputs, floors.first(), &figure);
-    figure.verticals = verticals(inputs, &figure, &options.marks_bytes, options.knees);
-    figure.caption = caption::sentences(inputs, &figure);
+    let grouped = grouped(&settings, layout);
+    if grouped.panels.len() > MOST_PANELS {
+        return Err(Error::usage(format!(
+            "plot: the figure would have {} panels, and at most {MOST_PANELS} fit; choose --x or --series, or \
+             draw a sweep over fewer values",
+            grouped.panels.len()
+        )));
+    }
+    let mut figure = match kind {
+        Kind::Curves => curves::figure(inputs, grouped, options)?,
+        Kind::Ratio => curves::ratio(grouped, options)?,
+        Kind::Samples => samples::figure(grouped, options)?,
+        Kind::Cdf => cdf::figure(grouped)?,
+        Kind::Heatmap => heatmap::figure(&grouped, options)?,
+    };
+    let title = options.title.clone();
+    figure.title = title.unwrap_or_else(|| caption::title(inputs, &figure.title, &varying));
+    let mut sentences = caption::sentences(inputs);
+    sentences.splice(1..1, std::mem::take(&mut figure.caption));
+    figure.caption = sentences;
+    figure.log_y = options.log_y && figure.log.is_some();
     Ok(figure)
 }
 
 /// The settings of the results. Runs with the same setting are joined, so that a shell loop over buffer sizes
-/// gives one curve.
+/// or depths gives one curve.
 fn settings(inputs: &[Input]) -> Result<Vec<Setting<'_>>, Error> {
     let mut settings: Vec<Setting> = Vec::new();
     for input in inputs {
@@ -85,195 +131,82 @@ fn setting(input: &Input) -> Result<Setting<'_>, Error> {
     if is_run && runs.is_empty() {
         return Err(refused("has no configuration", "measure it with -j -v"));
     }
-    let points = runs.into_iter().filter_map(|(configuration, samples)| {
-        let samples_kib_per_second = measured_bandwidths(samples);
-        let numbers = FiveNumbers::of(&samples_kib_per_second)?;
-        Some((
-            configuration,
-            Point {
-                block_bytes: configuration.buffersize,
-                numbers,
-                samples_kib_per_second,
-                total_bytes: configuration.totalsize,
-                quiet: is_quiet(input, configuration),
-            },
-        ))
+    let summaries = input.result.sweep().map(|sweep| sweep.runs.iter().map(|run| run.summary.as_ref()));
+    let mut summaries = summaries.into_iter().flatten();
+    let points = runs.into_iter().map(|(configuration, samples)| Measured {
+        configuration,
+        samples,
+        summary: summaries.next().flatten(),
     });
-    let points: Vec<(&BenchmarkConfiguration, Point)> = points.collect();
-    let Some((first, _)) = points.first() else {
+    let points: Vec<Measured> = points.filter(|point| point.counted().next().is_some()).collect();
+    let Some(first) = points.first() else {
         return Err(refused("has no measured sample", "check its error, and measure again"));
     };
-    Ok(Setting { path: &input.path, key: is_run.then(|| key(first)), points })
+    Ok(Setting { path: &input.path, key: is_run.then(|| key(first.configuration)), points })
 }
 
-/// False if disturbed samples of this point of a sweep count.
-fn is_quiet(input: &Input, configuration: &BenchmarkConfiguration) -> bool {
-    let mut runs = input.result.sweep().into_iter().flat_map(|sweep| &sweep.runs);
-    let own = runs.find(|run| std::ptr::eq(&raw const run.benchmark_configuration, configuration));
-    own.and_then(|run| run.summary.as_ref()).is_none_or(|summary| summary.quiet)
-}
-
-/// The parts of a configuration that are equal for all runs of one curve, as text.
+/// The parts of a configuration that are equal for all runs of one setting, as text.
 fn key(configuration: &BenchmarkConfiguration) -> String {
-    let BenchmarkConfiguration { operation, path, preparation, requested, .. } = configuration;
-    let requested = Workload { block_bytes: 0, total_bytes: 0, ..*requested };
-    format!("{operation:?} {path} {:?} {requested:?}", preparation.cache)
+    let BenchmarkConfiguration { operation, path, requested, .. } = configuration;
+    let Workload { sync, sync_every, open_sync, buffer, noatime, files, .. } = requested;
+    let cpu = if requested.threads > 1 { CpuChoice::Default } else { requested.cpu };
+    format!("{operation:?} {path} {sync} {sync_every:?} {open_sync:?} {buffer:?} {noatime} {files:?} {cpu:?}")
 }
 
 /// True if `later` has the same setting as `earlier`, and `earlier` has no point of it.
 fn joins(earlier: &Setting, later: &Setting) -> bool {
-    let exists = |(configuration, point): &(&BenchmarkConfiguration, Point)| {
-        let same = |other: &(&BenchmarkConfiguration, Point)| {
-            other.0.strategy == configuration.strategy && other.1.block_bytes == point.block_bytes
-        };
-        earlier.points.iter().any(same)
-    };
+    let values = |point: &Measured| axes::words(&Axis::ALL, point.configuration);
+    let exists = |point: &Measured| earlier.points.iter().any(|other| values(other) == values(point));
     later.key.is_some() && earlier.key == later.key && !later.points.iter().any(exists)
 }
 
-/// The curves of all settings, in the order in which the strategies first appear.
-fn curves(settings: Vec<Setting>) -> Vec<Curve> {
+/// The points by panel and curve.
+fn grouped<'a>(settings: &[Setting<'a>], layout: Layout) -> Grouped<'a> {
     let paths: Vec<&Path> = settings.iter().map(|setting| setting.path).collect();
-    let mut curves: Vec<Curve> = Vec::new();
-    for (number, setting) in settings.into_iter().enumerate() {
-        for (configuration, point) in setting.points {
-            let strategy = &configuration.strategy;
-            match curves.iter_mut().find(|curve| curve.setting == number && curve.strategy == *strategy) {
-                Some(curve) => curve.points.push(point),
-                None => curves.push(Curve {
-                    setting: number,
-                    strategy: strategy.clone(),
-                    is_floor: configuration.is_floor(),
-                    name: match paths.len() {
-                        1 => strategy.clone(),
-                        _ => format!("{}: {strategy}", caption::short_name(setting.path, &paths)),
-                    },
-                    points: vec![point],
-                }),
+    let all = || settings.iter().flat_map(|setting| &setting.points);
+    let only_floors = all().all(|point| point.configuration.is_floor());
+    let values = axes::values(layout.series, all().map(|point| point.configuration));
+    let mut panels: Vec<(String, Vec<Curve>)> = Vec::new();
+    for (setting, path) in settings.iter().zip(&paths) {
+        let result = paths.iter().position(|other| std::ptr::eq(*other, *path)).unwrap_or(0);
+        for point in &setting.points {
+            let heading = axes::words(&layout.panels, point.configuration);
+            let value = layout.series.value(point.configuration);
+            let place = values.iter().position(|known| *known == value).unwrap_or(0);
+            let number = result * values.len() + place;
+            let (name, style) = match paths.len() {
+                1 => (value.words.clone(), style::of_strategy(place)),
+                _ => {
+                    let name = format!("{}: {}", caption::short_name(path, &paths), value.words);
+                    (name, style::of_result(place, result))
+                }
+            };
+            let curve = Curve {
+                number,
+                name,
+                value: value.words,
+                style,
+                is_floor: point.configuration.is_floor() && !only_floors,
+                points: Vec::new(),
+            };
+            let panel = match panels.iter().position(|(known, _)| *known == heading) {
+                Some(panel) => panel,
+                None => {
+                    panels.push((heading, Vec::new()));
+                    panels.len() - 1
+                }
+            };
+            let curves = &mut panels[panel].1;
+            match curves.iter_mut().find(|known| known.number == number && known.is_floor == curve.is_floor) {
+                Some(known) => known.points.push(*point),
+                None => curves.push(Curve { points: vec![*point], ..curve }),
             }
         }
     }
-    curves.iter_mut().for_each(|curve| curve.points.sort_by_key(|point| point.block_bytes));
-    curves
-}
-
-/// The series of these curves. With several results, the style encodes the strategy and the result.
-fn styled(curves: Vec<Curve>, setting_count: usize) -> Vec<Series> {
-    let mut strategies: Vec<String> = Vec::new();
-    let series = |Curve { setting, strategy, name, points, .. }| {
-        let number = strategies.iter().position(|known| *known == strategy).unwrap_or(strategies.len());
-        if number == strategies.len() {
-            strategies.push(String::clone(&strategy));
-        }
-        let style = match setting_count {
-            1 => style::of_strategy(number),
-            _ => style::of_result(number, setting),
-        };
-        Series { name, strategy, style, points }
-    };
-    curves.into_iter().map(series).collect()
-}
-
-/// Floors and ceilings of the first sweep. The harness is shown by the null strategy if it was measured,
-/// otherwise by its cost per call in that sweep.
-fn references(inputs: &[Input], floor: Option<&Curve>, figure: &Figure) -> Vec<Reference> {
-    // The bandwidth in KiB/s of `bytes` in `ns` nanoseconds.
-    let bandwidth = |bytes: f64, ns: f64| (bytes, bytes / 1024.0 * NS_PER_SECOND / ns);
-    let sizes = fine_sizes(figure);
-    let of_calls = |ns: f64| sizes.iter().map(|&bytes| bandwidth(bytes, ns)).collect();
-    let floors = inputs.iter().find_map(|input| input.result.sweep()).map(|sweep| &sweep.floors);
-    let copies = floors.into_iter().flat_map(|floors| &floors.memory_copy_ns);
-    let harness = match floor {
-        Some(curve) => {
-            let place = |point: &Point| (point.block_bytes as f64, point.numbers.median_kib_per_second);
-            Some(curve.points.iter().map(place).collect())
-        }
-        None => floors.and_then(|floors| floors.harness_call_ns).map(of_calls),
-    };
-    let system_calls = floors.and_then(|floors| floors.system_call_ns).map(of_calls);
-    let curves: [(&'static str, Vec<(f64, f64)>); 3] = [
-        ("memory copy", copies.map(|&(bytes, ns)| bandwidth(bytes as f64, ns)).collect()),
-        ("one bare system call per block", system_calls.unwrap_or_default()),
-        ("null strategy (harness)", harness.unwrap_or_default()),
-    ];
-    let drawn = curves.into_iter().filter(|(_, points)| !points.is_empty()).enumerate();
-    drawn
-        .map(|(index, (name, points))| Reference { name, style: style::of_reference(index), points })
-        .collect()
-}
-
-/// Sizes in bytes from the smallest to the largest that is drawn, eight per power of two. A curve needs
-/// intermediate points, because a line that is straight on a logarithmic axis is curved on a linear axis.
-fn fine_sizes(figure: &Figure) -> Vec<f64> {
-    let sizes = figure.points().map(|point| point.block_bytes as f64);
-    let (least, most) = sizes.fold((f64::MAX, 1.0), |(least, most), size| (size.min(least), size.max(most)));
-    let steps = ((most / least).log2() * 8.0).max(0.0) as i32;
-    (0..=steps).map(|step| least * (f64::from(step) / 8.0).exp2()).collect()
-}
-
-/// The labelled sizes within the axis, ascending.
-fn verticals(inputs: &[Input], figure: &Figure, marks_bytes: &[u64], shows_knees: bool) -> Vec<Vertical> {
-    let mut all = constants(inputs);
-    let marks: Vec<Vertical> = marks_bytes.iter().map(|&bytes| mark(bytes, &all)).collect();
-    // The label of a mark includes the constants of the same size.
-    all.retain(|constant| marks.iter().all(|mark| mark.block_bytes != constant.block_bytes));
-    all.extend(marks);
-    if shows_knees {
-        all.extend(knees(inputs, &figure.series));
+    let x = |point: &Measured| layout.x.value(point.configuration).number.unwrap_or(0.0);
+    for (_, curves) in &mut panels {
+        curves.sort_by_key(|curve| curve.number);
+        curves.iter_mut().for_each(|curve| curve.points.sort_by(|a, b| x(a).total_cmp(&x(b))));
     }
-    let axis = figure.sizes(1.0);
-    all.retain(|vertical| axis.shows(vertical.block_bytes));
-    all.sort_by(|a, b| a.block_bytes.total_cmp(&b.block_bytes).then(a.kind.cmp(&b.kind)));
-    all
-}
-
-/// A mark at this size. Its label includes the constants of the same size.
-fn mark(bytes: u64, constants: &[Vertical]) -> Vertical {
-    let block_bytes = bytes as f64;
-    let same = constants.iter().find(|constant| constant.block_bytes == block_bytes);
-    let names = same.map_or(String::new(), |constant| format!(", {}", constant.label));
-    let label = units::size(block_bytes) + &names;
-    Vertical { kind: VerticalKind::Mark, block_bytes, label, series: Vec::new() }
-}
-
-/// Constants of the hosts. Constants of the same size share a label.
-fn constants(inputs: &[Input]) -> Vec<Vertical> {
-    let mut places: Vec<(u64, Vec<String>)> = Vec::new();
-    for (name, bytes) in inputs.iter().filter_map(|input| input.result.host()).flat_map(constants::of_host) {
-        match places.iter_mut().find(|(known, _)| *known == bytes) {
-            Some((_, names)) if names.contains(&name) => {}
-            Some((_, names)) => names.push(name),
-            None => places.push((bytes, vec![name])),
-        }
-    }
-    let vertical = |(bytes, names): (u64, Vec<String>)| Vertical {
-        kind: VerticalKind::Constant,
-        block_bytes: bytes as f64,
-        label: names.join(", "),
-        series: Vec::new(),
-    };
-    places.into_iter().map(vertical).collect()
-}
-
-/// Knees of the drawn series. Knees at nearly the same size share a line.
-fn knees(inputs: &[Input], series: &[Series]) -> Vec<Vertical> {
-    // With several results, a reader could not tell which curve a knee belongs to.
-    let [input] = inputs else { return Vec::new() };
-    let place = |knee: &Knee| {
-        let owner = series.iter().position(|series| series.strategy == knee.strategy)?;
-        Some((knee.block_bytes.value, owner))
-    };
-    let knees = input.result.sweep().into_iter().flat_map(|sweep| &sweep.knees);
-    let mut all: Vec<(f64, usize)> = knees.filter_map(place).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let line = |near: &[(f64, usize)]| {
-        let block_bytes = near[near.len() / 2].0;
-        Vertical {
-            kind: VerticalKind::Knee,
-            block_bytes,
-            label: format!("≈ {}", units::size(block_bytes)),
-            series: near.iter().map(|&(_, owner)| owner).collect(),
-        }
-    };
-    all.chunk_by(|a, b| b.0 / a.0 < SAME_LINE_FACTOR).map(line).collect()
+    Grouped { layout, panels }
 }

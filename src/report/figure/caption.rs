@@ -3,32 +3,50 @@
 use std::path::Path;
 
 use super::super::analysis;
+use super::super::axes::Axis;
 use super::super::document::{BenchmarkConfiguration, SampleRecord};
 use super::super::read::ResultFile;
 use super::super::sweep::SweepDocument;
-use super::{Figure, Input, Vertical, VerticalKind};
+use super::{Figure, Input, Point, Series, Vertical, VerticalKind};
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Mode;
 use crate::host;
 
-/// The default title: operation and axes.
-pub(super) fn title(inputs: &[Input]) -> String {
-    let operations = distinct(
-        inputs.iter().flat_map(|input| input.result.runs()).map(|(run, _)| operation(run).to_owned()),
-    );
-    match operations.as_slice() {
-        [one] if one == "reads of" => "Read bandwidth by buffer size".to_owned(),
-        [one] if one == "writes to" => "Write bandwidth by buffer size".to_owned(),
-        _ => "Bandwidth by buffer size".to_owned(),
-    }
+/// The start of a title or sentence in small letters, without its unit: `Buffer size (bytes)` is `buffer size`.
+pub(super) fn lower(text: &str) -> String {
+    let text = text.split(" (").next().unwrap_or_default();
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }
 
-/// The sentences of the caption: what the figure shows, its precision, and where and when it was measured.
-pub(super) fn sentences(inputs: &[Input], figure: &Figure) -> Vec<String> {
-    let mut sentences = distinct(inputs.iter().map(operations));
-    sentences.push(drawing(figure));
-    sentences.push(precision(figure));
-    sentences.extend(knees(figure));
+/// The default title: the operation, `what` is shown of it, and the cache state unless that is an axis.
+pub(super) fn title(inputs: &[Input], what: &str, varying: &[Axis]) -> String {
+    let runs = || inputs.iter().flat_map(|input| input.result.runs()).map(|(run, _)| run);
+    let operations = distinct(runs().map(|run| run.operation.name().to_owned()));
+    let what = match operations.as_slice() {
+        [one] => {
+            let one = if one == "create" { "Write" } else { one };
+            format!("{}{} {what}", one[..1].to_uppercase(), &one[1..])
+        }
+        _ => format!("{}{}", what[..1].to_uppercase(), &what[1..]),
+    };
+    let states =
+        distinct(runs().filter(|run| !run.is_floor()).map(|run| cache(run.preparation.cache).to_owned()));
+    let direct = runs().filter(|run| !run.is_floor()).all(|run| run.requested.direct);
+    let state = match states.as_slice() {
+        _ if varying.contains(&Axis::Cache) => None,
+        [one] => Some(one.clone()),
+        _ => None,
+    };
+    let direct = (direct && !varying.contains(&Axis::Direct)).then(|| "O_DIRECT".to_owned());
+    [Some(what), direct, state].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The sentences of the caption: what was measured, where and when. The first is about the operations.
+pub(super) fn sentences(inputs: &[Input]) -> Vec<String> {
+    let operations = distinct(inputs.iter().map(operations)).join(" ");
+    let mut sentences = vec![operations];
     sentences.extend(missing(inputs));
     let missed = inputs.iter().filter_map(|input| input.result.sweep()).filter_map(analysis::cache_missed);
     sentences.extend(missed.map(|sentence| format!("{sentence}.")));
@@ -96,10 +114,15 @@ fn operations(input: &Input) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-fn drawing(figure: &Figure) -> String {
-    let counts = figure.points().map(|point| point.numbers.n);
-    let (least, most) = counts.fold((u64::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
-    let unquiet = figure.points().filter(|point| !point.quiet).count();
+/// What markers, bars and dots of curves are.
+pub(super) fn drawing(figure: &Figure) -> String {
+    let series = || figure.panels.iter().flat_map(|panel| &panel.series);
+    let count =
+        |(series, point): (&Series, &Point)| series.dots.iter().filter(|dot| dot.x == point.x).count();
+    let counts =
+        series().flat_map(|series| series.points.iter().map(move |point| (series, point))).map(count);
+    let (least, most) = counts.fold((usize::MAX, 0), |(least, most), n| (n.min(least), n.max(most)));
+    let unquiet = figure.points().filter(|point| point.open).count();
     let open = match unquiet {
         0 => String::new(),
         count => format!(
@@ -114,11 +137,11 @@ fn drawing(figure: &Figure) -> String {
     )
 }
 
-fn precision(figure: &Figure) -> String {
+/// The width of the intervals of curves.
+pub(super) fn precision(figure: &Figure) -> String {
     let percent = |(low, high): (f64, f64), median: f64| 100.0 * (high - low) / 2.0 / median;
-    let numbers = || figure.points().map(|point| &point.numbers);
-    let known =
-        numbers().filter_map(|it| Some(percent(it.interval_kib_per_second?, it.median_kib_per_second)));
+    let numbers = || figure.points();
+    let known = numbers().filter_map(|it| Some(percent(it.interval?, it.y)));
     let mut half_widths: Vec<f64> = known.collect();
     half_widths.sort_by(f64::total_cmp);
     let Some(widest) = half_widths.last() else {
@@ -143,10 +166,13 @@ fn precision(figure: &Figure) -> String {
 }
 
 /// The sentence about the dashed lines and their series, if there are any.
-fn knees(figure: &Figure) -> Option<String> {
-    let knees = figure.verticals.iter().filter(|vertical| vertical.kind == VerticalKind::Knee);
+pub(super) fn knees(figure: &Figure) -> Option<String> {
+    let verticals = figure.panels.iter().flat_map(|panel| &panel.verticals);
+    let knees = verticals.filter(|vertical| vertical.kind == VerticalKind::Knee);
+    let series = || figure.panels.iter().flat_map(|panel| &panel.series);
+    let name = |number: &usize| series().find(|it| it.number == *number).map(|it| it.name.as_str());
     let clause = |knee: &Vertical| {
-        let names: Vec<&str> = knee.series.iter().map(|&index| figure.series[index].name.as_str()).collect();
+        let names: Vec<&str> = knee.series.iter().filter_map(name).collect();
         format!("{} {}", names.join(", "), knee.label)
     };
     let clauses: Vec<String> = knees.map(clause).collect();

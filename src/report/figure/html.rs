@@ -1,28 +1,35 @@
 //! A figure as an HTML page: one self-contained file with the values of all points.
 //!
-//! [`super::svg`] draws the plot twice, once per kind of bandwidth axis. The script of the page hides series
+//! [`super::svg`] draws the plot twice if it has a linear and a logarithmic scale. The script of the page hides series
 //! and shows the values of a point next to it. Without the script, the page is still complete.
 
 use super::super::read::ResultFile;
 use super::super::text;
-use super::axis::mib;
-use super::style::Style;
 use super::svg::{self, escaped};
-use super::{Figure, Input};
+use super::{Entry, Figure, Input};
 use crate::units;
 
 /// The page of `figure`, which was computed from `inputs`.
 pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
     let checked = |log_y: bool| if figure.log_y == log_y { " checked" } else { "" };
+    let has_dots = figure.panels.iter().flat_map(|panel| &panel.series).any(|series| !series.dots.is_empty());
+    let has_both = has_dots && figure.points().next().is_some();
+    let has_verticals = figure.panels.iter().any(|panel| !panel.verticals.is_empty());
+    let shown = |shown: bool| if shown { "" } else { " hidden" };
     format!(
         include_str!("page.html"),
         style = include_str!("page.css"),
+        dark = include_str!("dark.css"),
         script = include_str!("page.js"),
         title = escaped(&figure.title),
+        y_title = escaped(figure.y.title.split(" (").next().unwrap_or_default()),
+        scales_hidden = shown(figure.log.is_some()),
+        samples_hidden = shown(has_both),
+        verticals_hidden = shown(has_verticals),
         linear_checked = checked(false),
         log_checked = checked(true),
         linear = svg::plot(figure, false),
-        log = svg::plot(figure, true),
+        log = figure.log.as_ref().map(|_| svg::plot(figure, true)).unwrap_or_default(),
         legend = legend(figure),
         caption = escaped(&figure.caption.join(" ")),
         conclusions = conclusions(inputs),
@@ -33,19 +40,27 @@ pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
 
 /// The legend: a button per series, and the names of the references.
 fn legend(figure: &Figure) -> String {
-    let entry = |(index, (name, style)): (usize, (&str, &Style))| {
+    if let Some(shades) = &figure.shades {
+        let key = svg::shades_key(shades);
+        return format!(r#"<span><svg width="420" height="16" viewBox="0 -8 420 16">{key}</svg></span>"#);
+    }
+    let entry = |Entry { name, style, series, visible }: &Entry| {
         let (key, name) = (svg::legend_key(style), escaped(name));
         let key =
             format!(r#"<svg width="28" height="14" viewBox="0 -7 28 14" aria-hidden="true">{key}</svg>"#);
-        if index < figure.series.len() {
-            format!(
-                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{index}\">{key}{name}</button>\n"
-            )
-        } else {
-            format!("<span>{key}{name}</span>\n")
+        let class = match visible {
+            (true, false) => r#" class="linear""#,
+            (false, true) => r#" class="log""#,
+            _ => "",
+        };
+        match series {
+            Some(number) => format!(
+                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{number}\">{key}{name}</button>\n"
+            ),
+            None => format!("<span{class}>{key}{name}</span>\n"),
         }
     };
-    figure.legend().enumerate().map(entry).collect()
+    figure.legend().iter().map(entry).collect()
 }
 
 /// The conclusions of the sweeps as a list; empty if there are none.
@@ -56,27 +71,29 @@ fn conclusions(inputs: &[Input]) -> String {
     if items.is_empty() { items } else { format!("<ul id=\"conclusions\">\n{items}</ul>\n") }
 }
 
-/// The rows of the table of all points.
+/// The table of all points; empty without points.
 fn points(figure: &Figure) -> String {
-    let points =
-        figure.series.iter().flat_map(|series| series.points.iter().map(move |point| (series, point)));
-    let points = points.map(|(series, point)| {
-        let numbers = &point.numbers;
-        let interval = numbers.interval_kib_per_second;
-        let interval = interval.map(|(low, high)| format!("{} to {}", mib(low), mib(high)));
-        let cells = [
-            point.block_bytes.to_string(),
-            point.total_bytes.to_string(),
-            numbers.n.to_string(),
-            mib(numbers.median_kib_per_second),
-            interval.unwrap_or_else(|| "none".to_owned()),
-            mib(numbers.q1_kib_per_second),
-            mib(numbers.q3_kib_per_second),
-            if point.quiet { "yes" } else { "no" }.to_owned(),
-        ];
-        row(&series.name, &cells)
-    });
-    points.collect()
+    let has_panels = figure.panels.len() > 1;
+    let panels = figure.panels.iter();
+    let all = panels.flat_map(|panel| panel.series.iter().map(move |series| (panel, series)));
+    let rows: String = all
+        .flat_map(|(panel, series)| series.points.iter().map(move |point| (panel, series, point)))
+        .map(|(panel, series, point)| {
+            let heading = has_panels.then(|| panel.heading.clone());
+            let cells: Vec<String> = heading.into_iter().chain(point.values.iter().cloned()).collect();
+            row(&series.name, &cells)
+        })
+        .collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let setting = has_panels.then_some("Setting");
+    let columns = ["Series"].into_iter().chain(setting).chain(figure.columns.iter().map(String::as_str));
+    let heads: String = columns.map(|head| format!("<th scope=\"col\">{}</th>", escaped(head))).collect();
+    format!(
+        "<h2>All points</h2>\n<div class=\"wide\"><table id=\"points\"><thead><tr>{heads}</tr></thead><tbody>\n\
+         {rows}</tbody></table></div>\n"
+    )
 }
 
 fn row(head: &str, cells: &[String]) -> String {

@@ -1,92 +1,129 @@
-//! A figure as data: bandwidth over buffer size, independent of the format that it is drawn in.
+//! A figure as data, independent of the format that it is drawn in.
 //!
-//! `build` computes the figure from results, with the texts of `caption`. `svg` draws it, `png` converts the
+//! `build` chooses axes and groups the points of the results. `curves`, `samples`, `cdf` and `heatmap` make
+//! the panels of one kind of figure each, with the texts of `caption`. `svg` draws them, `png` converts the
 //! drawing, and `html` embeds it in a page.
 
-mod axis;
 pub(crate) mod build;
 pub(super) mod caption;
+mod cdf;
 pub(super) mod constants;
+mod curves;
+mod heatmap;
 pub(crate) mod html;
 #[cfg(feature = "png")]
 pub(crate) mod png;
+pub(crate) mod quantity;
+mod samples;
+mod scale;
 mod style;
 pub(crate) mod svg;
 
 use std::path::PathBuf;
 
-use axis::Axis;
+use quantity::Quantity;
+use scale::Scale;
 use style::Style;
 
+use super::axes::Axis;
 use super::read::ResultFile;
-use super::sweep::FiveNumbers;
 
-/// Bandwidth over buffer size.
+/// A figure.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// Title above the plot.
+    /// Title above the panels.
     title: String,
-    /// Sentences of the caption below the plot.
+    /// Sentences of the caption below them.
     caption: Vec<String>,
-    /// True if the bandwidth axis is logarithmic.
+    /// Scale from left to right.
+    x: Scale,
+    /// Scale from bottom to top.
+    y: Scale,
+    /// The same as a logarithmic scale, if the figure has one.
+    log: Option<Scale>,
+    /// True if the picture has the logarithmic scale.
     log_y: bool,
-    /// The curves.
-    series: Vec<Series>,
-    /// Floors and ceilings.
-    references: Vec<Reference>,
-    /// Labelled sizes, ascending.
-    verticals: Vec<Vertical>,
+    /// The parts, from top to bottom.
+    panels: Vec<Panel>,
+    /// Headings of the values of a point, for a table.
+    columns: Vec<String>,
+    /// Colours of the cells of a heatmap.
+    shades: Option<Shades>,
 }
 
-/// The points of one strategy in one result.
+/// A part of a figure with axes of its own.
+#[derive(Debug, Default)]
+struct Panel {
+    /// What its points have in common; empty for a single panel.
+    heading: String,
+    series: Vec<Series>,
+    references: Vec<Reference>,
+    verticals: Vec<Vertical>,
+    cells: Vec<Cell>,
+}
+
+/// A curve.
 #[derive(Debug)]
 struct Series {
+    /// Number in the legend. Series of several panels with the same name share it.
+    number: usize,
     /// Name in the legend.
     name: String,
-    /// Name of the strategy.
-    strategy: String,
     /// Colour, marker and dash pattern.
     style: Style,
-    /// Points with at least one measured sample, ordered by size.
+    /// The line, as (x, y).
+    path: Vec<(f64, f64)>,
+    /// Points with a marker, from left to right.
     points: Vec<Point>,
+    /// Single samples.
+    dots: Vec<Dot>,
 }
 
-/// The measured samples of one strategy with one buffer size.
+/// A point with a marker.
 #[derive(Debug)]
 struct Point {
-    /// Buffer size in bytes.
-    block_bytes: u64,
-    /// Median, interval and quartiles of the samples.
-    numbers: FiveNumbers,
-    /// Every measured sample, in KiB/s.
-    samples_kib_per_second: Vec<f64>,
-    /// Bytes per sample.
-    total_bytes: u64,
-    /// False if disturbed samples count.
-    quiet: bool,
+    x: f64,
+    y: f64,
+    /// Interval of y, which is drawn as a bar.
+    interval: Option<(f64, f64)>,
+    /// True for an open marker: the point was not measured under quiet conditions.
+    open: bool,
+    /// The values of the point in words, one per line, after the name of the series.
+    words: String,
+    /// The values for a table, one per column of the figure.
+    values: Vec<String>,
 }
 
-/// A floor or ceiling: the bandwidth of an operation that is needed for each block, without any other work.
+/// A sample.
+#[derive(Debug)]
+struct Dot {
+    x: f64,
+    y: f64,
+    /// True if the sample counts.
+    counts: bool,
+}
+
+/// A line that shows what the series are compared with.
 #[derive(Debug)]
 struct Reference {
     /// Name in the legend.
-    name: &'static str,
+    name: String,
     /// Colour and dash pattern; no marker.
     style: Style,
-    /// Points as (bytes, KiB/s), ordered by size.
-    points: Vec<(f64, f64)>,
+    /// The line, as (x, y).
+    path: Vec<(f64, f64)>,
 }
 
-/// A buffer size with a vertical line and a label.
+/// A vertical line with a label.
 #[derive(Debug)]
 struct Vertical {
     /// Reason for the line.
     kind: VerticalKind,
-    /// Buffer size, in bytes.
-    block_bytes: f64,
+    /// Place of the line.
+    x: f64,
     /// Label of the line.
     label: String,
-    /// Indices of the series with this knee; empty if it is not a knee.
+    /// Numbers of the series with this knee; empty if it is not a knee.
     series: Vec<usize>,
 }
 
@@ -101,12 +138,83 @@ enum VerticalKind {
     Mark,
 }
 
+/// A coloured cell of a heatmap around (x, y).
+#[derive(Debug)]
+struct Cell {
+    x: (f64, f64),
+    y: (f64, f64),
+    /// Its value, and how it is written.
+    value: f64,
+    label: String,
+    words: String,
+}
+
+/// The values that the colours of a heatmap stand for.
+#[derive(Debug)]
+struct Shades {
+    low: f64,
+    high: f64,
+    /// The quantity.
+    name: &'static str,
+    unit: &'static str,
+}
+
+/// Kind of a figure.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub(crate) enum Kind {
+    /// Medians with intervals over an axis.
+    #[default]
+    Curves,
+    /// Every sample in time order, with its role.
+    Samples,
+    /// Distribution of the latencies, with a logarithmic tail.
+    Cdf,
+    /// Medians over two axes as colours.
+    Heatmap,
+    /// Medians relative to those of one series (`--to`).
+    Ratio,
+}
+
+/// Axis from left to right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub(crate) enum Horizontal {
+    Buffersize,
+    Iodepth,
+    Threads,
+    /// Time since the first sample; the same as `--kind samples`.
+    Time,
+}
+
+impl Horizontal {
+    /// The axis of a sweep; `None` for the time.
+    pub(super) fn axis(self) -> Option<Axis> {
+        match self {
+            Horizontal::Buffersize => Some(Axis::Buffersize),
+            Horizontal::Iodepth => Some(Axis::Iodepth),
+            Horizontal::Threads => Some(Axis::Threads),
+            Horizontal::Time => None,
+        }
+    }
+}
+
 /// Options of the figure on the command line.
 #[derive(Debug)]
 pub(crate) struct FigureOptions {
+    /// Kind of the figure.
+    pub(crate) kind: Kind,
+    /// Axis from left to right; `None` for the default.
+    pub(crate) x: Option<Horizontal>,
+    /// Quantity on the vertical axis.
+    pub(crate) y: Quantity,
+    /// Axis with a curve per value; `None` for the default.
+    pub(crate) series: Option<Axis>,
+    /// The series of which [`Kind::Ratio`] shows multiples.
+    pub(crate) to: Option<String>,
     /// True if the knees are drawn.
     pub(crate) knees: bool,
-    /// True for a logarithmic bandwidth axis.
+    /// True for a logarithmic vertical axis.
     pub(crate) log_y: bool,
     /// Sizes to mark, in bytes.
     pub(crate) marks_bytes: Vec<u64>,
@@ -123,28 +231,56 @@ pub(crate) struct Input {
     pub(crate) result: ResultFile,
 }
 
+/// An entry of the legend.
+#[derive(Debug)]
+struct Entry<'a> {
+    name: &'a str,
+    style: &'a Style,
+    /// Number of the series; `None` for a reference.
+    series: Option<usize>,
+    /// True if it is visible with the linear scale, and with the logarithmic one.
+    visible: (bool, bool),
+}
+
 impl Figure {
-    /// The axis of buffer sizes, with at most `most_labels` labels.
-    fn sizes(&self, most_labels: f64) -> Axis {
-        Axis::of_sizes(self.points().map(|point| point.block_bytes), most_labels)
+    /// The vertical scale of one kind. A figure that has only one is drawn with that.
+    fn scale(&self, log: bool) -> &Scale {
+        self.log.as_ref().filter(|_| log).unwrap_or(&self.y)
     }
 
-    /// The axis of bandwidths. Some floors and ceilings are a thousand times higher than the data. A
-    /// logarithmic axis shows them up to twice the data; a linear axis is fitted to the data alone.
-    fn bandwidths(&self, log: bool) -> Axis {
-        let most = self.points().map(|point| point.numbers.max_kib_per_second).fold(0.0, f64::max);
-        let room = (log && !self.references.is_empty()).then_some(2.0 * most);
-        let least = self.points().map(|point| point.numbers.min_kib_per_second);
-        Axis::of_bandwidths(least.chain([most]).chain(room), log)
-    }
-
-    /// Name and style of each legend entry: first the series, then the references.
-    fn legend(&self) -> impl Iterator<Item = (&str, &Style)> {
-        let series = self.series.iter().map(|series| (series.name.as_str(), &series.style));
-        series.chain(self.references.iter().map(|reference| (reference.name, &reference.style)))
+    /// What is drawn with either scale: first the series, then the references, each name once.
+    fn legend(&self) -> Vec<Entry<'_>> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for series in self.panels.iter().flat_map(|panel| &panel.series) {
+            if entries.iter().all(|entry| entry.series != Some(series.number)) {
+                let (name, style) = (series.name.as_str(), &series.style);
+                entries.push(Entry { name, style, series: Some(series.number), visible: (true, true) });
+            }
+        }
+        entries.sort_by_key(|entry| entry.series);
+        for reference in self.panels.iter().flat_map(|panel| &panel.references) {
+            let shows =
+                |scale: &Scale| reference.path.iter().any(|(x, y)| self.x.shows(*x) && scale.shows(*y));
+            let visible = (shows(&self.y), self.log.as_ref().is_some_and(shows));
+            match entries.iter_mut().find(|entry| entry.name == reference.name) {
+                // Lines of several colours have one entry.
+                Some(entry) if entry.style.colour != reference.style.colour => entry.style = &style::DOTTED,
+                Some(_) => {}
+                None if visible.0 || visible.1 => {
+                    entries.push(Entry {
+                        name: &reference.name,
+                        style: &reference.style,
+                        series: None,
+                        visible,
+                    });
+                }
+                None => {}
+            }
+        }
+        entries
     }
 
     fn points(&self) -> impl Iterator<Item = &Point> {
-        self.series.iter().flat_map(|series| &series.points)
+        self.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.points)
     }
 }

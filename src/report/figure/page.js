@@ -26,7 +26,10 @@
   const putInTabOrder = (marker) => {
     for (const other of markersBeside(marker)) other.setAttribute("tabindex", other === marker ? 0 : -1);
   };
-  stage.querySelectorAll(".series").forEach((series) => putInTabOrder(series.querySelector(".marker")));
+  for (const series of stage.querySelectorAll(".series")) {
+    const first = series.querySelector(".marker");
+    if (first) putInTabOrder(first);
+  }
 
   const show = (marker) => {
     hover.textContent = marker.getAttribute("aria-label");

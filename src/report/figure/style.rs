@@ -35,9 +35,9 @@ const MARKERS: [&str; 7] = [
 const REFERENCE_DASHES: [&str; 3] = ["", "5 3", "1.5 2.5"];
 
 /// The style of the strategy with this index in a figure of one result. Colour, marker and dash pattern all
-/// depend on the strategy.
+/// depend on the strategy; the eighth has the colour of the first with another marker and pattern.
 pub(super) fn of_strategy(strategy: usize) -> Style {
-    style(strategy, strategy, strategy)
+    style(strategy, strategy + strategy / COLOURS.len(), strategy)
 }
 
 /// The style in a figure of several results. The colour depends on the strategy, so that its curves are easy
@@ -55,10 +55,34 @@ fn style(colour: usize, marker: usize, dash: usize) -> Style {
     }
 }
 
+/// A grey dotted line.
+pub(super) const DOTTED: Style = Style { colour: "#888", dash: REFERENCE_DASHES[2], marker: "" };
+
 /// The style of the reference with this index.
 pub(super) fn of_reference(index: usize) -> Style {
     let dash = REFERENCE_DASHES[index % REFERENCE_DASHES.len()];
     Style { colour: "#888", dash, marker: "" }
+}
+
+/// Colours from low to high: viridis of matplotlib (van der Walt and Smith, 2015), whose lightness rises
+/// evenly, also in grey print and with any kind of colour blindness.
+const VIRIDIS: [(u8, u8, u8); 5] =
+    [(68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37)];
+
+/// The colour at a position from 0 to 1.
+pub(super) fn shade(position: f64) -> String {
+    let place = position.clamp(0.0, 1.0) * (VIRIDIS.len() - 1) as f64;
+    let index = (place as usize).min(VIRIDIS.len() - 2);
+    let part = place - index as f64;
+    let (one, other) = (VIRIDIS[index], VIRIDIS[index + 1]);
+    let mix =
+        |one: u8, other: u8| (f64::from(one) + part * (f64::from(other) - f64::from(one))).round() as u8;
+    format!("#{:02x}{:02x}{:02x}", mix(one.0, other.0), mix(one.1, other.1), mix(one.2, other.2))
+}
+
+/// The colour of text that can be read on that colour.
+pub(super) fn ink_on_shade(position: f64) -> &'static str {
+    if position < 0.55 { "#ffffff" } else { "#111111" }
 }
 
 #[cfg(test)]
@@ -69,6 +93,10 @@ mod tests {
     fn every_strategy_and_result_has_its_own_style() {
         let single: Vec<Style> = (0..35).map(of_strategy).collect();
         let several: Vec<Style> = (0..245).map(|index| of_result(index % 7, index / 7)).collect();
+        assert_eq!(
+            (shade(0.0), shade(0.5), shade(1.0)),
+            ("#440154".into(), "#21918c".into(), "#fde725".into())
+        );
         for styles in [single, several] {
             for (index, style) in styles.iter().enumerate() {
                 assert!(!styles[index + 1..].contains(style), "{index}");

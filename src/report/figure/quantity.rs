@@ -1,0 +1,80 @@
+//! Quantities that a figure can show.
+
+use super::super::document::{BenchmarkConfiguration, SampleRecord};
+use super::super::latency::Metric;
+
+/// Quantity on the vertical axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub(crate) enum Quantity {
+    /// Bytes per second.
+    Bandwidth,
+    /// I/Os per second.
+    Iops,
+    /// Time of the sample divided by its I/Os.
+    NsPerIo,
+    /// Median latency.
+    P50,
+    /// 99th percentile of the latency.
+    P99,
+    /// Processor time per I/O.
+    Cpu,
+}
+
+impl Quantity {
+    /// The name in titles.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Quantity::Bandwidth => "bandwidth",
+            Quantity::Iops => "I/Os per second",
+            Quantity::NsPerIo => "time per I/O",
+            Quantity::P50 => "p50 latency",
+            Quantity::P99 => "p99 latency",
+            Quantity::Cpu => "CPU time per I/O",
+        }
+    }
+
+    /// The unit.
+    pub(super) fn unit(self) -> &'static str {
+        match self {
+            Quantity::Bandwidth => "MiB/s",
+            Quantity::Iops => "1/s",
+            Quantity::NsPerIo | Quantity::Cpu => "ns",
+            Quantity::P50 | Quantity::P99 => "us",
+        }
+    }
+
+    /// Title of the axis.
+    pub(super) fn title(self) -> String {
+        let name = self.name();
+        let mut letters = name.chars();
+        let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
+        let name: String = if self.is_latency() { name.to_owned() } else { first.chain(letters).collect() };
+        if self == Quantity::Iops { name } else { format!("{name} ({})", self.unit()) }
+    }
+
+    /// True for percentiles, which need `--latency`.
+    pub(super) fn is_latency(self) -> bool {
+        matches!(self, Quantity::P50 | Quantity::P99)
+    }
+
+    /// True if the quantity grows in proportion to the number of workers, as long as they do not wait for each
+    /// other.
+    pub(super) fn scales(self) -> bool {
+        matches!(self, Quantity::Bandwidth | Quantity::Iops)
+    }
+
+    /// The value of a sample in this unit. `None` if the sample does not have it.
+    pub(super) fn of(self, sample: &SampleRecord, configuration: &BenchmarkConfiguration) -> Option<f64> {
+        let ios = sample.transferred_bytes as f64 / configuration.buffersize as f64;
+        let latency = |metric: Metric| metric.of(&sample.latencies).map(|ns| ns / 1e3);
+        match self {
+            Quantity::Bandwidth => Some(sample.bandwidth / 1024.0),
+            Quantity::Iops => Some(ios / sample.time),
+            Quantity::NsPerIo => Some(1e9 * sample.time / ios),
+            Quantity::P50 => latency(Metric::P50),
+            Quantity::P99 => latency(Metric::P99),
+            Quantity::Cpu => sample.cpu_ns_per_io,
+        }
+    }
+}
