@@ -20,6 +20,7 @@ mod latency;
 mod numbers;
 mod operations;
 mod plot;
+mod plot_axes;
 mod properties;
 mod registry;
 mod safety;

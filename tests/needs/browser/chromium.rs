@@ -63,7 +63,7 @@ impl Page {
         // Keys go to the page although no window is in front.
         page.call("Emulation.setFocusEmulationEnabled", json!({ "enabled": true }));
         page.call("Page.navigate", json!({ "url": format!("file://{}", path.display()) }));
-        page.until("document.readyState === 'complete' && document.querySelector('.marker') !== null");
+        page.until("document.readyState === 'complete' && document.querySelector('#stage svg') !== null");
         page
     }
 

@@ -14,6 +14,7 @@ use crate::trials::{Test, tests};
 pub(crate) fn tests() -> Vec<Test> {
     tests![
         [CHROMIUM] => the_page_answers_to_mouse_and_keyboard_and_asks_nobody,
+        [CHROMIUM] => the_switches_are_those_that_a_figure_has,
     ]
 }
 
@@ -99,6 +100,57 @@ fn the_page_answers_to_mouse_and_keyboard_and_asks_nobody() {
     let outside = page.requests.iter().filter(|it| **it != address && !it.starts_with("data:"));
     assert_eq!(outside.collect::<Vec<_>>(), Vec::<&String>::new());
     assert!(page.requests.contains(&address), "requests are seen");
+}
+
+/// A sweep over depth and threads with latencies, as a page of each kind.
+fn the_switches_are_those_that_a_figure_has() {
+    let scratch = common::Filesystem::scratch();
+    let file = common::data_file(scratch.folder(), 1 << 20);
+    let (result, page) = (scratch.folder().join("deep.json"), scratch.folder().join("page.html"));
+    let list = "sweep --strategy pread,io_uring -b 4k --iodepth 1,4 --threads 1,2 --latency --largest-n 6 -o";
+    let mut command = common::iobench();
+    common::finish(command.args(list.split_whitespace()).arg(&result).arg(file)).ok();
+    // Kind, whether it has scales and samples to switch, rows of the table, and what the first series consists of.
+    for (options, scales, samples, rows, part) in [
+        ("", true, true, 6, ".marker"),
+        ("--kind samples", true, false, 0, "circle"),
+        ("--kind cdf", false, false, 6 * 3, ".marker"),
+        ("--kind ratio --to pread", true, false, 4, ".marker"),
+        ("--kind heatmap", false, false, 0, ".cell"),
+    ] {
+        let mut command = common::iobench();
+        command.arg("plot").arg(&result).args(options.split_whitespace()).arg("-o").arg(&page);
+        common::finish(&mut command).ok();
+        let page = &mut Page::open(&page);
+        assert_eq!(visible(page, "input[name=y]") > 0, scales, "{options}");
+        assert_eq!(visible(page, "input[name=samples]") > 0, samples, "{options}");
+        assert_eq!(visible(page, "input[name=verticals]"), 0, "{options}");
+        let found = page.value("document.querySelectorAll('#points tbody tr').length").as_u64().unwrap();
+        assert!(found as usize >= rows && (rows > 0 || found == 0), "{options}: {found} rows");
+        let shown = visible(page, &format!("#stage {part}"));
+        assert!(shown > 0, "{options}");
+        if part == ".cell" {
+            assert_eq!(shown, 6);
+            continue;
+        }
+        // A series is hidden in all panels, and comes back.
+        let number = page.value("document.querySelector('#legend button').dataset.series");
+        let number = number.as_str().unwrap();
+        let of_series = format!("#stage [data-series='{number}'] {part}");
+        let own = visible(page, &of_series);
+        assert!(own > 0 && own <= shown, "{options}");
+        for expected in [0, own] {
+            page.click(&format!("#legend button[data-series='{number}']"));
+            assert_eq!(visible(page, &of_series), expected, "{options}");
+            assert_eq!(visible(page, &format!("#stage {part}")), shown - own + expected, "{options}");
+        }
+        if scales {
+            page.click("input[name=y][value=log]");
+            assert_eq!(visible(page, &format!("#stage .log {part}")), shown, "{options}");
+            assert_eq!(visible(page, &format!("#stage .linear {part}")), 0, "{options}");
+        }
+        assert_eq!(page.complaints, Vec::<String>::new(), "{options}");
+    }
 }
 
 /// Points whose marker another one covers get no mouse: they are reached by keyboard.
