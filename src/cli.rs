@@ -230,10 +230,10 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "LIST", value_parser = units::parse_counts)]
     pub(crate) rate: Option<List<u64>>,
     /// Open with O_DIRECT, without it, or both [default: as the strategy does]
-    #[arg(long, value_name = "on,off", value_enum, value_delimiter = ',')]
+    #[arg(id = "o_direct", long, value_name = "on,off", value_enum, value_delimiter = ',')]
     pub(crate) direct: Vec<Switch>,
     /// The same as --direct on
-    #[arg(short = 'd', conflicts_with = "direct")]
+    #[arg(short = 'd', conflicts_with = "o_direct")]
     pub(crate) direct_only: bool,
     /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms. With
     /// --cache cold: at most four readahead windows, and 50 ms]
@@ -416,7 +416,8 @@ pub(crate) struct PlotArgs {
     /// Quantity on the vertical axis, or of the colours
     #[arg(long, value_enum, default_value_t = Quantity::Bandwidth)]
     pub(crate) y: Quantity,
-    /// Axis with a curve per value [default: the axis with the most values of the others, which become panels]
+    /// Axis with a curve per value [default: the axis with the most values of the others, which become
+    /// panels]
     #[arg(long, value_enum, value_name = "AXIS")]
     pub(crate) series: Option<Axis>,
     /// With --kind ratio: the series of which the others are shown as multiples, such as pread

@@ -196,7 +196,7 @@ fn give_name(_: &File, _: &Path) -> Result<(), Errno> {
 /// Writes the pattern over the first `total_bytes` bytes of a target, and syncs it.
 ///
 /// # Errors
-/// An open error if the target cannot be written to; an I/O error; an interruption after a signal.
+/// An open error if the target cannot be written to, an I/O error, and an interruption after a signal.
 pub fn overwrite(target: &Target, total_bytes: u64) -> Result<(), Error> {
     let file = target.inode().open(target.path(), OpenOptions::new().write(true), 0)?;
     fill(&file, target.path(), total_bytes)

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::BenchmarkConfiguration;
-use super::read::ResultFile;
 use crate::engine::cache::CacheState;
 use crate::engine::strategy::Mechanism;
 use crate::engine::workload::Workload;
@@ -69,7 +68,7 @@ impl Axis {
             Axis::Cache => "cache",
             Axis::Mix => "mix",
             Axis::Rate => "rate",
-            Axis::Direct => "direct",
+            Axis::Direct => "O_DIRECT",
         }
     }
 
@@ -137,21 +136,7 @@ pub(crate) fn values<'a>(axis: Axis, points: impl Iterator<Item = &'a BenchmarkC
     values
 }
 
-/// The axes on which the points of these results differ. In a sweep, O_DIRECT, a cold cache and the depth can
-/// follow from another axis; then they are no axes.
-pub(super) fn varying<'a>(results: impl Iterator<Item = &'a ResultFile>) -> Vec<Axis> {
-    let results: Vec<&ResultFile> = results.collect();
-    let is_free = |axis: &Axis| {
-        let follows = [Axis::Iodepth, Axis::Cache, Axis::Direct].contains(axis);
-        let mut sweeps = results.iter().filter_map(|result| result.sweep());
-        !follows || sweeps.all(|sweep| sweep.sweep_configuration.axes.contains(axis))
-    };
-    let points = || results.iter().flat_map(|result| result.runs()).map(|(configuration, _)| configuration);
-    let differs = |axis: &Axis| values(*axis, points()).len() > 1;
-    Axis::ALL.into_iter().filter(is_free).filter(differs).collect()
-}
-
-/// What the axes of a picture or table show.
+/// Choice of the axes of a picture or table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Layout {
     /// From left to right, or from row to row.

@@ -23,7 +23,8 @@ pub(super) fn sentences(document: &SweepDocument) -> Vec<String> {
 /// Most sentences, of which the first are the most important.
 const MOST: usize = 4;
 
-/// The best points of a sweep over more axes than strategy and buffer size, and how much of an axis they need.
+/// The best points of a sweep over more axes than strategy and buffer size, and how much of an axis they
+/// need.
 fn of_many_axes(document: &SweepDocument) -> Vec<String> {
     let bandwidths: Vec<Ranked> = document.runs.iter().filter_map(Ranked::by_bandwidth).collect();
     let latencies: Vec<Ranked> = document.runs.iter().filter_map(Ranked::by_p99).collect();

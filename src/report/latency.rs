@@ -113,7 +113,8 @@ pub struct OverSamples {
     pub n: u64,
     /// Median, in nanoseconds.
     pub median: f64,
-    /// Interval of the median with at least 95 % confidence, in nanoseconds; null with fewer than six samples.
+    /// Interval of the median with at least 95 % confidence, in nanoseconds; null with fewer than six
+    /// samples.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -297,8 +298,8 @@ pub struct LatencyRecord {
     pub p99_99: Option<f64>,
     /// Largest latency.
     pub max: Option<f64>,
-    /// Buckets that are not empty: first latency, first latency above the bucket, number of I/Os. Empty in the
-    /// samples of a sweep, whose points have one histogram each.
+    /// Buckets that are not empty: first latency, first latency above the bucket, number of I/Os. Empty in
+    /// the samples of a sweep, whose points have one histogram each.
     pub histogram: Vec<(f64, f64, u64)>,
     /// Clock of the time stamps.
     pub clock: Source,

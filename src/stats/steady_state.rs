@@ -10,8 +10,9 @@ const MOST_SLOPE: f64 = 0.1;
 /// The first of the first five `rounds` in steady state, each with its bandwidth or its I/Os per second.
 /// `None` if there are no such five.
 ///
-/// SNIA, Solid State Storage Performance Test Specification (PTS) v2.0.1, 2018, definition of steady
-/// state: the range of the five values is at most 20 % of their mean, and their least squares line changes by at most 10 % of it.
+/// SNIA, Solid State Storage Performance Test Specification (PTS) v2.0.1, 2018, definition of steady state:
+/// the range of the five values is at most 20 % of their mean, and their least squares line changes by at
+/// most 10 % of it.
 pub fn steady_from(rounds: &[f64]) -> Option<usize> {
     rounds.windows(WINDOW).position(is_steady)
 }

@@ -18,7 +18,8 @@ fn sweep() -> &'static Path {
         let file = data_file(scratch.folder(), MIB);
         let kept = TempDir::new().unwrap();
         let path = kept.path().join("deep.json");
-        let list = "sweep --strategy pread,io_uring -b 4k --iodepth 1..8 --threads 1,2 --latency --largest-n 8 -t 1M";
+        let list = "sweep --strategy pread,io_uring -b 4k --iodepth 1..8 --threads 1,2 --latency \
+                    --largest-n 8 -t 1M";
         let mut command = iobench();
         finish(command.args(list.split_whitespace()).arg("-o").arg(&path).arg(file)).ok();
         (kept, path)

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{
-    Filesystem, data_file, document, finish, iobench, own_cpu, run_in, samples, warning_kinds,
+    Filesystem, LoopDevice, data_file, document, finish, iobench, own_cpu, run_in, samples, warning_kinds,
 };
 use crate::refusal::{MIB, bench, unprivileged};
 use crate::running::Running;
@@ -27,6 +27,7 @@ pub(crate) fn tests() -> Vec<Test> {
         [CACHESTAT] => cold_samples_are_longer_than_the_ramp_of_readahead,
         [] => each_side_of_ab_runs_on_its_own_cpu,
         [] => atime_that_differs_is_an_obstacle,
+        [LOOP] => the_steady_state_of_a_device_under_writes_is_judged,
     ]
 }
 
@@ -236,4 +237,41 @@ fn atime_that_differs_is_an_obstacle() {
     let compared = run_in(scratch.folder(), "compare -j a b");
     let obstacles = compared.json()["obstacles"].to_string();
     assert!(obstacles.contains("granted O_NOATIME differs"), "{compared:?}");
+}
+
+/// Six samples in as many rounds at least, and the range was written twice before.
+fn the_steady_state_of_a_device_under_writes_is_judged() {
+    let device = LoopDevice::attach(8 * MIB).unwrap();
+    let sweep = |options: &[&str], path: &std::path::Path| {
+        let list = ["sweep", "-j", "--strategy", "pread,null", "-b64k", "-t1M", "--precision", "0.0001%"];
+        let ended = finish(iobench().args(list).args(options).args(["--largest-n", "40"]).arg(path));
+        ended.ok().json()
+    };
+    std::fs::write(&device.path, vec![7; 8 << 20]).unwrap();
+    let document = sweep(&["-w", "--allow-device-write", "--precondition"], &device.path);
+    assert_eq!(document["sweep_configuration"]["preconditioned_bytes"], MIB);
+    let run = |name: &str| {
+        let runs = document["runs"].as_array().unwrap();
+        runs.iter().find(|run| run["benchmark_configuration"]["strategy"] == name).unwrap()
+    };
+    assert_eq!(run("null")["summary"]["steady_state"], Value::Null, "nothing is written");
+    let samples = run("pread")["benchmark_samples"].as_array().unwrap();
+    let state = &run("pread")["summary"]["steady_state"];
+    let before = state["samples_before"].as_u64();
+    assert_eq!(state["reached"], before.is_some(), "{state}");
+    // Samples before the steady state do not count.
+    let is_before = |sample: &&Value| sample["role"] == "warmup";
+    let warmup = samples.iter().take(before.unwrap_or(0) as usize).filter(is_before).count() as u64;
+    assert_eq!(warmup, before.unwrap_or(0));
+    let bytes = std::fs::read(&device.path).unwrap();
+    assert!(bytes[MIB as usize..].iter().all(|byte| *byte == 7), "only the range is written");
+    assert!(bytes[..MIB as usize].iter().any(|byte| *byte != 7));
+
+    let document = sweep(&["-r"], &device.path);
+    let is_null = |run: &Value| run["summary"]["steady_state"].is_null();
+    assert!(document["runs"].as_array().unwrap().iter().all(is_null), "reads have none");
+    let scratch = Filesystem::scratch();
+    let refused = finish(iobench().args(["sweep", "--precondition"]).arg(data_file(scratch.folder(), MIB)));
+    assert_eq!(refused.code, Some(64));
+    assert!(refused.stderr.contains("--precondition needs -w"), "{refused:?}");
 }

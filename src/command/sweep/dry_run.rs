@@ -51,14 +51,16 @@ fn written(plan: &SweepPlan) -> String {
     }
     let size = units::size(bytes as f64);
     format!(
-        "bytes to be written: at most {size} for {CONVERGING} samples of each point; each writes over the same range"
+        "bytes to be written: at most {size} for {CONVERGING} samples of each point; each writes over the \
+         same range"
     )
 }
 
 fn time(plan: &SweepPlan) -> String {
     let seconds = plan.requests.len() as f64 * (CONVERGING + 2) as f64 * USUAL_SAMPLE_SECONDS;
     format!(
-        "time: about {seconds:.0} s for {CONVERGING} samples of each point if a sample takes {:.0} ms; the budget is {} s",
+        "time: about {seconds:.0} s for {CONVERGING} samples of each point if a sample takes {:.0} ms; the \
+         budget is {} s",
         1e3 * USUAL_SAMPLE_SECONDS,
         plan.settings.budget.as_secs_f64()
     )

@@ -347,7 +347,7 @@ impl Experiment {
         outcome.and_then(|()| plan.map_or(Ok(()), |plan| plan.finish(&self.targets)))
     }
 
-    /// What the sweep needs.
+    /// The time that the sweep needs.
     fn announcement(&self) -> Announcement {
         let seconds: f64 = self.points.iter().map(|point| self.missing_seconds(point, CONVERGING)).sum();
         let elapsed = self.started.elapsed().as_secs_f64();
@@ -618,7 +618,7 @@ impl Experiment {
     }
 }
 
-/// What a sweep needs, known when its points are prepared.
+/// The time that a sweep needs, known when its points are prepared.
 pub(crate) struct Announcement {
     /// Number of points that can run.
     pub(crate) points: usize,

@@ -55,7 +55,7 @@ pub(crate) fn run(
 }
 
 impl Announcement {
-    /// What the sweep needs, in a sentence.
+    /// The announcement as a sentence.
     fn sentence(&self) -> String {
         let Announcement { points, refused, needed, budget } = self;
         let cannot = if *refused == 0 { String::new() } else { format!(" ({refused} more cannot run here)") };
@@ -63,7 +63,8 @@ impl Announcement {
         let (needed, budget) = (needed.as_secs(), tenths(*budget));
         let short = if needed as f64 > budget { ", which is more than the budget" } else { "" };
         format!(
-            "{points}{cannot}: {CONVERGING} samples of each take about {needed} s{short}; the budget is {budget} s."
+            "{points}{cannot}: {CONVERGING} samples of each take about {needed} s{short}; the budget is \
+             {budget} s."
         )
     }
 }

@@ -242,8 +242,8 @@ impl SweepPoint {
         self.quiet && stats::precise(&measured_bandwidths(&self.samples), precision)
     }
 
-    /// Mean time of a sample, with its preparation and control readings, in seconds. Without samples it is the
-    /// estimate of the trials, if there is one.
+    /// Mean time of a sample, with its preparation and control readings, in seconds. Without samples it is
+    /// the estimate of the trials, if there is one.
     pub(crate) fn seconds_per_sample(&self) -> Option<f64> {
         match self.samples.len() {
             0 => self.expected.map(|expected| expected.as_secs_f64()),
@@ -408,8 +408,8 @@ fn fit_total(prepared: &Prepared) -> Result<(Prepared, Duration), Error> {
         let for_latency = if workload.latency { LATENCY_IOS.min(fitting(LONGEST_LATENCY_SAMPLE)) } else { 0 };
         let wanted = fitting(longest).max(for_latency);
         let fitted = if wanted >= max_ios { max_ios } else { power_of_two_below(wanted.max(1)) };
-        // A sample must fill the queue of each worker at least once; with fewer I/Os, the depth would be lower
-        // than requested.
+        // A sample must fill the queue of each worker at least once; with fewer I/Os, the depth would be
+        // lower than requested.
         let Workload { threads, .. } = prepared.plan.workload;
         let queues = u64::from(with_ios(prepared, ios)?.plan.workload.depth()) * u64::from(threads);
         let longer = fitted.max(queues).min(max_ios);

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::report::read::{ResultFile, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
 
-/// The plan that continues the sweep of the result at `path`. What it measured so far counts. The points,
+/// The plan that continues the sweep of the result at `path`. Its samples so far count. The points,
 /// their totals and the rule for ending them are those of the result; only the budget may be another.
 ///
 /// # Errors
@@ -31,7 +31,8 @@ pub(super) fn plan(args: &SweepArgs, path: &Path, context: &Context) -> Result<S
     if configuration.version != env!("CARGO_PKG_VERSION") {
         let (version, own) = (&configuration.version, env!("CARGO_PKG_VERSION"));
         return Err(Error::usage(format!(
-            "--resume {}: the sweep was begun by iobench {version}, and this is {own}; continue it with {version}",
+            "--resume {}: the sweep was begun by iobench {version}, and this is {own}; continue it with \
+             {version}",
             path.display()
         )));
     }

@@ -12,7 +12,8 @@ use crate::engine::cache::CacheState;
 use crate::engine::operation::Mode;
 use crate::host;
 
-/// The start of a title or sentence in small letters, without its unit: `Buffer size (bytes)` is `buffer size`.
+/// The start of a title or sentence in small letters, without its unit: `Buffer size (bytes)` is `buffer
+/// size`.
 pub(super) fn lower(text: &str) -> String {
     let text = text.split(" (").next().unwrap_or_default();
     let mut letters = text.chars();
@@ -114,7 +115,7 @@ fn operations(input: &Input) -> String {
     format!("{first}{}.", letters.as_str())
 }
 
-/// What markers, bars and dots of curves are.
+/// The meaning of markers, bars and dots of curves.
 pub(super) fn drawing(figure: &Figure) -> String {
     let series = || figure.panels.iter().flat_map(|panel| &panel.series);
     let count =

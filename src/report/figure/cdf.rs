@@ -2,14 +2,14 @@
 
 use super::super::axes::{Axis, Layout, NUMERIC};
 use super::super::latency::{LatencyRecord, merged};
-use super::build::{Grouped, Measured};
 use super::curves::without;
+use super::group::{Grouped, Measured};
 use super::quantity::Quantity;
 use super::scale::{Scale, nines, number};
 use super::{Figure, FigureOptions, Panel, Point, Series};
 use crate::error::Error;
 
-/// The layout of distributions: a curve per value of the numeric axis, unless another is asked for.
+/// The layout of distributions: a curve per value of the numeric axis, unless another is given.
 pub(super) fn layout(layout: &Layout, varying: &[Axis], options: &FigureOptions) -> Layout {
     let numeric = NUMERIC.contains(&layout.x) && varying.contains(&layout.x);
     let series = options.series.unwrap_or(if numeric { layout.x } else { layout.series });
@@ -59,8 +59,8 @@ pub(super) fn figure(grouped: Grouped) -> Result<Figure, Error> {
     Ok(Figure {
         title: "latencies".to_owned(),
         caption: vec![
-            "Each curve tells the fraction of the I/Os that took at most so long. Each further nine has the same \
-             height, and a curve ends at its longest I/O."
+            "Each curve tells the fraction of the I/Os that took at most so long. Each further nine has \
+             the same height, and a curve ends at its longest I/O."
                 .to_owned(),
         ],
         x: Scale::log("Latency (us)", places().map(|(x, _)| *x), 12.0),

@@ -2,7 +2,7 @@
 
 use super::super::axes::{Axis, Layout};
 use super::super::sweep::Knee;
-use super::build::{Curve, Grouped, Measured};
+use super::group::{Curve, Grouped, Measured};
 use super::quantity::Quantity;
 use super::scale::{Scale, number};
 use super::style::{self, Style};
@@ -269,7 +269,8 @@ pub(super) fn ratio(grouped: Grouped, options: &FigureOptions) -> Result<Figure,
     figure.columns = ["Ratio", "95 % interval"].iter().map(|title| (*title).to_owned()).collect();
     figure.columns.insert(0, column_title(layout.x).to_owned());
     figure.caption = vec![format!(
-        "Markers are ratios of the medians of the {} to those of {to}, and bars are their 95 % bootstrap intervals.",
+        "Markers are ratios of the medians of the {} to those of {to}, and bars are their 95 % bootstrap \
+         intervals.",
         options.y.name()
     )];
     Ok(figure)

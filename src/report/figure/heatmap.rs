@@ -1,8 +1,8 @@
 //! Medians over two numeric axes as colours.
 
 use super::super::axes::{Axis, Layout, NUMERIC};
-use super::build::{Grouped, Measured};
 use super::curves::{axis_title, horizontal, without};
+use super::group::{Grouped, Measured};
 use super::quantity::Quantity;
 use super::scale::number;
 use super::{Cell, Figure, FigureOptions, Panel, Shades, caption};
@@ -19,8 +19,8 @@ pub(super) fn layout(layout: &Layout, varying: &[Axis], options: &FigureOptions)
     let series = options.series.filter(|axis| NUMERIC.contains(axis)).or(numeric.iter().find(other).copied());
     let Some(series) = series.filter(|_| numeric.contains(&layout.x)) else {
         return Err(Error::usage(
-            "plot: --kind heatmap needs results that differ on two of buffersize, iodepth and threads; sweep over \
-             lists of two of them",
+            "plot: --kind heatmap needs results that differ on two of buffersize, iodepth and threads; \
+             sweep over lists of two of them",
         ));
     };
     let panels = varying.iter().copied().filter(|axis| ![layout.x, series].contains(axis)).collect();

@@ -1,7 +1,7 @@
 //! A figure as an HTML page: one self-contained file with the values of all points.
 //!
-//! [`super::svg`] draws the plot twice if it has a linear and a logarithmic scale. The script of the page hides series
-//! and shows the values of a point next to it. Without the script, the page is still complete.
+//! [`super::svg`] draws the plot twice if it has a linear and a logarithmic scale. The script of the page
+//! hides series and shows the values of a point next to it. Without the script, the page is still complete.
 
 use super::super::read::ResultFile;
 use super::super::text;
@@ -55,7 +55,8 @@ fn legend(figure: &Figure) -> String {
         };
         match series {
             Some(number) => format!(
-                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{number}\">{key}{name}</button>\n"
+                "<button type=\"button\" aria-pressed=\"true\" data-series=\"{number}\">{key}{name}\
+                 </button>\n"
             ),
             None => format!("<span{class}>{key}{name}</span>\n"),
         }
@@ -91,7 +92,8 @@ fn points(figure: &Figure) -> String {
     let columns = ["Series"].into_iter().chain(setting).chain(figure.columns.iter().map(String::as_str));
     let heads: String = columns.map(|head| format!("<th scope=\"col\">{}</th>", escaped(head))).collect();
     format!(
-        "<h2>All points</h2>\n<div class=\"wide\"><table id=\"points\"><thead><tr>{heads}</tr></thead><tbody>\n\
+        "<h2>All points</h2>\n<div class=\"wide\"><table id=\"points\"><thead><tr>{heads}</tr></thead>\
+         <tbody>\n\
          {rows}</tbody></table></div>\n"
     )
 }

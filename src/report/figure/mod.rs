@@ -1,14 +1,15 @@
 //! A figure as data, independent of the format that it is drawn in.
 //!
-//! `build` chooses axes and groups the points of the results. `curves`, `samples`, `cdf` and `heatmap` make
-//! the panels of one kind of figure each, with the texts of `caption`. `svg` draws them, `png` converts the
-//! drawing, and `html` embeds it in a page.
+//! `build` chooses axes, and `group` groups the points of the results by them. `curves`, `samples`, `cdf` and
+//! `heatmap` make the panels of one kind of figure each, with the texts of `caption`. `svg` draws them, `png`
+//! converts the drawing, and `html` embeds it in a page.
 
 pub(crate) mod build;
 pub(super) mod caption;
 mod cdf;
 pub(super) mod constants;
 mod curves;
+mod group;
 mod heatmap;
 pub(crate) mod html;
 #[cfg(feature = "png")]
@@ -54,7 +55,7 @@ pub(crate) struct Figure {
 /// A part of a figure with axes of its own.
 #[derive(Debug, Default)]
 struct Panel {
-    /// What its points have in common; empty for a single panel.
+    /// Setting of its points in words; empty for a single panel.
     heading: String,
     series: Vec<Series>,
     references: Vec<Reference>,
@@ -248,7 +249,7 @@ impl Figure {
         self.log.as_ref().filter(|_| log).unwrap_or(&self.y)
     }
 
-    /// What is drawn with either scale: first the series, then the references, each name once.
+    /// The entries of the legend: first the series, then the references, each name once.
     fn legend(&self) -> Vec<Entry<'_>> {
         let mut entries: Vec<Entry> = Vec::new();
         for series in self.panels.iter().flat_map(|panel| &panel.series) {

@@ -58,8 +58,8 @@ impl Quantity {
         matches!(self, Quantity::P50 | Quantity::P99)
     }
 
-    /// True if the quantity grows in proportion to the number of workers, as long as they do not wait for each
-    /// other.
+    /// True if the quantity grows in proportion to the number of workers, as long as they do not wait for
+    /// each other.
     pub(super) fn scales(self) -> bool {
         matches!(self, Quantity::Bandwidth | Quantity::Iops)
     }

@@ -2,8 +2,8 @@
 
 use super::super::axes::Layout;
 use super::super::document::SampleRecord;
-use super::build::{Curve, Grouped, Measured};
 use super::curves::without;
+use super::group::{Curve, Grouped, Measured};
 use super::quantity::Quantity;
 use super::scale::Scale;
 use super::{Dot, Figure, FigureOptions, Panel, Series};

@@ -36,7 +36,7 @@ const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 /// Colours of a dark surface. A picture is light where it is printed.
 const DARK: &str = include_str!("dark.css");
 
-/// Height of each of so many panels.
+/// Height of each of N panels.
 fn panel_height(panels: usize) -> f64 {
     match panels {
         0 | 1 => 380.0,
@@ -308,8 +308,8 @@ impl Frame<'_> {
         let (colour, dots) = (series.style.colour, series.dots.iter().map(dot).collect::<String>());
         let (number, opacity) = (series.number, if alone { 0.7 } else { 0.3 });
         format!(
-            r#"<g class="samples" data-series="{number}" fill="{colour}" fill-opacity="{opacity}" stroke="{colour}"
- stroke-width="0">
+            r#"<g class="samples" data-series="{number}" fill="{colour}" fill-opacity="{opacity}"
+ stroke="{colour}" stroke-width="0">
 {dots}</g>
 "#
         )
@@ -370,7 +370,8 @@ impl Frame<'_> {
             text((left + right) / 2.0, (upper + lower) / 2.0 + 4.0, SMALL_SIZE, "middle", ink, &cell.label);
         let words: Vec<String> = cell.words.lines().map(escaped).collect();
         format!(
-            r##"<g class="cell"><rect x="{left:.1}" y="{upper:.1}" width="{width:.1}" height="{height:.1}" fill="{colour}">
+            r##"<g class="cell"><rect x="{left:.1}" y="{upper:.1}" width="{width:.1}" height="{height:.1}"
+ fill="{colour}">
 <title>{}</title></rect>{label}</g>
 "##,
             words.join("\n")

@@ -110,7 +110,8 @@ fn the_switches_are_those_that_a_figure_has() {
     let list = "sweep --strategy pread,io_uring -b 4k --iodepth 1,4 --threads 1,2 --latency --largest-n 6 -o";
     let mut command = common::iobench();
     common::finish(command.args(list.split_whitespace()).arg(&result).arg(file)).ok();
-    // Kind, whether it has scales and samples to switch, rows of the table, and what the first series consists of.
+    // Kind, whether it has scales and samples to switch, rows of the table, and what the first series
+    // consists of.
     for (options, scales, samples, rows, part) in [
         ("", true, true, 6, ".marker"),
         ("--kind samples", true, false, 0, "circle"),
