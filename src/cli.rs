@@ -230,10 +230,10 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "LIST", value_parser = units::parse_counts)]
     pub(crate) rate: Option<List<u64>>,
     /// Open with O_DIRECT, without it, or both [default: as the strategy does]
-    #[arg(id = "o_direct", long, value_name = "on,off", value_enum, value_delimiter = ',')]
+    #[arg(long, value_name = "on,off", value_enum, value_delimiter = ',', conflicts_with = "direct_only")]
     pub(crate) direct: Vec<Switch>,
     /// The same as --direct on
-    #[arg(short = 'd', conflicts_with = "o_direct")]
+    #[arg(short = 'd')]
     pub(crate) direct_only: bool,
     /// Bytes per sample [default: the file size, at most 16 MiB; less if a sample would take over 5 ms. With
     /// --cache cold: at most four readahead windows, and 50 ms]

@@ -273,7 +273,7 @@ fn sweeps_are_compared_on_all_axes_and_a_missing_point_is_named() {
 #[test]
 fn the_table_has_the_largest_axis_down_the_side_and_a_part_for_each_other_setting() {
     let scratch = scratch();
-    let list = "--strategy pread,io_uring -b 4k --iodepth 1..8 --access sequential,random --latency";
+    let list = "--strategy pread,io_uring -b 1k --iodepth 1..8 --access sequential,random --latency";
     let printed = sweep(scratch.folder(), &format!("{list} --largest-n 6 data")).ok().stdout;
     for lines in ["\nsequential:\niodepth total", "\nrandom:\niodepth total", "\ndepth 8 "] {
         // Bandwidth, p50 and p99.
