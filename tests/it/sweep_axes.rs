@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use iobench::report::latency::LatencySummary;
 use iobench::report::sweep::{StopReason, SweepDocument, SweepRun};
 use serde_json::{Value, json};
 
@@ -159,6 +160,18 @@ fn read(folder: &Path) -> SweepDocument {
     serde_json::from_slice(&std::fs::read(folder.join("result.json")).unwrap()).unwrap()
 }
 
+/// Latencies of the same point in the result before the sweep was continued.
+fn before_of<'a>(before: &'a SweepDocument, run: &SweepRun) -> Option<&'a LatencySummary> {
+    let same = |other: &&SweepRun| {
+        let key = |run: &SweepRun| {
+            let configuration = &run.benchmark_configuration;
+            (configuration.strategy.clone(), configuration.requested, configuration.preparation.cache)
+        };
+        key(other) == key(run)
+    };
+    before.runs.iter().find(same)?.summary.as_ref()?.latencies.latency_ns.as_ref()
+}
+
 #[test]
 fn a_sweep_that_was_killed_is_continued_with_the_same_points() {
     let scratch = scratch();
@@ -203,8 +216,13 @@ fn a_sweep_that_was_killed_is_continued_with_the_same_points() {
         let summary = run.summary.as_ref().unwrap();
         assert_eq!(summary.stop_reason, StopReason::Budget);
         let merged = &summary.latencies.latency_ns.as_ref().unwrap().merged;
-        let ios: u64 = run.benchmark_samples.iter().map(|sample| sample.io_count).sum();
-        assert!(merged.count > ios / 2 && merged.count <= ios, "{} of {ios}", merged.count);
+        let all: u64 = run.benchmark_samples.iter().map(|sample| sample.io_count).sum();
+        let is_new = |index: Option<u64>| index.unwrap() >= before.controls.len() as u64;
+        let new = run.benchmark_samples.iter().filter(|sample| sample.counts() && is_new(sample.order_index));
+        let new: u64 = new.map(|sample| sample.io_count).sum();
+        // What counted before stays in.
+        let earlier = before_of(&before, run).map_or(0, |latency| latency.merged.count);
+        assert_eq!(merged.count, earlier + new, "of {all}");
         assert!(
             run.benchmark_samples.iter().all(|it| it
                 .latencies
