@@ -175,7 +175,10 @@ impl Sandbox {
             }
         }
         let new = after.keys().filter(|path| !self.before.contains_key(*path));
-        let mut unnamed = new.filter(|path| !is_named(path.file_name().unwrap(), words));
+        let mut unnamed = new.filter(|path| {
+            let name = path.file_name().unwrap();
+            !is_named(name, words) && !is_of_a_worker(name, words)
+        });
         unnamed.next().map_or(Ok(()), |path| Err(format!("{} was left behind", path.display())))
     }
 }
@@ -190,6 +193,14 @@ fn make_device(path: &Path, minor: u64) -> nix::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn make_device(_: &Path, _: u64) -> nix::Result<()> {
     Err(nix::errno::Errno::ENOSYS)
+}
+
+/// True for the file of a worker (--files per-thread): `PATH.0`, `PATH.1` and so on.
+fn is_of_a_worker(name: &OsStr, words: &[OsString]) -> bool {
+    let asked = words.iter().any(|word| word.to_string_lossy().contains("per-thread"));
+    let path = Path::new(name);
+    let is_number = path.extension().is_some_and(|it| it.to_string_lossy().parse::<u32>().is_ok());
+    asked && is_number && path.file_stem().is_some_and(|stem| is_named(stem, words))
 }
 
 /// True if a word ends with the name, or with another name of the same file.

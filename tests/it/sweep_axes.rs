@@ -300,3 +300,37 @@ fn the_table_has_the_largest_axis_down_the_side_and_a_part_for_each_other_settin
     }
     assert!(printed.contains("Highest bandwidth: "), "{printed}");
 }
+
+#[test]
+fn csv_has_a_column_for_every_axis() {
+    let scratch = scratch();
+    let list = "--csv --strategy io_uring,pread -b 1k --iodepth 1,4 --access random --latency --largest-n 6";
+    let csv = sweep(scratch.folder(), &format!("{list} data")).ok().stdout;
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let column =
+        |name: &str| head.iter().position(|it| *it == name).unwrap_or_else(|| panic!("{name}: {head:?}"));
+    let rows: Vec<Vec<&str>> = lines.collect();
+    let points: BTreeSet<(&str, &str)> =
+        rows.iter().map(|row| (row[column("strategy")], row[column("iodepth")])).collect();
+    assert_eq!(points, BTreeSet::from([("io_uring", "1"), ("io_uring", "4"), ("pread", "1")]));
+    for row in &rows {
+        assert_eq!((row[column("access")], row[column("cache")]), ("random", "warm"));
+        assert_eq!((row[column("threads")], row[column("direct")], row[column("mix")]), ("1", "false", ""));
+        let ns = |name: &str| row[column(name)].parse::<f64>().unwrap();
+        assert!(0.0 < ns("latency_p50_ns") && ns("latency_p50_ns") <= ns("latency_p99_ns"), "{row:?}");
+    }
+}
+
+/// The file became too short for the larger size: what was measured of it stays in the result.
+#[test]
+fn a_point_that_cannot_go_on_keeps_its_samples() {
+    let scratch = scratch();
+    let folder = scratch.folder();
+    sweep(folder, "--strategy pread -b 4k -t 1M --largest-n 6 --precision 0.0001% -o result.json data").ok();
+    let before = samples(&read(folder));
+    std::fs::OpenOptions::new().write(true).open(folder.join("data")).unwrap().set_len(MIB / 2).unwrap();
+    let ended = sweep(folder, "-j --resume result.json --budget 2s");
+    assert_eq!(ended.json()["runs"][0]["error"]["kind"], "short_file", "{ended:?}");
+    assert_eq!(samples(&read(folder)), before);
+}

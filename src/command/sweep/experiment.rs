@@ -248,21 +248,26 @@ impl Experiment {
         per_sample: Duration,
     ) -> Vec<SweepRun> {
         for request in requests {
-            if let Some(error) = self.end_of_preparation() {
-                self.refuse(request, error);
-                continue;
-            }
             let known = earlier.iter().position(|run| is_of(run, &request) && !run.unprepared);
             let known = known.map(|index| earlier.swap_remove(index));
             let totals = if known.is_some() { Totals::Given } else { totals };
-            match SweepPoint::new(request, &self.targets, cpu, totals) {
-                Ok(mut point) => {
+            let prepared = match self.end_of_preparation() {
+                Some(error) => Err(Box::new((request, error))),
+                None => SweepPoint::new(request, &self.targets, cpu, totals),
+            };
+            match (prepared, known) {
+                (Ok(mut point), known) => {
                     if let Some(run) = &known {
                         point.continue_from(run, per_sample * run.benchmark_samples.len() as u32);
                     }
                     self.points.push(point);
                 }
-                Err(refused) => {
+                // Its samples count, though it cannot run any more.
+                (Err(refused), Some(run)) if !run.benchmark_samples.is_empty() => {
+                    let error = self.end_of_preparation().unwrap_or(refused.1);
+                    self.kept.push(SweepRun { error: Some(ErrorRecord::from(&error)), ..run });
+                }
+                (Err(refused), _) => {
                     let (request, error) = *refused;
                     let error = self.end_of_preparation().unwrap_or(error);
                     self.refuse(request, error);
@@ -284,7 +289,7 @@ impl Experiment {
         self.conditions_before = earlier.conditions_before;
         self.floors = earlier.floors;
         self.controls.readings = earlier.controls;
-        self.kept = runs.into_iter().filter(|run| !run.unprepared).collect();
+        self.kept.extend(runs.into_iter().filter(|run| !run.unprepared));
         self.review();
     }
 

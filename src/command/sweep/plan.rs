@@ -136,6 +136,7 @@ impl Points<'_> {
         let mut requests: Vec<Request> = Vec::new();
         for strategy in chosen(&self.args.strategy, strategies)? {
             for block_bytes in &self.args.block_sizes.0 {
+                let first_of_size = requests.len();
                 for (direct, preparation, workload) in self.settings(*block_bytes) {
                     let info = strategy.info();
                     if direct == Some(Switch::Off) && info.direct == DirectIo::Always {
@@ -145,7 +146,8 @@ impl Points<'_> {
                     let iodepth = workload.iodepth.filter(|_| queued);
                     let request = self.request(strategy, preparation, Workload { iodepth, ..workload });
                     let request = like_the_others(request.settled()?, l2_bytes);
-                    if !requests.iter().any(|known| is_same_point(known, &request)) {
+                    let known = &requests[first_of_size..];
+                    if !known.iter().any(|known| is_same_point(known, &request)) {
                         requests.push(request);
                     }
                 }
@@ -230,11 +232,9 @@ fn chosen(list: &str, strategies: &[&'static dyn Strategy]) -> Result<Vec<&'stat
     }
 }
 
-/// True if both requests measure the same.
+/// True if both requests, of one strategy, measure the same.
 fn is_same_point(one: &Request, other: &Request) -> bool {
-    one.strategy.info().name == other.strategy.info().name
-        && one.workload == other.workload
-        && one.preparation == other.preparation
+    one.workload == other.workload && one.preparation == other.preparation
 }
 
 /// The same request, comparable with those of the other strategies.
