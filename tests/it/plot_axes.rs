@@ -266,3 +266,23 @@ fn the_legend_lists_only_what_is_visible() {
         assert!(texts.iter().any(|text| text == "one bare system call per block"));
     }
 }
+
+#[test]
+fn of_many_samples_those_that_cover_each_other_are_one_dot() {
+    let folder = TempDir::new().unwrap();
+    let mut document = document();
+    let samples = document["runs"][0]["benchmark_samples"].as_array_mut().unwrap();
+    for sample in samples.iter_mut() {
+        sample["role"] = "measured".into();
+    }
+    let eight = samples.clone();
+    (1..100).for_each(|_| samples.extend(eight.iter().cloned()));
+    let path = folder.path().join("many.json");
+    std::fs::write(&path, document.to_string()).unwrap();
+    let (ended, picture) = plot(&[&path], "");
+    ended.ok();
+    let dots = picture.lines().filter(|line| line.contains("<circle"));
+    let dark = dots.filter(|line| line.contains("fill-opacity=\"1.00\"")).count();
+    assert!((1..=8).contains(&dark), "{dark} dots of a hundred samples each");
+    assert!(picture.contains("n = 6 to 800 per point") || picture.contains(" to 800 per point"));
+}

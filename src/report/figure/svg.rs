@@ -30,6 +30,11 @@ const SMALL_SIZE: f64 = 10.5;
 /// Length of a line in the legend.
 const LEGEND_LINE: f64 = 28.0;
 
+/// Number of dots of a series from which on those that cover each other are drawn as one.
+const MANY_DOTS: usize = 300;
+/// Dots this close cover each other.
+const SAME_DOT: f64 = 0.7;
+
 /// The font of the PNG, and Verdana, whose letters have the same widths.
 const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
@@ -296,17 +301,30 @@ impl Frame<'_> {
         )
     }
 
-    /// The samples of a series as faint dots, open if they do not count.
+    /// The samples of a series as faint dots, open if they do not count. Of many, those that cover each other
+    /// are drawn as one that is as dark as all of them, which keeps pictures small.
     fn dots(&self, series: &Series) -> String {
-        let alone = series.points.is_empty();
-        let dot = |dot: &super::Dot| {
+        let (radius, opacity): (f64, f64) = if series.points.is_empty() { (2.0, 0.7) } else { (1.4, 0.3) };
+        let grid = if series.dots.len() > MANY_DOTS { SAME_DOT } else { f64::MIN_POSITIVE };
+        let mut places: Vec<(f64, f64, bool, i32)> = Vec::new();
+        for dot in &series.dots {
             let (x, y) = (self.x(dot.x), self.y(dot.y));
-            let open = if dot.counts { "" } else { r#" fill="none" stroke-width="0.8""# };
-            let radius = if alone { 2.0 } else { 1.4 };
-            format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"{open}/>\n")
+            let covers = |(other_x, other_y, counts, _): &&mut (f64, f64, bool, i32)| {
+                (*other_x - x).abs() < grid && (*other_y - y).abs() < grid && *counts == dot.counts
+            };
+            match places.iter_mut().find(covers) {
+                Some(place) => place.3 += 1,
+                None => places.push((x, y, dot.counts, 1)),
+            }
+        }
+        let dot = |(x, y, counts, count): &(f64, f64, bool, i32)| {
+            let open = if *counts { "" } else { r#" fill="none" stroke-width="0.8""# };
+            let dark = 1.0 - (1.0 - opacity).powi(*count);
+            let dark = if *count == 1 { String::new() } else { format!(r#" fill-opacity="{dark:.2}""#) };
+            format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"{dark}{open}/>\n")
         };
-        let (colour, dots) = (series.style.colour, series.dots.iter().map(dot).collect::<String>());
-        let (number, opacity) = (series.number, if alone { 0.7 } else { 0.3 });
+        let (colour, dots) = (series.style.colour, places.iter().map(dot).collect::<String>());
+        let number = series.number;
         format!(
             r#"<g class="samples" data-series="{number}" fill="{colour}" fill-opacity="{opacity}"
  stroke="{colour}" stroke-width="0">
