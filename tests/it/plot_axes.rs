@@ -275,14 +275,29 @@ fn of_many_samples_those_that_cover_each_other_are_one_dot() {
     for sample in samples.iter_mut() {
         sample["role"] = "measured".into();
     }
-    let eight = samples.clone();
-    (1..100).for_each(|_| samples.extend(eight.iter().cloned()));
+    let few = samples.clone();
+    (1..100).for_each(|_| samples.extend(few.iter().cloned()));
     let path = folder.path().join("many.json");
     std::fs::write(&path, document.to_string()).unwrap();
     let (ended, picture) = plot(&[&path], "");
     ended.ok();
     let dots = picture.lines().filter(|line| line.contains("<circle"));
     let dark = dots.filter(|line| line.contains("fill-opacity=\"1.00\"")).count();
-    assert!((1..=8).contains(&dark), "{dark} dots of a hundred samples each");
-    assert!(picture.contains("n = 6 to 800 per point") || picture.contains(" to 800 per point"));
+    assert!((1..=few.len()).contains(&dark), "{dark} dots of a hundred samples each");
+    assert!(all(&picture, "text").join(" ").contains(&format!("to {} per point", 100 * few.len())));
+}
+
+#[test]
+fn the_title_has_the_cache_state_of_o_direct_and_the_floor_takes_no_colour() {
+    let scratch = Filesystem::scratch();
+    let file = data_file(scratch.folder(), MIB);
+    let path = scratch.folder().join("result.json");
+    let list = "sweep --strategy null,pread,direct -b 4k,16k -t 64k --largest-n 6 -o";
+    finish(iobench().args(list.split_whitespace()).arg(&path).arg(file)).ok();
+    let (ended, picture) = plot(&[&path], "");
+    ended.ok();
+    let title = "Read bandwidth by buffer size, page cache warm (cold for O_DIRECT)";
+    assert!(all(&picture, "text").contains(&title.to_owned()), "{:?}", all(&picture, "text"));
+    let series = picture.lines().find(|line| line.contains("class=\"series\"")).unwrap();
+    assert!(series.contains("stroke=\"#0072B2\""), "{series}");
 }

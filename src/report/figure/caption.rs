@@ -32,16 +32,27 @@ pub(super) fn title(inputs: &[Input], what: &str, varying: &[Axis]) -> String {
         }
         _ => format!("{}{}", what[..1].to_uppercase(), &what[1..]),
     };
-    let states =
-        distinct(runs().filter(|run| !run.is_floor()).map(|run| cache(run.preparation.cache).to_owned()));
+    let state = cache_of(runs().filter(|run| !run.is_floor())).filter(|_| !varying.contains(&Axis::Cache));
     let direct = runs().filter(|run| !run.is_floor()).all(|run| run.requested.direct);
-    let state = match states.as_slice() {
-        _ if varying.contains(&Axis::Cache) => None,
-        [one] => Some(one.clone()),
-        _ => None,
-    };
     let direct = (direct && !varying.contains(&Axis::Direct)).then(|| "O_DIRECT".to_owned());
     [Some(what), direct, state].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The cache state of these runs in words, if those without O_DIRECT have the same.
+fn cache_of<'a>(runs: impl Iterator<Item = &'a BenchmarkConfiguration>) -> Option<String> {
+    let (direct, buffered): (Vec<_>, Vec<_>) = runs.partition(|run| run.requested.direct);
+    let states = |runs: &[&BenchmarkConfiguration]| {
+        distinct(runs.iter().map(|run| cache(run.preparation.cache).to_owned()))
+    };
+    match (states(&buffered).as_slice(), states(&direct).as_slice()) {
+        ([one], []) | ([], [one]) => Some(one.clone()),
+        ([one], [other]) if one == other => Some(one.clone()),
+        ([one], [_]) => {
+            let direct = direct.first().map_or("", |run| state(run.preparation.cache));
+            Some(format!("{one} ({direct} for O_DIRECT)"))
+        }
+        _ => None,
+    }
 }
 
 /// The sentences of the caption: what was measured, where and when. The first is about the operations.
@@ -70,6 +81,15 @@ pub(in crate::report) fn cache(state: CacheState) -> &'static str {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",
         CacheState::AsIs => "page cache state not controlled",
+    }
+}
+
+/// The cache state in a word.
+fn state(state: CacheState) -> &'static str {
+    match state {
+        CacheState::Warm => "warm",
+        CacheState::Cold => "cold",
+        CacheState::AsIs => "not controlled",
     }
 }
 

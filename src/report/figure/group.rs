@@ -133,15 +133,17 @@ pub(super) fn grouped<'a>(settings: &[Setting<'a>], layout: Layout) -> Grouped<'
     let paths: Vec<&Path> = settings.iter().map(|setting| setting.path).collect();
     let all = || settings.iter().flat_map(|setting| &setting.points);
     let only_floors = all().all(|point| point.configuration.is_floor());
-    let values = axes::values(layout.series, all().map(|point| point.configuration));
+    // The floor takes no colour from the others.
+    let drawn = all().map(|point| point.configuration).filter(|point| only_floors || !point.is_floor());
+    let values = axes::values(layout.series, drawn);
     let mut panels: Vec<(String, Vec<Curve>)> = Vec::new();
     for (setting, path) in settings.iter().zip(&paths) {
         let result = paths.iter().position(|other| std::ptr::eq(*other, *path)).unwrap_or(0);
         for point in &setting.points {
             let heading = axes::words(&layout.panels, point.configuration);
             let value = layout.series.value(point.configuration);
-            let place = values.iter().position(|known| *known == value).unwrap_or(0);
-            let number = result * values.len() + place;
+            let place = values.iter().position(|known| *known == value).unwrap_or(values.len());
+            let number = result * (values.len() + 1) + place;
             let (name, style) = match paths.len() {
                 1 => (value.words.clone(), style::of_strategy(place)),
                 _ => {
