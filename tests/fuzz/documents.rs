@@ -34,10 +34,15 @@ pub(crate) fn check(worker: &mut Worker, bytes: &[u8]) -> Result<(), String> {
         "compare damaged.json damaged.json",
         "plot damaged.json -o damaged.svg",
         "plot damaged.json -o damaged.html",
+        "plot damaged.json --kind cdf -o damaged.svg",
+        "plot damaged.json --kind heatmap --y iops -o damaged.html",
+        "plot damaged.json --kind samples --y p50 -o damaged.svg",
+        "plot damaged.json --kind ratio --to pread -o damaged.svg",
         "rerun damaged.json",
+        "sweep -j --resume damaged.json --budget 300ms -o new",
     ] {
-        // Rerun measures, so it runs less often.
-        if words.starts_with("rerun") && !worker.once_in(10) {
+        // What measures runs less often.
+        if (words.starts_with("rerun") || words.starts_with("sweep")) && !worker.once_in(10) {
             continue;
         }
         read(worker, bytes, &words.split(' ').map(Into::into).collect::<Vec<_>>())?;

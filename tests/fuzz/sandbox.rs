@@ -20,7 +20,7 @@ pub(crate) const DATA_BYTES: usize = 1 << 16;
 const DATA_NAMES: [&str; 3] = ["data", "link", "hard"];
 
 /// Names in the sandbox. The last two do not exist.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 17] = [
     "data",
     "link",
     "hard",
@@ -33,6 +33,7 @@ pub(crate) const NAMES: [&str; 16] = [
     "zero",
     "full",
     "sweep.json",
+    "deep.json",
     "run.json",
     "old.json",
     "new",
@@ -126,6 +127,11 @@ impl Sandbox {
             (
                 "sweep.json",
                 run("sweep -j --strategy null,pread -b 512,4k,16k --budget 30s --largest-n 10 data"),
+            ),
+            (
+                "deep.json",
+                run("sweep -j --strategy pread,io_uring -b 512 --iodepth 1,2 --threads 1,2 --latency \
+                     --budget 30s --largest-n 6 data"),
             ),
             ("run.json", run("-rjvgB -n7 -b4k -t64k data")),
             ("old.json", fs::read(old).unwrap()),
