@@ -86,19 +86,9 @@ impl Latencies {
     }
 
     /// The latency, in nanoseconds, that at least `fraction` of the I/Os do not exceed: the middle of its
-    /// bucket. `None` if there are so few I/Os that the largest is below this percentile in more than 5 % of
-    /// all samples: 299 for p99, 2,995 for p99.9 and 29,956 for p99.99.
+    /// bucket. `None` if there are too few I/Os, as in [`bucket_at`].
     pub fn percentile_ns(&self, fraction: f64) -> Option<f64> {
-        let count = self.count();
-        if !supports(fraction, count) {
-            return None;
-        }
-        let rank = (fraction * count as f64).ceil() as u64;
-        let mut below = 0;
-        let bucket = self.counts.iter().position(|in_bucket| {
-            below += in_bucket;
-            below >= rank
-        })?;
+        let bucket = bucket_at(fraction, self.count(), self.counts.iter().copied())?;
         let (low, high) = bounds(bucket);
         let middle = (low + high - 1.0) / 2.0;
         Some(middle.clamp(self.min_ticks as f64, self.max_ticks as f64) * self.clock.ns_per_tick)
@@ -117,10 +107,19 @@ impl Latencies {
     }
 }
 
-/// True if so many I/Os support this percentile: in at most 5 % of all samples of them the largest is below
-/// it.
-pub(crate) fn supports(fraction: f64, count: u64) -> bool {
-    fraction.powf(count as f64) <= 0.05
+/// Number of the bucket of the latency that at least `fraction` of `count` I/Os do not exceed, where `counts`
+/// are the I/Os in each bucket. `None` if there are so few I/Os that the largest is below this percentile in
+/// more than 5 % of all samples: 299 for p99, 2,995 for p99.9 and 29,956 for p99.99.
+pub(crate) fn bucket_at(fraction: f64, count: u64, mut counts: impl Iterator<Item = u64>) -> Option<usize> {
+    if fraction.powf(count as f64) > 0.05 {
+        return None;
+    }
+    let rank = (fraction * count as f64).ceil() as u64;
+    let mut below = 0;
+    counts.position(|in_bucket| {
+        below += in_bucket;
+        below >= rank
+    })
 }
 
 #[cfg(test)]

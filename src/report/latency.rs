@@ -11,24 +11,67 @@ use crate::engine::stamp::Source;
 use crate::engine::workload::Workload;
 use crate::stats;
 
-/// The latencies of one sample.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencyRecords {
+/// Something for each kind of latency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(bound(deserialize = "T: Deserialize<'de>"))]
+pub struct LatencyKinds<T> {
     /// Of all I/Os (--latency).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ns: Option<LatencyRecord>,
+    pub latency_ns: Option<T>,
     /// Of the reads (--latency and --mix).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_latency_ns: Option<LatencyRecord>,
+    pub read_latency_ns: Option<T>,
     /// Of the writes (--latency and --mix).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub write_latency_ns: Option<LatencyRecord>,
+    pub write_latency_ns: Option<T>,
     /// Of the syncs (--sync-every).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sync_latency_ns: Option<LatencyRecord>,
+    pub sync_latency_ns: Option<T>,
     /// From the start of the write before a sync to the end of the sync (--sync-every).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit_latency_ns: Option<LatencyRecord>,
+    pub commit_latency_ns: Option<T>,
+}
+
+/// The latencies of one sample, or of several together.
+pub type LatencyRecords = LatencyKinds<LatencyRecord>;
+
+/// The latencies of the samples of a point that count.
+pub type LatencySummaries = LatencyKinds<LatencySummary>;
+
+impl<T> Default for LatencyKinds<T> {
+    fn default() -> LatencyKinds<T> {
+        LatencyKinds {
+            latency_ns: None,
+            read_latency_ns: None,
+            write_latency_ns: None,
+            sync_latency_ns: None,
+            commit_latency_ns: None,
+        }
+    }
+}
+
+impl<T> LatencyKinds<T> {
+    /// The value of each kind, in the order of the fields.
+    fn each(&self) -> [Option<&T>; 5] {
+        [
+            self.latency_ns.as_ref(),
+            self.read_latency_ns.as_ref(),
+            self.write_latency_ns.as_ref(),
+            self.sync_latency_ns.as_ref(),
+            self.commit_latency_ns.as_ref(),
+        ]
+    }
+
+    /// The values that `of` gives for each kind: for the number of a field in [`LatencyKinds::each`].
+    fn from_each(mut of: impl FnMut(usize) -> Option<T>) -> LatencyKinds<T> {
+        LatencyKinds {
+            latency_ns: of(0),
+            read_latency_ns: of(1),
+            write_latency_ns: of(2),
+            sync_latency_ns: of(3),
+            commit_latency_ns: of(4),
+        }
+    }
 }
 
 impl LatencyRecords {
@@ -46,45 +89,52 @@ impl LatencyRecords {
             commit_latency_ns: if_asked(is_synced, commits),
         }
     }
-}
 
-impl LatencyRecords {
-    /// The record of each kind.
-    fn kinds(&mut self) -> [&mut Option<LatencyRecord>; 5] {
-        let LatencyRecords {
-            latency_ns,
-            read_latency_ns,
-            write_latency_ns,
-            sync_latency_ns,
-            commit_latency_ns,
-        } = self;
-        [latency_ns, read_latency_ns, write_latency_ns, sync_latency_ns, commit_latency_ns]
+    /// The same without histograms. A sweep keeps those of each point together, because its samples are many.
+    #[must_use]
+    pub fn without_histograms(&self) -> LatencyRecords {
+        LatencyKinds::from_each(|kind| self.each()[kind].map(LatencyRecord::without_histogram))
     }
 
-    /// Removes the histograms. A sweep keeps those of each point together, because its samples are many.
-    pub fn drop_histograms(&mut self) {
-        self.kinds().into_iter().flatten().for_each(|record| record.histogram.clear());
+    /// All latencies of these records that have a histogram.
+    fn merged(records: &[&LatencyRecords]) -> LatencyRecords {
+        LatencyKinds::from_each(|kind| {
+            let records = records.iter().filter_map(|records| records.each()[kind]);
+            merged(records.filter(|record| !record.histogram.is_empty()))
+        })
     }
 }
 
-/// The latencies of the samples of a point that count.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencySummaries {
-    /// Of all I/Os (--latency).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub latency_ns: Option<LatencySummary>,
-    /// Of the reads (--latency and --mix).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read_latency_ns: Option<LatencySummary>,
-    /// Of the writes (--latency and --mix).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub write_latency_ns: Option<LatencySummary>,
-    /// Of the syncs (--sync-every).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sync_latency_ns: Option<LatencySummary>,
-    /// From the start of the write before a sync to the end of the sync (--sync-every).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit_latency_ns: Option<LatencySummary>,
+/// The latencies of the samples of a point that count, added up as the samples come: adding up all of them
+/// again in each round takes a tenth of a sweep.
+#[derive(Debug, Clone, Default)]
+pub struct RunningLatencies {
+    /// Those that were added up before the first sample.
+    earlier: LatencyRecords,
+    /// Numbers of the samples that are added up.
+    added: Vec<usize>,
+    merged: LatencyRecords,
+}
+
+impl RunningLatencies {
+    /// Continues from the I/Os of samples that have no histogram of their own any more, because an earlier
+    /// part of the sweep measured them.
+    pub fn after(earlier: &LatencySummaries) -> RunningLatencies {
+        let merged: LatencyRecords =
+            LatencyKinds::from_each(|kind| earlier.each()[kind].map(|summary| summary.merged.clone()));
+        RunningLatencies { earlier: merged.clone(), added: Vec::new(), merged }
+    }
+
+    /// Adds the samples with these numbers, ascending. Starts again if one that was added does not count any
+    /// more.
+    pub fn add(&mut self, counted: Vec<usize>, samples: &[LatencyRecords]) {
+        if !counted.starts_with(&self.added) {
+            (self.added, self.merged) = (Vec::new(), self.earlier.clone());
+        }
+        let new = counted[self.added.len()..].iter().filter_map(|number| samples.get(*number));
+        self.merged = LatencyRecords::merged(&[&self.merged].into_iter().chain(new).collect::<Vec<_>>());
+        self.added = counted;
+    }
 }
 
 /// Latencies of one kind.
@@ -127,39 +177,30 @@ impl OverSamples {
 }
 
 impl LatencySummaries {
-    /// Of these samples. `earlier` has the I/Os of samples that have no histogram of their own any more,
-    /// because an earlier part of the sweep measured them.
-    pub fn new(samples: &[&LatencyRecords], earlier: &LatencySummaries) -> LatencySummaries {
-        let of = |kind: fn(&LatencyRecords) -> Option<&LatencyRecord>, earlier: &Option<LatencySummary>| {
-            let records: Vec<&LatencyRecord> = samples.iter().filter_map(|sample| kind(sample)).collect();
-            LatencySummary::new(&records, earlier.as_ref())
-        };
-        LatencySummaries {
-            latency_ns: of(|it| it.latency_ns.as_ref(), &earlier.latency_ns),
-            read_latency_ns: of(|it| it.read_latency_ns.as_ref(), &earlier.read_latency_ns),
-            write_latency_ns: of(|it| it.write_latency_ns.as_ref(), &earlier.write_latency_ns),
-            sync_latency_ns: of(|it| it.sync_latency_ns.as_ref(), &earlier.sync_latency_ns),
-            commit_latency_ns: of(|it| it.commit_latency_ns.as_ref(), &earlier.commit_latency_ns),
-        }
+    /// Of these samples, whose I/Os have been added up.
+    pub fn new(samples: &[&LatencyRecords], running: &RunningLatencies) -> LatencySummaries {
+        LatencyKinds::from_each(|kind| {
+            let records: Vec<&LatencyRecord> =
+                samples.iter().filter_map(|sample| sample.each()[kind]).collect();
+            Some(LatencySummary::new(&records, running.merged.each()[kind]?.clone()))
+        })
     }
 }
 
 impl LatencySummary {
-    fn new(records: &[&LatencyRecord], earlier: Option<&LatencySummary>) -> Option<LatencySummary> {
+    fn new(records: &[&LatencyRecord], merged: LatencyRecord) -> LatencySummary {
         let over = |value: fn(&LatencyRecord) -> Option<f64>| {
             let values: Vec<f64> = records.iter().filter_map(|record| value(record)).collect();
             OverSamples::of(&values)
         };
-        let with_histogram = records.iter().copied().filter(|record| !record.histogram.is_empty());
-        let merged = merged(with_histogram.chain(earlier.map(|earlier| &earlier.merged)))?;
-        Some(LatencySummary {
+        LatencySummary {
             mean: over(|it| it.mean),
             p50: over(|it| it.p50),
             p90: over(|it| it.p90),
             p99: over(|it| it.p99),
             p99_9: over(|it| it.p99_9),
             merged,
-        })
+        }
     }
 }
 
@@ -180,10 +221,9 @@ pub(super) fn merged<'a>(records: impl Iterator<Item = &'a LatencyRecord>) -> Op
     let max = records.iter().filter_map(|record| record.max).reduce(f64::max);
     let total: f64 = records.iter().map(|record| record.mean.unwrap_or(0.0) * record.count as f64).sum();
     let percentile = |fraction: f64| {
-        let supported = latency::supports(fraction, count);
-        let (min, max) = (min?, max?);
-        let middle = |(low, high): (f64, f64)| ((low + high) / 2.0).clamp(min, max);
-        supported.then(|| bucket_at(&histogram, fraction, count)).flatten().map(middle)
+        let counts = histogram.iter().map(|(_, _, in_bucket)| *in_bucket);
+        let (low, high, _) = histogram[latency::bucket_at(fraction, count, counts)?];
+        Some(((low + high) / 2.0).clamp(min?, max?))
     };
     Some(LatencyRecord {
         count,
@@ -200,17 +240,6 @@ pub(super) fn merged<'a>(records: impl Iterator<Item = &'a LatencyRecord>) -> Op
         resolution_ns: first.resolution_ns,
         stamp_ns: first.stamp_ns,
     })
-}
-
-/// The bucket of the latency that at least `fraction` of the I/Os do not exceed.
-fn bucket_at(histogram: &[(f64, f64, u64)], fraction: f64, count: u64) -> Option<(f64, f64)> {
-    let rank = (fraction * count as f64).ceil() as u64;
-    let mut below = 0;
-    let bucket = histogram.iter().find(|(_, _, in_bucket)| {
-        below += in_bucket;
-        below >= rank
-    })?;
-    Some((bucket.0, bucket.1))
 }
 
 /// Quantity that `ab` compares.
@@ -309,6 +338,12 @@ pub struct LatencyRecord {
     pub stamp_ns: f64,
 }
 
+impl LatencyRecord {
+    fn without_histogram(&self) -> LatencyRecord {
+        LatencyRecord { histogram: Vec::new(), ..*self }
+    }
+}
+
 impl From<&Latencies> for LatencyRecord {
     fn from(latencies: &Latencies) -> LatencyRecord {
         let ends = latencies.min_mean_max_ns();
@@ -356,18 +391,41 @@ mod tests {
         assert_eq!(merged.p99_99, None, "8,500 values are too few");
     }
 
+    /// The summaries of samples that all count.
+    fn summaries(samples: &[&LatencyRecords], mut running: RunningLatencies) -> LatencySummaries {
+        let all: Vec<LatencyRecords> = samples.iter().map(|sample| (*sample).clone()).collect();
+        running.add((0..all.len()).collect(), &all);
+        LatencySummaries::new(samples, &running)
+    }
+
     #[test]
     fn samples_without_a_histogram_count_with_what_was_merged_before() {
         let records =
             |record: LatencyRecord| LatencyRecords { latency_ns: Some(record), ..LatencyRecords::default() };
-        let none = LatencySummaries::default();
-        let (mut first, second) = (records(record(1000..3000)), records(record(4000..6000)));
-        let before = LatencySummaries::new(&[&first], &none);
-        let whole = LatencySummaries::new(&[&first, &second], &none);
-        first.drop_histograms();
-        assert_eq!(LatencySummaries::new(&[&first, &second], &before), whole);
+        let (first, second) = (records(record(1000..3000)), records(record(4000..6000)));
+        let before = summaries(&[&first], RunningLatencies::default());
+        let whole = summaries(&[&first, &second], RunningLatencies::default());
+        let bare = first.without_histograms();
+        assert_eq!(summaries(&[&bare, &second], RunningLatencies::after(&before)), whole);
         let p50 = whole.latency_ns.unwrap().p50.unwrap();
         assert_eq!((p50.n, p50.interval), (2, None));
         assert!((1990.0..5010.0).contains(&p50.median));
+    }
+
+    #[test]
+    fn a_sample_that_does_not_count_any_more_is_taken_out() {
+        let records =
+            |record: LatencyRecord| LatencyRecords { latency_ns: Some(record), ..LatencyRecords::default() };
+        let samples = [records(record(0..10)), records(record(20..40)), records(record(50..80))];
+        let mut running = RunningLatencies::default();
+        let mut count = |counted: &[usize]| {
+            running.add(counted.to_vec(), &samples);
+            running.merged.latency_ns.as_ref().map(|record| record.count)
+        };
+        assert_eq!(count(&[0]), Some(10));
+        assert_eq!(count(&[0, 1]), Some(30));
+        assert_eq!(count(&[0, 1, 2]), Some(60));
+        assert_eq!(count(&[1, 2]), Some(50));
+        assert_eq!(count(&[]), None);
     }
 }

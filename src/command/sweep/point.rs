@@ -16,7 +16,7 @@ use crate::engine::targets::Targets;
 use crate::engine::workload::Workload;
 use crate::error::Error;
 use crate::report::document::{ErrorRecord, Role, SampleRecord, measured_bandwidths};
-use crate::report::latency::{LatencyRecords, LatencySummaries};
+use crate::report::latency::{LatencyRecords, LatencySummaries, RunningLatencies};
 use crate::report::sweep::{FiveNumbers, SteadyState, StopReason, Summary, SweepRun};
 use crate::stats;
 
@@ -59,8 +59,10 @@ pub(crate) struct SweepPoint {
     /// Number of samples before each round.
     round_starts: Vec<usize>,
     steady_state: Option<SteadyState>,
-    /// Latencies of the samples of an earlier part of the sweep.
-    earlier_latencies: LatencySummaries,
+    /// Latencies of each sample with their histograms, which the samples themselves do not have.
+    latencies: Vec<LatencyRecords>,
+    /// Latencies of the samples that count together.
+    running_latencies: RunningLatencies,
 }
 
 /// Speed of the processor during the sweep.
@@ -111,7 +113,8 @@ impl SweepPoint {
                 expected,
                 round_starts: Vec::new(),
                 steady_state: None,
-                earlier_latencies: LatencySummaries::default(),
+                latencies: Vec::new(),
+                running_latencies: RunningLatencies::default(),
                 samples: Vec::new(),
                 stop: None,
                 next_look: stats::FIRST_LOOK,
@@ -127,10 +130,12 @@ impl SweepPoint {
     /// Continues a point that an earlier part of the sweep measured. Its samples took `spent`.
     pub(crate) fn continue_from(&mut self, earlier: &SweepRun, spent: Duration) {
         self.samples.clone_from(&earlier.benchmark_samples);
+        self.latencies = self.samples.iter().map(|sample| sample.latencies.clone()).collect();
         self.effective =
             earlier.benchmark_configuration.granted.as_ref().map(|granted| granted.effective.clone());
-        self.earlier_latencies =
-            earlier.summary.as_ref().map(|summary| summary.latencies.clone()).unwrap_or_default();
+        let summary = earlier.summary.as_ref();
+        self.running_latencies =
+            summary.map(|summary| RunningLatencies::after(&summary.latencies)).unwrap_or_default();
         self.spent = spent;
         self.error.clone_from(&earlier.error);
         self.stop = self.error.as_ref().map(|_| StopReason::Failed);
@@ -170,8 +175,10 @@ impl SweepPoint {
         let iteration = self.prepared.open(pool)?;
         self.effective.get_or_insert_with(|| iteration.effective());
         let record = SampleRecord::from(&iteration.measure()?);
-        let order_index = Some(order_index);
-        self.samples.push(SampleRecord { role: Some(Role::Measured), order_index, ..record });
+        let (order_index, role) = (Some(order_index), Some(Role::Measured));
+        let latencies = record.latencies.without_histograms();
+        self.latencies.push(record.latencies);
+        self.samples.push(SampleRecord { role, order_index, latencies, ..record });
         Ok(())
     }
 
@@ -184,6 +191,8 @@ impl SweepPoint {
         if self.writes_to_a_device() {
             self.await_steady_state();
         }
+        let counted = (0..).zip(&self.samples).filter(|(_, sample)| sample.counts());
+        self.running_latencies.add(counted.map(|(number, _)| number).collect(), &self.latencies);
         let bandwidths = measured_bandwidths(&self.samples);
         match self.stop {
             Some(StopReason::Failed) => return,
@@ -274,15 +283,13 @@ impl SweepPoint {
         }
         let counted: Vec<&LatencyRecords> =
             self.samples.iter().filter(|sample| sample.counts()).map(|sample| &sample.latencies).collect();
-        let latencies = LatencySummaries::new(&counted, &self.earlier_latencies);
+        let latencies = LatencySummaries::new(&counted, &self.running_latencies);
         let stop_reason = self.stop.unwrap_or(unfinished);
         let summary = summary(&measured_bandwidths(&self.samples), stop_reason, precision, self.quiet);
-        let mut benchmark_samples = self.samples.clone();
-        benchmark_samples.iter_mut().for_each(|sample| sample.latencies.drop_histograms());
         SweepRun {
             benchmark_configuration: configuration,
             summary: summary.map(|it| Summary { latencies, steady_state: self.steady_state, ..it }),
-            benchmark_samples,
+            benchmark_samples: self.samples.clone(),
             error: self.error.clone(),
             unprepared: false,
         }
