@@ -174,8 +174,7 @@ pub(crate) fn shared_cpu_warning(workload: &Workload) -> Option<Warning> {
 
 /// The warning that samples did not start in the requested cache state, if there are any.
 pub(crate) fn cache_missed(requested: CacheState, missed: u64, samples: u64) -> Option<Warning> {
-    let state = if requested == CacheState::Cold { "cold" } else { "warm" };
-    let message = format!("{missed} of {samples} samples did not start {state}");
+    let message = format!("{missed} of {samples} samples did not start {}", requested.name());
     (missed > 0).then(|| Warning::new(WarningKind::CacheNotReached, message))
 }
 

@@ -1,5 +1,6 @@
 //! `iobench rerun`: repeats the sweep of a result file, and compares both results.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -118,27 +119,25 @@ pub(super) fn check_writing(
     if allowed && !writes {
         return Err(Error::usage("-w: the result is of reading; leave it out"));
     }
-    let first = &targets::paths(&path, &configuration.requested)[0];
-    let now = Inode::named(first).map(|inode| inode.number);
-    match configuration.target.as_ref().map(|target| target.inode) {
-        Some(measured) if writes && now.is_some_and(|now| now != measured) => Err(Error::usage(format!(
+    match replaced_file(configuration) {
+        Some((_, measured)) if writes => Err(Error::usage(format!(
             "{path_shown} is not the file that was measured (inode {measured}); run sweep -w again instead"
         ))),
         _ => Ok(()),
     }
 }
 
-/// Removes from the old result the points that an interrupted rerun did not measure.
-fn keep_common_points(old: &mut SweepDocument, new: &SweepDocument) {
-    let reached: Vec<&SweepRun> = new.runs.iter().filter(|run| run.measured().next().is_some()).collect();
-    old.runs.retain(|run| reached.iter().any(|other| is_same_point(run, other)));
+/// The first measured path and the inode that it had, if it names another file now.
+pub(super) fn replaced_file(configuration: &BenchmarkConfiguration) -> Option<(PathBuf, u64)> {
+    let measured = configuration.target.as_ref()?.inode;
+    let path = targets::paths(&measured_path(configuration), &configuration.requested).into_iter().next()?;
+    let now = Inode::named(&path)?.number;
+    (now != measured).then_some((path, measured))
 }
 
-/// True if both runs are of the same point of the same sweep.
-fn is_same_point(one: &SweepRun, other: &SweepRun) -> bool {
-    let key = |run: &SweepRun| {
-        let BenchmarkConfiguration { requested, preparation, .. } = &run.benchmark_configuration;
-        (*requested, preparation.cache)
-    };
-    one.benchmark_configuration.strategy == other.benchmark_configuration.strategy && key(one) == key(other)
+/// Removes from the old result the points that an interrupted rerun did not measure.
+fn keep_common_points(old: &mut SweepDocument, new: &SweepDocument) {
+    let measured = new.runs.iter().filter(|run| run.measured().next().is_some());
+    let reached: Vec<_> = measured.map(|run| run.benchmark_configuration.point()).collect();
+    old.runs.retain(|run| reached.contains(&run.benchmark_configuration.point()));
 }

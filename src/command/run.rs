@@ -197,11 +197,10 @@ const REACHED_FRACTION: f64 = 0.99;
 /// The warning about a sample that did not start in the requested state. If the state cannot be checked, only
 /// the first sample has a warning.
 fn cache_warning(requested: CacheState, sample: &SampleRecord, is_first: bool) -> Option<Warning> {
-    let state = match requested {
-        CacheState::Cold => "cold",
-        CacheState::Warm => "warm",
-        CacheState::AsIs => return None,
-    };
+    if requested == CacheState::AsIs {
+        return None;
+    }
+    let state = requested.name();
     let message = match (sample.cache_reached, sample.resident_fraction_before) {
         (Some(true), _) => return None,
         (_, None) if !is_first => return None,

@@ -32,6 +32,15 @@ pub enum CacheState {
 const TOLERATED_FRACTION: f64 = 0.01;
 
 impl CacheState {
+    /// The value of `--cache`.
+    pub fn name(self) -> &'static str {
+        match self {
+            CacheState::Warm => "warm",
+            CacheState::Cold => "cold",
+            CacheState::AsIs => "as-is",
+        }
+    }
+
     /// Brings the first `total_bytes` bytes of the target into this state.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Latencies {
     }
 
     /// The latency, in nanoseconds, that at least `fraction` of the I/Os do not exceed: the middle of its
-    /// bucket. `None` if there are too few I/Os, as in [`bucket_at`].
+    /// bucket. `None` if there are too few I/Os: p99 needs 299, p99.9 2,995 and p99.99 29,956.
     pub fn percentile_ns(&self, fraction: f64) -> Option<f64> {
         let bucket = bucket_at(fraction, self.count(), self.counts.iter().copied())?;
         let (low, high) = bounds(bucket);

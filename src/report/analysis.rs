@@ -134,7 +134,8 @@ fn hole_warning(document: &SweepDocument) -> Option<Warning> {
 /// A clause about the samples that did not start in the requested cache state, or of which that is unknown;
 /// `None` if all did.
 pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
-    let clause = |(state, name): (CacheState, &str)| {
+    let clause = |state: CacheState| {
+        let name = state.name();
         let runs = document.runs.iter().filter(|run| run.benchmark_configuration.preparation.cache == state);
         let samples: Vec<&SampleRecord> = runs
             .filter(|run| !run.benchmark_configuration.is_floor())
@@ -149,7 +150,7 @@ pub(super) fn cache_missed(document: &SweepDocument) -> Option<String> {
             (missed, _) => Some(format!("{missed} of {} samples did not start {name}", samples.len())),
         }
     };
-    let clauses = [(CacheState::Warm, "warm"), (CacheState::Cold, "cold")].into_iter().filter_map(clause);
+    let clauses = [CacheState::Warm, CacheState::Cold].into_iter().filter_map(clause);
     Some(clauses.collect::<Vec<_>>().join("; ")).filter(|clauses| !clauses.is_empty())
 }
 

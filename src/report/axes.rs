@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::document::BenchmarkConfiguration;
-use crate::engine::cache::CacheState;
 use crate::engine::strategy::Mechanism;
 use crate::engine::workload::Workload;
 use crate::units;
@@ -57,7 +56,7 @@ impl Axis {
         Axis::Direct,
     ];
 
-    /// The name as in documents.
+    /// The name in texts.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Axis::Strategy => "strategy",
@@ -86,7 +85,7 @@ impl Axis {
             }
             Axis::Threads => number(threads.into(), units::counted(threads.into(), "thread")),
             Axis::Access => word(access.to_string()),
-            Axis::Cache => word(cache_name(configuration.preparation.cache).to_owned()),
+            Axis::Cache => word(configuration.preparation.cache.name().to_owned()),
             Axis::Mix => mix.map_or_else(
                 || word(format!("{}s only", configuration.requested.direction.name())),
                 |percent| number(percent.into(), format!("{percent} % reads")),
@@ -107,14 +106,6 @@ fn iodepth(configuration: &BenchmarkConfiguration) -> u32 {
     }
     let granted = configuration.granted.as_ref().map(|granted| granted.effective.iodepth);
     configuration.requested.iodepth.or(granted).unwrap_or(1)
-}
-
-fn cache_name(state: CacheState) -> &'static str {
-    match state {
-        CacheState::Warm => "warm",
-        CacheState::Cold => "cold",
-        CacheState::AsIs => "as-is",
-    }
 }
 
 /// The values of a point on these axes, in words.
@@ -159,19 +150,16 @@ impl Layout {
         x: Option<Axis>,
         series: Option<Axis>,
     ) -> Layout {
-        let count = |axis: &Axis| values(*axis, points.iter().copied()).len();
+        let count = |axis: Axis| values(axis, points.iter().copied()).len();
         // Of several with the same count the first counts.
-        let largest = |axes: &mut dyn Iterator<Item = Axis>| {
-            axes.fold(None, |best: Option<Axis>, axis| match best {
-                Some(best) if count(&best) >= count(&axis) => Some(best),
-                _ => Some(axis),
-            })
+        let largest = |axes: Vec<Axis>| {
+            axes.into_iter().reduce(|best, axis| if count(axis) > count(best) { axis } else { best })
         };
-        let free = |axis: &Axis| Some(*axis) != series;
-        let numeric = NUMERIC.into_iter().filter(|axis| varying.contains(axis)).filter(free);
-        let x = x.or_else(|| largest(&mut numeric.into_iter())).unwrap_or(Axis::Buffersize);
-        let mut others = varying.iter().copied().filter(|axis| *axis != x);
-        let series = series.or_else(|| largest(&mut others)).unwrap_or(Axis::Strategy);
+        let is_free = |axis: &Axis| varying.contains(axis) && Some(*axis) != series;
+        let x = x.or_else(|| largest(NUMERIC.into_iter().filter(is_free).collect()));
+        let x = x.unwrap_or(Axis::Buffersize);
+        let others = varying.iter().copied().filter(|axis| *axis != x);
+        let series = series.or_else(|| largest(others.collect())).unwrap_or(Axis::Strategy);
         let panels = varying.iter().copied().filter(|axis| ![x, series].contains(axis)).collect();
         Layout { x, series, panels }
     }

@@ -272,6 +272,11 @@ pub struct BenchmarkConfiguration {
 }
 
 impl BenchmarkConfiguration {
+    /// Strategy, workload and cache state, which tell the points of a sweep apart.
+    pub fn point(&self) -> (&str, Workload, CacheState) {
+        (&self.strategy, self.requested, self.preparation.cache)
+    }
+
     /// True if the strategy performs no I/O. Such a run measures the floor and has no bandwidth.
     pub fn is_floor(&self) -> bool {
         !self.properties.performs_io

@@ -41,7 +41,7 @@ pub(crate) fn check(worker: &mut Worker, bytes: &[u8]) -> Result<(), String> {
         "rerun damaged.json",
         "sweep -j --resume damaged.json --budget 300ms -o new",
     ] {
-        // What measures runs less often.
+        // Commands that measure run less often.
         if (words.starts_with("rerun") || words.starts_with("sweep")) && !worker.once_in(10) {
             continue;
         }

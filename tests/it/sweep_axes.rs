@@ -220,7 +220,7 @@ fn a_sweep_that_was_killed_is_continued_with_the_same_points() {
         let is_new = |index: Option<u64>| index.unwrap() >= before.controls.len() as u64;
         let new = run.benchmark_samples.iter().filter(|sample| sample.counts() && is_new(sample.order_index));
         let new: u64 = new.map(|sample| sample.io_count).sum();
-        // What counted before stays in.
+        // The I/Os that counted before stay in.
         let earlier = before_of(&before, run).map_or(0, |latency| latency.merged.count);
         assert_eq!(merged.count, earlier + new, "of {all}");
         assert!(

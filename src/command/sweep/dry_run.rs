@@ -41,7 +41,7 @@ fn written(plan: &SweepPlan) -> String {
         request.workload.direction == Direction::Write && request.strategy.info().properties.performs_io
     };
     let total = |request: &Request| match plan.totals {
-        Totals::Given => request.workload.total_bytes,
+        Totals::Given | Totals::Known => request.workload.total_bytes,
         Totals::Fitted => request.workload.total_bytes.max(DEFAULT_TOTAL_BYTES),
     };
     let bytes: u64 =

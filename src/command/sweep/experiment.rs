@@ -250,7 +250,11 @@ impl Experiment {
         for request in requests {
             let known = earlier.iter().position(|run| is_of(run, &request) && !run.unprepared);
             let known = known.map(|index| earlier.swap_remove(index));
-            let totals = if known.is_some() { Totals::Given } else { totals };
+            let totals = match &known {
+                Some(run) if run.benchmark_samples.is_empty() => Totals::Given,
+                Some(_) => Totals::Known,
+                None => totals,
+            };
             let prepared = match self.end_of_preparation() {
                 Some(error) => Err(Box::new((request, error))),
                 None => SweepPoint::new(request, &self.targets, cpu, totals),
@@ -643,10 +647,8 @@ fn seconds_per_sample(sweep: &SweepDocument) -> Duration {
 
 /// True if this earlier run is the point of the request.
 fn is_of(run: &SweepRun, request: &Request) -> bool {
-    let configuration = &run.benchmark_configuration;
-    configuration.strategy == request.strategy.info().name
-        && configuration.requested == request.workload
-        && configuration.preparation.cache == request.preparation.cache
+    let Request { strategy, workload, preparation, .. } = request;
+    run.benchmark_configuration.point() == (strategy.info().name, *workload, preparation.cache)
 }
 
 /// A warning about holes in the range of a sweep that writes. The trials of its points fill them.

@@ -27,6 +27,8 @@ const L2_BYTES: u64 = 256 << 10;
 pub(crate) enum Totals {
     /// The total of each request.
     Given,
+    /// The same, and the time of its samples is known from earlier ones.
+    Known,
     /// The default total or the size of the file; less if a sample would take too long, more for the null
     /// strategy. In a row all paths that are served from the page cache have the same.
     Fitted,

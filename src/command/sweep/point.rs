@@ -351,6 +351,7 @@ fn prepare(
     prepared.check_hold()?;
     match totals {
         Totals::Fitted => fit_total(&prepared).map(|(prepared, expected)| (prepared, Some(expected))),
+        Totals::Known => Ok((prepared, None)),
         Totals::Given => {
             let ios = prepared.request.workload.blocks();
             // A point that fails here fails again in its first sample, with a record of the error.

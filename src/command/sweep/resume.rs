@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use super::super::context::Context;
 use super::super::request::Request;
-use super::super::rerun::{check_writing, settings};
+use super::super::rerun::{check_writing, replaced_file, settings};
 use super::plan::{Settings, SweepPlan, Totals, floor};
 use crate::cli::SweepArgs;
-use crate::engine::inode::Inode;
-use crate::engine::targets;
 use crate::error::Error;
 use crate::report::read::{ResultFile, read};
 use crate::report::sweep::{SweepDocument, SweepRun};
@@ -77,21 +75,13 @@ fn budget(args: &SweepArgs, path: &Path, earlier: &SweepDocument) -> Result<Dura
 
 /// Checks that the file is the one that was measured.
 fn check_file(result: &Path, earlier: &SweepDocument) -> Result<(), Error> {
-    let Some(target) = earlier.runs.iter().find_map(|run| {
-        run.benchmark_configuration.target.as_ref().map(|target| (target, &run.benchmark_configuration))
-    }) else {
-        return Ok(());
-    };
-    let (target, configuration) = target;
-    let path = super::super::request::measured_path(configuration);
-    let path = &targets::paths(&path, &configuration.requested)[0];
-    match Inode::named(path) {
-        Some(inode) if inode.number != target.inode => Err(Error::usage(format!(
-            "--resume {}: {} is not the file that was measured (inode {}); start a new sweep",
+    let mut runs = earlier.runs.iter();
+    match runs.find_map(|run| replaced_file(&run.benchmark_configuration)) {
+        Some((path, measured)) => Err(Error::usage(format!(
+            "--resume {}: {} is not the file that was measured (inode {measured}); start a new sweep",
             result.display(),
-            path.display(),
-            target.inode
+            path.display()
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

@@ -11,12 +11,11 @@ use super::{Figure, Input, Point, Series, Vertical, VerticalKind};
 use crate::engine::cache::CacheState;
 use crate::engine::operation::Mode;
 use crate::host;
+use crate::units;
 
-/// The start of a title or sentence in small letters, without its unit: `Buffer size (bytes)` is `buffer
-/// size`.
-pub(super) fn lower(text: &str) -> String {
-    let text = text.split(" (").next().unwrap_or_default();
-    let mut letters = text.chars();
+/// A heading within a title: `Buffer size` is `buffer size`.
+pub(super) fn lower(heading: &str) -> String {
+    let mut letters = heading.chars();
     let first = letters.next().map(|letter| letter.to_ascii_lowercase());
     first.into_iter().chain(letters).collect()
 }
@@ -27,10 +26,10 @@ pub(super) fn title(inputs: &[Input], what: &str, varying: &[Axis]) -> String {
     let operations = distinct(runs().map(|run| run.operation.name().to_owned()));
     let what = match operations.as_slice() {
         [one] => {
-            let one = if one == "create" { "Write" } else { one };
-            format!("{}{} {what}", one[..1].to_uppercase(), &one[1..])
+            let one = if one == "create" { "write" } else { one };
+            format!("{} {what}", units::capitalised(one))
         }
-        _ => format!("{}{}", what[..1].to_uppercase(), &what[1..]),
+        _ => units::capitalised(what),
     };
     let state = cache_of(runs().filter(|run| !run.is_floor())).filter(|_| !varying.contains(&Axis::Cache));
     let direct = runs().filter(|run| !run.is_floor()).all(|run| run.requested.direct);
@@ -48,7 +47,10 @@ fn cache_of<'a>(runs: impl Iterator<Item = &'a BenchmarkConfiguration>) -> Optio
         ([one], []) | ([], [one]) => Some(one.clone()),
         ([one], [other]) if one == other => Some(one.clone()),
         ([one], [_]) => {
-            let direct = direct.first().map_or("", |run| state(run.preparation.cache));
+            let direct = direct.first().map_or("", |run| match run.preparation.cache {
+                CacheState::AsIs => "not controlled",
+                state => state.name(),
+            });
             Some(format!("{one} ({direct} for O_DIRECT)"))
         }
         _ => None,
@@ -81,15 +83,6 @@ pub(in crate::report) fn cache(state: CacheState) -> &'static str {
         CacheState::Warm => "page cache warm",
         CacheState::Cold => "page cache cold",
         CacheState::AsIs => "page cache state not controlled",
-    }
-}
-
-/// The cache state in a word.
-fn state(state: CacheState) -> &'static str {
-    match state {
-        CacheState::Warm => "warm",
-        CacheState::Cold => "cold",
-        CacheState::AsIs => "not controlled",
     }
 }
 
@@ -130,9 +123,7 @@ fn operations(input: &Input) -> String {
         format!("{access} {} {}{direct}{sync}, {}", operation(run), run.path, cache(run.preparation.cache))
     };
     let clauses = distinct(input.result.runs().into_iter().map(clause)).join("; ");
-    let mut letters = clauses.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    format!("{}.", units::capitalised(&clauses))
 }
 
 /// The meaning of markers, bars and dots of curves.

@@ -49,7 +49,7 @@ pub(super) fn figure(inputs: &[Input], grouped: Grouped, options: &FigureOptions
         return Err(without(quantity));
     }
     let mut figure = over(&layout, drawn, quantity);
-    figure.title = format!("{} by {}", quantity.name(), caption::lower(&figure.x.title));
+    figure.title = format!("{} by {}", quantity.name(), caption::lower(figure.x.quantity()));
     if layout.x == Axis::Buffersize && quantity == Quantity::Bandwidth {
         let references = || references(inputs, floors.first(), &figure);
         let all: Vec<Vec<Reference>> = figure.panels.iter().map(|_| references()).collect();
@@ -155,8 +155,7 @@ fn scales(figure: &Figure, quantity: Quantity) -> (Scale, Option<Scale>) {
 fn series(curve: &Curve, x: Axis, quantity: Quantity) -> Series {
     let (mut points, mut dots) = (Vec::new(), Vec::new());
     for measured in &curve.points {
-        let values: Vec<f64> =
-            measured.counted().filter_map(|sample| quantity.of(sample, measured.configuration)).collect();
+        let values = measured.values(quantity);
         let Some(place) = x.value(measured.configuration).number else { continue };
         points.extend(point(measured, x, place, &values, quantity));
         dots.extend(values.into_iter().map(|y| Dot { x: place, y, counts: true }));
@@ -258,9 +257,8 @@ pub(super) fn ratio(grouped: Grouped, options: &FigureOptions) -> Result<Figure,
     }
     let mut figure = over(&layout, drawn, options.y);
     figure.title =
-        format!("{} as a multiple of {to} by {}", options.y.name(), caption::lower(&figure.x.title));
-    let name = options.y.title();
-    let title = format!("{} as a multiple of {to}", name.split(" (").next().unwrap_or_default());
+        format!("{} as a multiple of {to} by {}", options.y.name(), caption::lower(figure.x.quantity()));
+    let title = format!("{} as a multiple of {to}", options.y.heading());
     let values: Vec<f64> =
         figure.points().flat_map(|point| [point.y, point.interval.map_or(1.0, |it| it.1), 1.0]).collect();
     figure.y = Scale::from_zero(&title, values.iter().copied(), MOST_VALUES);
@@ -278,15 +276,12 @@ pub(super) fn ratio(grouped: Grouped, options: &FigureOptions) -> Result<Figure,
 
 /// The ratios of a curve to another at the same places.
 fn relative(curve: &Curve, base: &Curve, x: Axis, quantity: Quantity) -> Series {
-    let values = |measured: &Measured| -> Vec<f64> {
-        measured.counted().filter_map(|sample| quantity.of(sample, measured.configuration)).collect()
-    };
     let place = |measured: &Measured| x.value(measured.configuration).number;
     let point = |measured: &Measured| {
         // A path without a queue has one depth, with which all depths are compared.
         let only = base.points.first().filter(|_| x == Axis::Iodepth && base.points.len() == 1);
         let other = base.points.iter().find(|other| place(other) == place(measured)).or(only)?;
-        let (own, other) = (values(measured), values(other));
+        let (own, other) = (measured.values(quantity), other.values(quantity));
         let ratio = stats::median(&own)? / stats::median(&other)?;
         let batches = (stats::batch_medians(&other), stats::batch_medians(&own));
         let interval =

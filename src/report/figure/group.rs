@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::axes::{self, Axis, Layout};
 use super::super::document::{BenchmarkConfiguration, SampleRecord};
 use super::super::sweep::Summary;
+use super::quantity::Quantity;
 use super::style::{self, Style};
 use super::{Input, caption};
 use crate::engine::affinity::CpuChoice;
@@ -40,6 +41,11 @@ impl<'a> Measured<'a> {
     /// The samples that count.
     pub(super) fn counted(&self) -> impl Iterator<Item = &'a SampleRecord> + use<'a> {
         self.samples.iter().filter(|sample| sample.counts())
+    }
+
+    /// The values of these samples that have the quantity.
+    pub(super) fn values(&self, quantity: Quantity) -> Vec<f64> {
+        self.counted().filter_map(|sample| quantity.of(sample, self.configuration)).collect()
     }
 }
 
@@ -137,8 +143,7 @@ pub(super) fn grouped<'a>(settings: &[Setting<'a>], layout: Layout) -> Grouped<'
     let drawn = all().map(|point| point.configuration).filter(|point| only_floors || !point.is_floor());
     let values = axes::values(layout.series, drawn);
     let mut panels: Vec<(String, Vec<Curve>)> = Vec::new();
-    for (setting, path) in settings.iter().zip(&paths) {
-        let result = paths.iter().position(|other| std::ptr::eq(*other, *path)).unwrap_or(0);
+    for (result, setting) in settings.iter().enumerate() {
         for point in &setting.points {
             let heading = axes::words(&layout.panels, point.configuration);
             let value = layout.series.value(point.configuration);
@@ -147,7 +152,7 @@ pub(super) fn grouped<'a>(settings: &[Setting<'a>], layout: Layout) -> Grouped<'
             let (name, style) = match paths.len() {
                 1 => (value.words.clone(), style::of_strategy(place)),
                 _ => {
-                    let name = format!("{}: {}", caption::short_name(path, &paths), value.words);
+                    let name = format!("{}: {}", caption::short_name(setting.path, &paths), value.words);
                     (name, style::of_result(place, result))
                 }
             };

@@ -66,7 +66,7 @@ pub(super) fn figure(grouped: &Grouped, options: &FigureOptions) -> Result<Figur
     (y.low, y.high) = (edges(&rows, 0).0, edges(&rows, rows.len() - 1).1);
     y.title = axis_title(layout.series).to_owned();
     let (name, unit) = (options.y.name(), options.y.unit());
-    let title = format!("{name} by {} and {}", caption::lower(&x.title), caption::lower(&y.title));
+    let title = format!("{name} by {} and {}", caption::lower(x.quantity()), caption::lower(y.quantity()));
     Ok(Figure {
         title,
         caption: vec![format!("Colours and numbers are medians of the {name}, in {unit}.")],
@@ -87,8 +87,7 @@ fn cell(
     (columns, rows): (&[f64], &[f64]),
     quantity: Quantity,
 ) -> Option<Cell> {
-    let values: Vec<f64> =
-        point.counted().filter_map(|sample| quantity.of(sample, point.configuration)).collect();
+    let values = point.values(quantity);
     let value = stats::median(&values)?;
     let place = |axis: Axis, all: &[f64]| {
         let number = axis.value(point.configuration).number?;

@@ -22,7 +22,7 @@ pub(crate) fn page(figure: &Figure, inputs: &[Input]) -> String {
         dark = include_str!("dark.css"),
         script = include_str!("page.js"),
         title = escaped(&figure.title),
-        y_title = escaped(figure.y.title.split(" (").next().unwrap_or_default()),
+        y_title = escaped(figure.y.quantity()),
         scales_hidden = shown(figure.log.is_some()),
         samples_hidden = shown(has_both),
         verticals_hidden = shown(has_verticals),

@@ -2,6 +2,7 @@
 
 use super::super::document::{BenchmarkConfiguration, SampleRecord};
 use super::super::latency::Metric;
+use crate::units;
 
 /// Quantity on the vertical axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +45,15 @@ impl Quantity {
         }
     }
 
+    /// The name as a heading. That of a percentile begins with a small letter.
+    pub(super) fn heading(self) -> String {
+        if self.is_latency() { self.name().to_owned() } else { units::capitalised(self.name()) }
+    }
+
     /// Title of the axis.
     pub(super) fn title(self) -> String {
-        let name = self.name();
-        let mut letters = name.chars();
-        let first = letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter();
-        let name: String = if self.is_latency() { name.to_owned() } else { first.chain(letters).collect() };
-        if self == Quantity::Iops { name } else { format!("{name} ({})", self.unit()) }
+        let heading = self.heading();
+        if self == Quantity::Iops { heading } else { format!("{heading} ({})", self.unit()) }
     }
 
     /// True for percentiles, which need `--latency`.

@@ -99,6 +99,11 @@ impl Scale {
         }
     }
 
+    /// The title without its unit.
+    pub(super) fn quantity(&self) -> &str {
+        self.title.split(" (").next().unwrap_or_default()
+    }
+
     /// The position of a value: 0 at `low`, 1 at `high`, and less or more outside of the scale.
     pub(super) fn position(&self, value: f64) -> f64 {
         match self.log {
