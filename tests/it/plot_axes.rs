@@ -264,6 +264,10 @@ fn the_legend_lists_only_what_is_visible() {
         let texts = all(&picture, "text");
         assert_eq!(texts.iter().any(|text| text == "memory copy"), listed);
         assert!(texts.iter().any(|text| text == "one bare system call per block"));
+        let page = folder.path().join("page.html");
+        finish(iobench().arg("plot").arg(input).arg("-o").arg(&page)).ok();
+        let page = std::fs::read_to_string(page).unwrap();
+        assert_eq!(page.contains("memory copy</span>"), listed);
     }
 }
 

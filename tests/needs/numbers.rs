@@ -8,7 +8,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::common::{
-    Filesystem, LoopDevice, data_file, document, finish, iobench, own_cpu, run_in, samples, warning_kinds,
+    Filesystem, LoopDevice, data_file, document, finish, iobench, own_cpu, pattern, run_in, samples,
+    warning_kinds,
 };
 use crate::refusal::{MIB, bench, unprivileged};
 use crate::running::Running;
@@ -242,13 +243,18 @@ fn atime_that_differs_is_an_obstacle() {
 /// Six samples in as many rounds at least, and the range was written twice before.
 fn the_steady_state_of_a_device_under_writes_is_judged() {
     let device = LoopDevice::attach(8 * MIB).unwrap();
-    let sweep = |options: &[&str], path: &std::path::Path| {
-        let list = ["sweep", "-j", "--strategy", "pread,null", "-b64k", "-t1M", "--precision", "0.0001%"];
+    let sweep_of = |strategy: &str, options: &[&str], path: &std::path::Path| {
+        let list = ["sweep", "-j", "--strategy", strategy, "-b64k", "-t1M", "--precision", "0.0001%"];
         let ended = finish(iobench().args(list).args(options).args(["--largest-n", "40"]).arg(path));
         ended.ok().json()
     };
+    let sweep = |options: &[&str], path: &std::path::Path| sweep_of("pread,null", options, path);
+    let preconditioned = ["-w", "--allow-device-write", "--precondition"];
     std::fs::write(&device.path, vec![7; 8 << 20]).unwrap();
-    let document = sweep(&["-w", "--allow-device-write", "--precondition"], &device.path);
+    // null writes nothing, so the range holds what was written before its samples.
+    sweep_of("null", &preconditioned, &device.path);
+    assert!(std::fs::read(&device.path).unwrap()[..MIB as usize] == pattern(0, MIB as usize));
+    let document = sweep(&preconditioned, &device.path);
     assert_eq!(document["sweep_configuration"]["preconditioned_bytes"], MIB);
     let run = |name: &str| {
         let runs = document["runs"].as_array().unwrap();

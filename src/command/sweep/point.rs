@@ -189,7 +189,7 @@ impl SweepPoint {
     pub(crate) fn review(&mut self, machine: &Machine, precision: f64, largest_n: usize) {
         self.quiet = label(&mut self.samples, &machine.slowed) && !machine.hardly_left_alone;
         if self.writes_to_a_device() {
-            self.await_steady_state();
+            self.steady_state = Some(label_steady_state(&mut self.samples, &self.round_starts));
         }
         let counted = (0..).zip(&self.samples).filter(|(_, sample)| sample.counts());
         self.running_latencies.add(counted.map(|(number, _)| number).collect(), &self.latencies);
@@ -213,28 +213,6 @@ impl SweepPoint {
         let Prepared { request, targets, .. } = &self.prepared;
         let writes = request.workload.direction == Direction::Write;
         writes && request.strategy.info().properties.performs_io && targets.first().kind() == Kind::Block
-    }
-
-    /// Judges whether the device is in steady state. The samples before it do not count.
-    fn await_steady_state(&mut self) {
-        let ends = self.round_starts.iter().skip(1).copied().chain([self.samples.len()]);
-        let rounds: Vec<(usize, f64)> = self
-            .round_starts
-            .iter()
-            .zip(ends)
-            .filter_map(|(start, end)| {
-                let bandwidths: Vec<f64> =
-                    self.samples.get(*start..end)?.iter().map(|sample| sample.bandwidth).collect();
-                Some((*start, stats::median(&bandwidths)?))
-            })
-            .collect();
-        let medians: Vec<f64> = rounds.iter().map(|(_, median)| *median).collect();
-        let before = stats::steady_from(&medians).map(|first| rounds[first].0);
-        for sample in &mut self.samples[..before.unwrap_or(0)] {
-            sample.role = Some(Role::Warmup);
-        }
-        let samples_before = before.map(|count| count as u64);
-        self.steady_state = Some(SteadyState { reached: before.is_some(), samples_before });
     }
 
     /// Estimated time until the point is done, in seconds, from the time per sample so far. `None` if there
@@ -323,6 +301,24 @@ fn label(samples: &mut [SampleRecord], slowed: &[bool]) -> bool {
     warmup.iter_mut().for_each(|sample| sample.role = Some(Role::Warmup));
     measured.iter_mut().for_each(|sample| sample.role = Some(Role::Measured));
     sets_aside || disturbed_count == 0
+}
+
+/// Judges whether a device under writes is in steady state, by the median bandwidths of the rounds that start
+/// at these samples. The samples before it do not count.
+fn label_steady_state(samples: &mut [SampleRecord], round_starts: &[usize]) -> SteadyState {
+    let bounds: Vec<usize> = round_starts.iter().copied().chain([samples.len()]).collect();
+    let rounds = bounds.windows(2).filter(|bounds| bounds[0] < bounds[1]);
+    let median = |bounds: &[usize]| {
+        let bandwidths: Vec<f64> =
+            samples[bounds[0]..bounds[1]].iter().map(|sample| sample.bandwidth).collect();
+        Some((bounds[0], stats::median(&bandwidths)?))
+    };
+    let (starts, medians): (Vec<usize>, Vec<f64>) = rounds.filter_map(median).unzip();
+    let before = stats::steady_from(&medians).map(|first| starts[first]);
+    for sample in &mut samples[..before.unwrap_or(0)] {
+        sample.role = Some(Role::Warmup);
+    }
+    SteadyState { reached: before.is_some(), samples_before: before.map(|count| count as u64) }
 }
 
 /// Statistics of bandwidths in KiB/s; `None` if there are none.
@@ -484,6 +480,22 @@ mod tests {
         // Later readings can remove a label.
         label(&mut own, &[false; 20]);
         assert!(own.iter().all(|sample| sample.role != Some(Disturbed)));
+    }
+
+    #[test]
+    fn samples_before_the_steady_state_of_a_device_do_not_count() {
+        // Two samples in each of seven rounds: the device becomes slower for two rounds, and then is steady.
+        let times = [1.0, 1.0, 1.5, 1.5, 2.0, 2.1, 2.0, 2.0, 2.1, 2.0, 2.0, 2.0, 2.0, 2.1];
+        let mut own = samples(&times);
+        let starts: Vec<usize> = (0..14).step_by(2).collect();
+        let state = label_steady_state(&mut own, &starts);
+        assert_eq!(state, SteadyState { reached: true, samples_before: Some(4) });
+        let warmup: Vec<bool> = own.iter().map(|sample| sample.role == Some(Role::Warmup)).collect();
+        assert_eq!(warmup, (0..14).map(|index| index < 4).collect::<Vec<_>>());
+        let mut few = samples(&times[..12]);
+        let state = label_steady_state(&mut few, &starts[..6]);
+        assert_eq!(state, SteadyState { reached: false, samples_before: None });
+        assert!(few.iter().all(|sample| sample.role != Some(Role::Warmup)), "all count");
     }
 
     #[test]

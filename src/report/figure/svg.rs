@@ -305,7 +305,7 @@ impl Frame<'_> {
     /// are drawn as one that is as dark as all of them, which keeps pictures small.
     fn dots(&self, series: &Series) -> String {
         let (radius, opacity): (f64, f64) = if series.points.is_empty() { (2.0, 0.7) } else { (1.4, 0.3) };
-        let grid = if series.dots.len() > MANY_DOTS { SAME_DOT } else { f64::MIN_POSITIVE };
+        let grid = if series.dots.len() > MANY_DOTS { SAME_DOT } else { 0.0 };
         let mut places: Vec<(f64, f64, bool, i32)> = Vec::new();
         for dot in &series.dots {
             let (x, y) = (self.x(dot.x), self.y(dot.y));
